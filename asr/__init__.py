@@ -1,0 +1,39 @@
+"""A small speech recogniser: MFCC front end, bidirectional LSTM, CTC.
+
+The public names below are imported when first used, so that `import asr` costs nothing and nothing that only
+transcribes or scores ever loads PyTorch.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "ErrorCount": "asr.score",
+    "FeatureConfig": "asr.features",
+    "FeatureExtractor": "asr.features",
+    "Recognizer": "asr.transcribe",
+    "Tokenizer": "asr.text",
+    "Transcript": "asr.transcribe",
+    "Utterance": "asr.data.manifest",
+}
+
+__all__ = ["ErrorCount", "FeatureConfig", "FeatureExtractor", "Recognizer", "Tokenizer", "Transcript", "Utterance"]
+
+if TYPE_CHECKING:
+    from asr.data.manifest import Utterance
+    from asr.features import FeatureConfig, FeatureExtractor
+    from asr.score import ErrorCount
+    from asr.text import Tokenizer
+    from asr.transcribe import Recognizer, Transcript
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -1,0 +1,100 @@
+"""What travels with a model, and the two PyTorch files of a run: training state (resume) and best weights.
+
+PyTorch is imported only by the functions that read or write its files, so that the card costs nothing elsewhere.
+"""
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from asr.features import FeatureConfig, FeatureExtractor, Statistics
+from asr.text import TextConfig, Tokenizer
+
+
+class CheckpointError(ValueError):
+    """A model or checkpoint file that cannot be used; the message names the file."""
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """Everything that inference needs beside the weights, and where the model came from."""
+
+    features: FeatureConfig
+    text: TextConfig
+    statistics: Statistics | None = None
+    recipe: dict[str, Any] = field(default_factory=dict)
+    version: str = ""
+    commit: str = ""
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """Characters <-> token ids of this model."""
+        return Tokenizer(self.text.alphabet)
+
+    @property
+    def extractor(self) -> FeatureExtractor:
+        """The front end of this model."""
+        return FeatureExtractor(self.features, self.statistics)
+
+    def to_metadata(self) -> dict[str, str]:
+        """String values by name, as ONNX metadata holds them."""
+        statistics = self.statistics and {name: value.tolist() for name, value in vars(self.statistics).items()}
+        parts = {"features": asdict(self.features), "text": asdict(self.text), "statistics": statistics,
+                 "recipe": self.recipe, "tokens": self.tokenizer.tokens}  # fmt: skip
+        return {name: json.dumps(value, ensure_ascii=False) for name, value in parts.items()} | {
+            "sample_rate": str(self.features.sample_rate),
+            "version": self.version,
+            "commit": self.commit,
+        }
+
+    @classmethod
+    def from_metadata(cls, metadata: dict[str, str]) -> "ModelCard":
+        """The card of a model file; raises CheckpointError if the metadata is not ours."""
+        try:
+            statistics = json.loads(metadata["statistics"])
+            return cls(
+                features=FeatureConfig(**json.loads(metadata["features"])),
+                text=TextConfig(**json.loads(metadata["text"])),
+                statistics=statistics
+                and Statistics(**{name: np.array(value, np.float32) for name, value in statistics.items()}),
+                recipe=json.loads(metadata["recipe"]),
+                version=metadata["version"],
+                commit=metadata["commit"],
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise CheckpointError(f"not a model of this package: its metadata does not fit ({error})") from None
+
+
+def save(path: Path, state: dict[str, Any]) -> None:
+    """Write a PyTorch file whole or not at all."""
+    import torch
+
+    part = path.with_name(path.name + ".part")
+    torch.save(state, part)
+    part.replace(path)
+
+
+def load(path: Path) -> dict[str, Any]:
+    """Read a PyTorch file without running any code in it; raises CheckpointError."""
+    import pickle
+
+    import torch
+
+    if not path.is_file():
+        raise CheckpointError(f"{path}: no such checkpoint")
+    try:
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
+        reason = (str(error) or "empty").splitlines()[0]
+        raise CheckpointError(f"{path}: not a checkpoint: {reason}") from None
+    return state
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a small text file whole or not at all."""
+    part = path.with_name(path.name + ".part")
+    part.write_text(text, encoding="utf-8", newline="\n")
+    part.replace(path)

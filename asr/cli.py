@@ -1,0 +1,256 @@
+"""The doors: parse, call, print. Heavy imports stand inside the function that needs them.
+
+Results go to stdout, everything else to stderr. Exit codes: 0 done; 1 done, but some files could not be used (each
+is named on stderr); 2 a mistake in what was asked, in one sentence; 130 interrupted.
+"""
+
+import argparse
+import io
+import json
+import os
+import shlex
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+# Every matrix here is small: numpy's own threads would cost more than they give. Read when numpy is first imported.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+if TYPE_CHECKING:
+    from asr.score import ErrorCount, Score
+    from asr.transcribe import Transcript
+
+
+def train() -> NoReturn:
+    """`asr-train`."""
+    parser = _parser("asr-train", "Train a recogniser from a recipe, and test it.")
+    parser.add_argument("recipe", nargs="?", type=Path, metavar="RECIPE.yaml", help="what to train on, and how")
+    parser.add_argument("settings", nargs="*", metavar="key=value",
+                        help="settings that replace the recipe's, as in train.epochs=5")  # fmt: skip
+    parser.add_argument(
+        "--resume", type=Path, metavar="RUN", help="continue the run in this folder, settings unchanged"
+    )
+    parser.add_argument("--schema", action="store_true", help="print the JSON Schema of recipes, for editors")
+    _add_format(parser, "text", "json")
+    arguments = parser.parse_args()
+    if sum((arguments.recipe is not None, arguments.resume is not None, arguments.schema)) != 1:
+        parser.error("give one of RECIPE.yaml, --resume RUN and --schema")
+    _exit(_train, arguments)
+
+
+def transcribe() -> NoReturn:
+    """`asr-transcribe`."""
+    parser = _parser("asr-transcribe", "Write down what is said in sound files.")
+    parser.add_argument(
+        "files", nargs="+", metavar="FILE_OR_FOLDER", help="sound of any format, or - for standard input"
+    )
+    parser.add_argument("--model", type=Path, metavar="RUN_OR_ONNX",
+                        help="a run's folder or a .onnx file (default: the newest run below this folder, else the "
+                        "model that comes with the package)")  # fmt: skip
+    _add_format(parser, "text", "json", "trn")
+    _exit(_transcribe, parser.parse_args())
+
+
+def evaluate() -> NoReturn:
+    """`asr-evaluate`."""
+    parser = _parser("asr-evaluate", "Transcribe the utterances of a manifest and score what was heard.")
+    parser.add_argument("model", type=Path, metavar="MODEL", help="a run's folder or a .onnx file")
+    parser.add_argument("manifest", type=Path, metavar="MANIFEST", help="JSONL: id, audio, text, duration_s, speaker")
+    parser.add_argument("--output", type=Path, metavar="FILE",
+                        help="hypotheses, as trn (default: MANIFEST's name with .hyp.trn, here)")  # fmt: skip
+    parser.add_argument(
+        "--batch-size", type=_positive, default=16, metavar="N", help="utterances at a time (default 16)"
+    )
+    _add_format(parser, "text", "json")
+    _exit(_evaluate, parser.parse_args())
+
+
+def score() -> NoReturn:
+    """`asr-score`."""
+    parser = _parser("asr-score", "Word and character error rates of hypotheses against references, paired by id.")
+    parser.add_argument("reference", type=Path, metavar="REF", help="what was said")
+    parser.add_argument("hypothesis", type=Path, metavar="HYP", help="what was heard")
+    parser.add_argument("--input-format", choices=("trn", "kaldi", "jsonl", "lines"),
+                        help="trn: words (id); kaldi: id words; jsonl: id and text; lines: paired by line number "
+                        "(default: by content)")  # fmt: skip
+    _add_format(parser, "text", "json")
+    _exit(_score, parser.parse_args())
+
+
+def _train(arguments: argparse.Namespace) -> int:
+    try:
+        from asr import recipe, run
+    except ModuleNotFoundError as error:
+        if error.name and error.name.partition(".")[0] != "asr":
+            raise ValueError(f"training needs the package {error.name}: pip install 'asr[train]'") from None
+        raise
+    if arguments.schema:
+        sys.stdout.write(recipe.schema())
+        return 0
+    result = run.resume(arguments.resume) if arguments.resume else run.start(arguments.recipe, arguments.settings)
+    minutes = result.seconds / 60
+    command = shlex.join(["asr-transcribe", "--model", str(result.run), result.example or "FILE"])
+    if arguments.format == "json":
+        _print_json({**result.to_dict(), "transcribe": command})
+        return 0
+    print(f"{result.part}: {_describe(result.score)}")
+    print(f"{result.num_weights} weights in {minutes:.1f} minutes; the run is in {result.run}\n{command}")
+    return 0
+
+
+def _transcribe(arguments: argparse.Namespace) -> int:
+    from asr import audio
+    from asr.data.manifest import ManifestError
+    from asr.transcribe import FEATURE_SUFFIXES, SHIPPED, Recognizer, newest_model
+
+    model = arguments.model or newest_model(Path.cwd())
+    if arguments.model is None:
+        where = model or f"the one that comes with the package ({SHIPPED.name})"
+        print(f"model: {where}", file=sys.stderr)
+    recognizer = Recognizer.load(model or SHIPPED)
+    is_deaf = recognizer.card.features.source == "precomputed"
+    files = audio.find(arguments.files, FEATURE_SUFFIXES if is_deaf else audio.SUFFIXES)
+    is_batch = len(files) > 1 or Path(arguments.files[0]).is_dir()
+    failed = 0
+    for file, key in files:
+        try:
+            transcript = recognizer.transcribe(file)
+        except (audio.AudioError, ManifestError) as error:
+            print(f"error: {error}", file=sys.stderr)
+            failed += 1
+        else:
+            print(_line(file, key, transcript, arguments.format, is_batch), flush=True)
+    if failed and is_batch:
+        print(f"{failed} of {len(files)} files could not be transcribed", file=sys.stderr)
+    return 0 if not failed else 1 if is_batch else 2
+
+
+def _line(file: str, key: str, transcript: "Transcript", form: str, is_batch: bool) -> str:
+    if form == "json":
+        return json.dumps({"path": file, "text": transcript.text, "duration_s": transcript.duration_s},
+                          ensure_ascii=False)  # fmt: skip
+    if form == "trn":
+        return f"{transcript.text} ({key})"
+    return f"{file}\t{transcript.text}" if is_batch else transcript.text
+
+
+def _evaluate(arguments: argparse.Namespace) -> int:
+    from asr import evaluate as evaluation
+    from asr.checkpoint import write_text
+    from asr.data import manifest
+    from asr.score import format_trn
+    from asr.transcribe import Recognizer
+
+    recognizer = Recognizer.load(arguments.model)
+    utterances = manifest.read(arguments.manifest)
+    output = arguments.output or Path(f"{arguments.manifest.stem}.hyp.trn")
+    if not output.parent.is_dir():
+        raise FileNotFoundError(f"{output}: there is no folder {output.parent}")
+    done = 0
+
+    def progress(more: int) -> None:
+        nonlocal done
+        done += more
+        if sys.stderr.isatty():
+            print(f"\r{done} of {len(utterances)}", end="" if done < len(utterances) else "\n", file=sys.stderr)
+
+    result = evaluation.evaluate(recognizer, utterances, batch_size=arguments.batch_size, progress=progress)
+    for item in result.unreadable:
+        print(f"error: {item.id}: {item.reason}; counted as nothing heard", file=sys.stderr)
+    write_text(output, format_trn(result.hypotheses))
+    print(f"hypotheses: {output}", file=sys.stderr)
+    _print_score(result.score, arguments.format)
+    return 1 if result.unreadable else 0
+
+
+def _score(arguments: argparse.Namespace) -> int:
+    from asr import score as scoring
+
+    references, hypotheses, forms = scoring.read_pair(arguments.reference, arguments.hypothesis, arguments.input_format)
+    if not arguments.input_format:
+        print(f"read as {' and '.join(_FORMATS[form] for form in dict.fromkeys(forms))}", file=sys.stderr)
+    result = scoring.score(references, hypotheses)
+    for kind, ids in (("without a hypothesis, counted as deletions", result.missing),
+                      ("without a reference, not counted", result.extra)):  # fmt: skip
+        if ids:
+            print(f"{len(ids)} {kind}: {', '.join(ids[:10])}{', ...' if len(ids) > 10 else ''}", file=sys.stderr)
+    _print_score(result, arguments.format)
+    return 0
+
+
+_FORMATS = {"trn": "trn: words (id)", "kaldi": "Kaldi text: id words", "jsonl": "JSON lines",
+            "lines": "plain lines, paired by number"}  # fmt: skip
+
+
+def _print_score(result: "Score", form: str) -> None:
+    if form == "json":
+        _print_json(result.to_dict())
+        return
+    row = "{:10} {:>9} {:>7} {:>7} {:>9} {:>9} {:>9} {:>9} {:>11}"
+    print(row.format("", "errors", "rate", "of", "correct", "subst", "delet", "insert", "utterances"))
+    for unit, count in (("words", result.word), ("characters", result.character)):
+        print(row.format(unit, count.errors, _percent(count), count.reference_length, count.correct,
+                         count.substitutions, count.deletions, count.insertions,
+                         f"{count.utterance_errors}/{count.utterances}"))  # fmt: skip
+
+
+def _describe(result: "Score") -> str:
+    word, character = result.word, result.character
+    return (f"WER {_percent(word)} ({word.errors} of {word.reference_length} words)   "
+            f"CER {_percent(character)} ({character.errors} of {character.reference_length} characters)")  # fmt: skip
+
+
+def _percent(count: "ErrorCount") -> str:
+    return "inf" if count.rate == float("inf") else f"{count.rate:.2%}"
+
+
+def _print_json(value: Any) -> None:
+    print(json.dumps(value, ensure_ascii=False, indent=1))
+
+
+def _parser(name: str, description: str) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog=name, description=description)
+    parser.add_argument("--version", action="version", version=f"%(prog)s {_version()}")
+    return parser
+
+
+def _version() -> str:
+    import asr
+
+    return asr.__version__
+
+
+def _add_format(parser: argparse.ArgumentParser, *forms: str) -> None:
+    parser.add_argument("--format", choices=forms, default=forms[0], help=f"of the result (default {forms[0]})")
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number of at least 1, not {text}")
+    return int(text)
+
+
+def _exit(door: Callable[[argparse.Namespace], int], arguments: argparse.Namespace) -> NoReturn:
+    """Run a door and leave; mistakes of the user become one sentence and exit code 2.
+
+    Every error class of the package is a ValueError with such a sentence; OSError names its file.
+    """
+    # Transcripts and file names, also where a redirected stdout would have another encoding.
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")
+    try:
+        code = door(arguments)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        code = 130
+    except BrokenPipeError:  # the reader has had enough, as head has
+        with suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    except (ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        code = 2
+    sys.exit(code)

@@ -1,0 +1,38 @@
+"""The rules of connectionist temporal classification (Graves et al. 2006): loss, collapse, frames needed."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from asr.text import BLANK
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+def min_frames(tokens: Sequence[int] | npt.NDArray[np.integer[Any]]) -> int:
+    """Least number of frames that can spell `tokens`: one each, and a blank between equal neighbours."""
+    ids = np.asarray(tokens)
+    return len(ids) + int((ids[1:] == ids[:-1]).sum())
+
+
+def collapse(path: npt.NDArray[np.integer[Any]]) -> list[int]:
+    """Path (num_frames,) of one token per frame -> tokens: repeats merged, then blanks removed."""
+    path = np.asarray(path)
+    starts = np.ones(len(path), dtype=bool)
+    starts[1:] = path[1:] != path[:-1]
+    tokens: list[int] = path[starts & (path != BLANK)].tolist()
+    return tokens
+
+
+def loss(log_probs: "Tensor", output_lengths: "Tensor", tokens: "Tensor", token_lengths: "Tensor") -> "Tensor":
+    """Negative log-likelihood of each utterance, in nats: (B,).
+
+    log_probs (B, T, V), output_lengths (B,), tokens (B, L) padded with anything, token_lengths (B,). An utterance
+    whose tokens need more frames than it has costs infinity: nothing is zeroed, the caller decides.
+    """
+    from torch.nn.functional import ctc_loss
+
+    return ctc_loss(log_probs.transpose(0, 1), tokens, output_lengths, token_lengths, blank=BLANK, reduction="none")

@@ -1,0 +1,1 @@
+"""Manifests, corpora, batches, augmentation and speech synthesis."""

@@ -1,0 +1,156 @@
+"""Make each epoch sound a little different: waveforms first, then their cepstra, then the finished frames.
+
+Everything is drawn from the generator that the caller gives, so an utterance's fate depends on the seed alone.
+"""
+
+import math
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from asr import audio
+from asr.features import Frames
+
+Generator = np.random.Generator
+_KNOTS = 6
+
+
+@dataclass(frozen=True)
+class AugmentConfig:
+    """How far each perturbation may go; 0 turns it off."""
+
+    speed: float = 0.0
+    """Play up to this share faster or slower, pitch included (Ko et al. 2015)."""
+    pad_ms: float = 0.0
+    """Put up to so much near-silence before and after."""
+    channel_db: float = 0.0
+    """Filter with a smooth random curve of up to so many decibels either way, as microphones and rooms do."""
+    noise_probability: float = 0.0
+    """Share of utterances that get coloured noise (white to brown)."""
+    noise_snr_db: float = 5.0
+    """Signal-to-noise ratio of the loudest noise; the quietest is 35 dB weaker."""
+    gain_db: float = 0.0
+    """Louder or softer by up to so much."""
+    tempo: float = 0.0
+    """Stretch the cepstra in time by up to this share, pitch unchanged."""
+    time_masks: int = 0
+    """Stretches of time blanked out (SpecAugment, Park et al. 2019)."""
+    time_mask_ms: float = 150.0
+    """Longest of them; together they never cover more than a fifth of the utterance."""
+    feature_masks: int = 0
+    """Bands of coefficients blanked out."""
+    feature_mask_width: int = 3
+    """Widest of them."""
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if value < 0 and name != "noise_snr_db":
+                raise ValueError(f"augment.{name} must not be negative, not {value}")
+        if max(self.speed, self.tempo) >= 0.5 or self.noise_probability > 1:
+            raise ValueError("augment.speed and tempo must be below 0.5, noise_probability at most 1")
+
+    @property
+    def touches_sound(self) -> bool:
+        """Whether anything happens to the waveform, so that frames must be made anew in each epoch."""
+        return any((self.speed, self.pad_ms, self.channel_db, self.noise_probability, self.gain_db))
+
+
+class Augmenter:
+    """The perturbations of one configuration."""
+
+    def __init__(self, config: AugmentConfig, sample_rate: int, hop_ms: float) -> None:
+        self.config = config
+        self.sample_rate = sample_rate
+        self.hop_ms = hop_ms
+
+    def waveform(self, waveform: audio.Waveform, rng: Generator, min_samples: int = 0) -> audio.Waveform:
+        """Speed, padding, channel, noise and gain: (num_samples,) -> another length, at least `min_samples`."""
+        config = self.config
+        if config.speed:
+            factor = rng.uniform(1 - config.speed, 1 + config.speed)
+            if len(waveform) / factor >= min_samples:
+                # Linear interpolation: what it takes from the highest frequencies is one more perturbation.
+                places = np.arange(0, len(waveform) - 1, factor)
+                waveform = np.interp(places, np.arange(len(waveform)), waveform).astype(np.float32)
+        if config.pad_ms:
+            most = config.pad_ms / 1000 * self.sample_rate
+            waveform = np.pad(waveform, (int(rng.uniform(0, most)), int(rng.uniform(0, most))))
+        if config.channel_db:
+            waveform = self._filter(waveform, rng)
+        if rng.random() < config.noise_probability:
+            snr_db = config.noise_snr_db + rng.uniform(0, 35)
+            loudness = np.sqrt(np.mean(np.square(waveform)))
+            noise = self._noise(len(waveform), rng) * np.float32(loudness * 10 ** (-snr_db / 20))
+            waveform = np.add(waveform, noise, dtype=np.float32)
+        if config.gain_db:
+            gain = 10 ** (rng.uniform(-config.gain_db, config.gain_db) / 20)
+            waveform = np.multiply(waveform, np.float32(gain), dtype=np.float32)
+        return waveform
+
+    def cepstra(self, static: Frames, rng: Generator, min_frames: int = 1) -> Frames:
+        """Tempo: (T, C) -> another number of frames, at least `min_frames`, interpolated linearly."""
+        if not self.config.tempo:
+            return static
+        factor = rng.uniform(1 - self.config.tempo, 1 + self.config.tempo)
+        num_frames = max(round(len(static) / factor), min(min_frames, len(static)), 1)
+        places = np.linspace(0, len(static) - 1, num_frames, dtype=np.float32)
+        left = places.astype(np.intp)
+        weight = (places - left)[:, None]
+        following = np.minimum(left + 1, len(static) - 1)
+        return np.asarray(static[left] * (1 - weight) + static[following] * weight)
+
+    def frames(self, frames: Frames, rng: Generator, num_cepstra: int) -> Frames:
+        """Masks: (T, F) with stretches of time and bands of coefficients, deltas too, at the utterance's mean."""
+        config = self.config
+        if not config.time_masks and not config.feature_masks:
+            return frames
+        frames, mean = frames.copy(), frames.mean(axis=0)
+        for _ in range(config.time_masks):
+            longest = min(config.time_mask_ms / self.hop_ms, len(frames) / 5 / config.time_masks)
+            width = int(rng.uniform(0, longest + 1))
+            start = int(rng.integers(0, len(frames) - width + 1))
+            frames[start : start + width] = mean
+        for _ in range(config.feature_masks):
+            width = int(rng.integers(0, min(config.feature_mask_width, num_cepstra) + 1))
+            start = int(rng.integers(0, num_cepstra - width + 1))
+            for order in range(0, frames.shape[1], num_cepstra):
+                band = slice(order + start, order + start + width)
+                frames[:, band] = mean[band]
+        return frames
+
+    def _filter(self, waveform: audio.Waveform, rng: Generator) -> audio.Waveform:
+        size = 1 << (len(waveform) - 1).bit_length()
+        knots_db = rng.uniform(-self.config.channel_db, self.config.channel_db, _KNOTS).astype(np.float32)
+        gains = np.exp(np.float32(math.log(10) / 20) * (knots_db @ _curves(size)))
+        # norm="forward" keeps float32 in float32.
+        spectrum = np.fft.rfft(waveform, size, norm="forward") * gains
+        filtered = np.fft.irfft(spectrum, size, norm="forward")[: len(waveform)]
+        return filtered.astype(np.float32, copy=False)
+
+    def _noise(self, num_samples: int, rng: Generator) -> npt.NDArray[np.float32]:
+        noise = self._noises[rng.integers(len(self._noises))]
+        start = int(rng.integers(len(noise)))
+        whole = np.resize(noise, start + num_samples) if start + num_samples > len(noise) else noise
+        return whole[start : start + num_samples]
+
+    @cached_property
+    def _noises(self) -> npt.NDArray[Any]:
+        """(9, 2^17) noises of unit power whose spectra fall as f^0 (white) to f^-2 (brown)."""
+        size = 1 << 17
+        white = np.fft.rfft(np.random.default_rng(0).standard_normal((9, size)))
+        slopes = np.linspace(0, 1, 9)[:, None]  # of the amplitude: half that of the power
+        coloured = np.fft.irfft(white * np.maximum(np.arange(size // 2 + 1), 20.0) ** -slopes, size)
+        return np.asarray(coloured / coloured.std(axis=1, keepdims=True), np.float32)
+
+
+@lru_cache(maxsize=32)
+def _curves(size: int) -> npt.NDArray[np.float32]:
+    """(knots, size / 2 + 1): what one decibel at each knot adds at each frequency, between them linearly.
+
+    The knots stand at equal steps of the square root of frequency, closer together where speech has its formants.
+    """
+    places = np.sqrt(np.linspace(0, 1, size // 2 + 1)) * (_KNOTS - 1)
+    return np.asarray(np.maximum(0, 1 - np.abs(places - np.arange(_KNOTS)[:, None])), np.float32)

@@ -1,0 +1,177 @@
+"""A corpus is one small script with one contract: `prepare(...)` gives its Splits, this module does the rest.
+
+The arguments of `prepare` are the corpus's settings: what a recipe may say under `data:` and, through `main`, the
+script's own command line.
+"""
+
+import argparse
+import hashlib
+import importlib.util
+import inspect
+import json
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from asr import audio
+from asr.data import manifest
+from asr.data.manifest import LeftOut, Utterance
+
+SPLITS = ("train", "dev", "test")
+
+
+class CorpusError(ValueError):
+    """A corpus that is not where, or not what, the settings say; the message is one sentence."""
+
+
+@dataclass
+class Splits:
+    """What `prepare` returns: utterances by part, and what it left out."""
+
+    train: list[Utterance] = field(default_factory=list)
+    dev: list[Utterance] = field(default_factory=list)
+    test: list[Utterance] = field(default_factory=list)
+    left_out: list[LeftOut] = field(default_factory=list)
+
+
+Prepare = Callable[..., Splits]
+
+
+def load_script(path: Path) -> Prepare:
+    """The `prepare` function of a script; raises CorpusError if there is none."""
+    if not path.is_file():
+        raise CorpusError(f"data.prepare: {path}: no such script")
+    spec = importlib.util.spec_from_file_location(f"asr_prepare_{path.stem}", path)
+    if not spec or not spec.loader:
+        raise CorpusError(f"data.prepare: {path} is not a Python script")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    prepare: Prepare | None = getattr(module, "prepare", None)
+    if prepare is None:
+        raise CorpusError(f"data.prepare: {path} has no function named prepare")
+    return prepare
+
+
+def settings(prepare: Prepare) -> dict[str, inspect.Parameter]:
+    """The settings that a corpus takes: the arguments of `prepare` but for the folder that it may write to."""
+    parameters = inspect.signature(prepare, eval_str=True).parameters
+    kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    return {name: item for name, item in parameters.items() if name != "folder" and item.kind in kinds}
+
+
+def build(prepare: Prepare, folder: Path, values: dict[str, Any]) -> bool:
+    """Make `folder`/{train,dev,test}.jsonl unless they were made with these settings; returns whether it did.
+
+    Prints an honest summary on stderr. Raises CorpusError if nothing is left to train on.
+    """
+    record = folder / "corpus.json"
+    script = hashlib.sha256(inspect.getsource(inspect.getmodule(prepare) or prepare).encode()).hexdigest()
+    wanted = json.dumps({"settings": values, "script": script}, sort_keys=True, default=str)
+    made = [folder / f"{split}.jsonl" for split in SPLITS]
+    if record.is_file() and all(path.is_file() for path in made):
+        if json.dumps(json.loads(record.read_text("utf-8")), sort_keys=True) == wanted:
+            print(f"{folder}: made before with these settings; delete it to make it again", file=sys.stderr)
+            return False
+        print(f"{folder}: made again: the settings or the script have changed", file=sys.stderr)
+    folder.mkdir(parents=True, exist_ok=True)
+    record.unlink(missing_ok=True)
+    splits = prepare(folder=folder, **values)
+    if not splits.train:
+        reasons = "; ".join(f"{item.id}: {item.reason}" for item in splits.left_out[:3])
+        raise CorpusError(f"no utterances to train on{': ' + reasons if reasons else ''}")
+    counts = Counter(utterance.id for split in SPLITS for utterance in getattr(splits, split))
+    if len(counts) < counts.total():
+        raise CorpusError(f"the id {counts.most_common(1)[0][0]} stands for {counts.most_common(1)[0][1]} utterances")
+    for split, path in zip(SPLITS, made, strict=True):
+        manifest.write(path, getattr(splits, split))
+    (folder / "left_out.txt").write_text("".join(f"{item.id}\t{item.reason}\n" for item in splits.left_out), "utf-8")
+    record.write_text(json.dumps(json.loads(wanted), indent=1) + "\n", "utf-8")
+    print(summary(splits), file=sys.stderr)
+    return True
+
+
+def summary(splits: Splits) -> str:
+    """Counts, hours, speakers, characters and the longest utterance of each part; everything left out, with why."""
+    lines = []
+    for split in SPLITS:
+        utterances: list[Utterance] = getattr(splits, split)
+        if not utterances:
+            lines.append(f"{split:5}  no utterances")
+            continue
+        seconds = sum(utterance.duration_s for utterance in utterances)
+        speakers = len({utterance.speaker for utterance in utterances if utterance.speaker})
+        characters = sum(len(utterance.text) for utterance in utterances)
+        longest = max(utterances, key=lambda utterance: utterance.duration_s)
+        lines.append(
+            f"{split:5}  {len(utterances):6} utterances  {seconds / 3600:6.2f} h  "
+            f"{speakers or 'unknown':>7} speakers  {characters:7} characters  "
+            f"{len(set(''.join(utterance.text for utterance in utterances))):3} different  "
+            f"longest {longest.duration_s:.1f} s ({longest.id})"
+        )
+    return "\n".join([*lines, *describe(splits.left_out)])
+
+
+def describe(left_out: Sequence[LeftOut], most: int = 10) -> list[str]:
+    """Lines that name what was left out: how many for each kind of reason, and the first `most` by name."""
+    if not left_out:
+        return []
+    kinds = Counter(item.reason.split(":")[0] for item in left_out)
+    lines = [f"left out {len(left_out)}: " + ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())]
+    lines += [f"  {item.id}: {item.reason}" for item in left_out[:most]]
+    if len(left_out) > most:
+        lines.append(f"  ... and {len(left_out) - most} more")
+    return lines
+
+
+def probe(utterances: Iterable[Utterance]) -> tuple[list[Utterance], list[LeftOut]]:
+    """Decode every utterance's sound, whole: those that decode come back with their duration, the others with why."""
+
+    def check(utterance: Utterance) -> Utterance | LeftOut:
+        assert utterance.audio
+        try:
+            rate = audio.info(utterance.audio).sample_rate
+            waveform = manifest.read_waveform(utterance, rate)
+        except audio.AudioError as error:
+            return LeftOut(utterance.id, f"unreadable audio: {error}")
+        if not np.any(waveform):
+            return LeftOut(utterance.id, f"silence: {utterance.audio} holds nothing but zeros")
+        return replace(utterance, duration_s=round(len(waveform) / rate, 4))
+
+    with ThreadPoolExecutor() as pool:
+        checked = list(pool.map(check, utterances))
+    return ([item for item in checked if isinstance(item, Utterance)],
+            [item for item in checked if isinstance(item, LeftOut)])  # fmt: skip
+
+
+def split_speakers(speakers: Iterable[str], share: float, seed: int) -> set[str]:
+    """A seeded random `share` of the speakers, at least one, to keep for dev or test."""
+    names = sorted(set(speakers))
+    count = max(1, round(share * len(names)))
+    return set(np.random.default_rng(seed).permutation(names)[:count].tolist())
+
+
+def main(prepare: Prepare) -> None:
+    """The command line of a prepare script: a folder to write to, and one option for each setting."""
+    parser = argparse.ArgumentParser(description=inspect.getdoc(sys.modules[prepare.__module__]))
+    parser.add_argument("folder", type=Path, help="where train.jsonl, dev.jsonl and test.jsonl are written")
+    for name, parameter in settings(prepare).items():
+        required = parameter.default is inspect.Parameter.empty
+        option, default = f"--{name.replace('_', '-')}", None if required else parameter.default
+        if isinstance(default, bool):
+            parser.add_argument(option, action=argparse.BooleanOptionalAction, default=default)
+        else:
+            kind = type(default) if isinstance(default, int | float) else str
+            parser.add_argument(option, required=required, type=kind, default=default)
+    values = vars(parser.parse_args())
+    folder = values.pop("folder")
+    try:
+        build(prepare, folder, values)
+    except (ValueError, OSError) as error:
+        parser.exit(2, f"error: {error}\n")

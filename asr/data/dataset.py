@@ -1,0 +1,230 @@
+"""Utterances -> examples in memory -> padded batches, bucketed by length, augmented on the fly, one batch ahead."""
+
+import hashlib
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from asr import audio, ctc
+from asr.data import manifest
+from asr.data.augment import Augmenter
+from asr.data.manifest import LeftOut, ManifestError, Utterance
+from asr.features import FeatureExtractor, Frames, pad
+from asr.text import TextConfig, TextError, Tokenizer
+
+_POOL = 30  # batches shuffled together before they are sorted by length: random enough, and padding stays small
+_AHEAD = 4  # batches made before they are asked for
+Item = TypeVar("Item")
+Made = TypeVar("Made")
+
+
+@dataclass(frozen=True)
+class Example:
+    """One utterance ready for training: its tokens, and a waveform (int16) or cepstra (T, C) to make frames of."""
+
+    id: str
+    text: str
+    tokens: npt.NDArray[np.int64]
+    source: npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Padded examples: frames (B, T, F) float32, tokens (B, L) int64, their true lengths (B,), and ids."""
+
+    frames: npt.NDArray[np.float32]
+    frame_lengths: npt.NDArray[np.int64]
+    tokens: npt.NDArray[np.int64]
+    token_lengths: npt.NDArray[np.int64]
+    ids: tuple[str, ...]
+
+    def split(self, count: int) -> list["Batch"]:
+        """The same examples in `count` batches (or fewer, where there are fewer examples) of like length."""
+        parts = []
+        for first in range(min(count, len(self.ids))):
+            rows = slice(first, None, count)
+            frame_lengths, token_lengths = self.frame_lengths[rows], self.token_lengths[rows]
+            frames, tokens = self.frames[rows, : frame_lengths.max()], self.tokens[rows, : token_lengths.max()]
+            parts.append(Batch(frames, frame_lengths, tokens, token_lengths, self.ids[rows]))
+        return parts
+
+
+def collate(ids: Sequence[str], frames: Sequence[Frames], tokens: Sequence[npt.NDArray[np.int64]]) -> Batch:
+    """Pad examples of different lengths into one batch."""
+    padded_frames, frame_lengths = pad(frames, np.float32)
+    padded_tokens, token_lengths = pad(tokens, np.int64)
+    return Batch(padded_frames, frame_lengths, padded_tokens, token_lengths, tuple(ids))
+
+
+def load(
+    utterances: Sequence[Utterance],
+    extractor: FeatureExtractor,
+    tokenizer: Tokenizer,
+    text: TextConfig,
+    *,
+    keep_sound: bool = False,
+    memory_mb: float = 4096,
+    cache: Path | None = None,
+) -> tuple[list[Example], list[LeftOut]]:
+    """Read utterances into examples; those that cannot be learned from come back named, with the reason.
+
+    `keep_sound` keeps waveforms rather than cepstra, for augmentation. Where the whole would take more than
+    `memory_mb`, it is written to the file `cache` and mapped into memory.
+    """
+    config = extractor.config
+
+    def one(utterance: Utterance) -> Example | LeftOut:
+        try:
+            normalised = text.normalise(utterance.text)
+            tokens = np.array(tokenizer.encode(normalised), dtype=np.int64)
+            if not len(tokens):
+                return LeftOut(utterance.id, "empty transcript")
+            source: npt.NDArray[Any]
+            if keep_sound and config.source == "audio":
+                waveform = manifest.read_waveform(utterance, config.sample_rate)
+                source = np.clip(np.rint(waveform * 32768), -32768, 32767).astype(np.int16)
+                num_frames = config.num_frames(len(source))
+            else:
+                source = manifest.load_frames(utterance, extractor).astype(np.float32, copy=False)
+                num_frames = len(source)
+        except TextError as error:
+            return LeftOut(utterance.id, f"outside the alphabet: {error} (in {utterance.text!r})")
+        except (audio.AudioError, ManifestError) as error:
+            return LeftOut(utterance.id, f"unreadable audio: {error}")
+        if ctc.min_frames(tokens) > num_frames:
+            return LeftOut(utterance.id, f"transcript too long for its sound: {normalised!r} needs "
+                                         f"{ctc.min_frames(tokens)} frames, there are {num_frames}")  # fmt: skip
+        return Example(utterance.id, normalised, tokens, source)
+
+    bytes_per_s = (
+        2 * config.sample_rate if keep_sound and config.source == "audio" else 4000 / config.hop_ms * config.num_cepstra
+    )
+    is_large = sum(utterance.duration_s for utterance in utterances) * bytes_per_s > memory_mb * 1e6
+    results = ahead(one, utterances, depth=64)
+    if is_large and cache:
+        results = _shelved(results, cache)
+    examples: list[Example] = []
+    left_out: list[LeftOut] = []
+    for result in results:
+        if isinstance(result, LeftOut):
+            left_out.append(result)
+        else:
+            examples.append(result)
+    return examples, left_out
+
+
+class Batches:
+    """The examples of a corpus as batches, in a new order and a new perturbation in each epoch."""
+
+    def __init__(
+        self,
+        examples: Sequence[Example],
+        extractor: FeatureExtractor,
+        batch_size: int,
+        *,
+        augmenter: Augmenter | None = None,
+        seed: int = 0,
+    ) -> None:
+        self.examples = examples
+        self.extractor = extractor
+        self.batch_size = batch_size
+        self.augmenter = augmenter
+        self.seed = seed
+        self._lengths = np.array([len(example.source) for example in examples])
+
+    def __len__(self) -> int:
+        """Batches in an epoch."""
+        return -(-len(self.examples) // self.batch_size)
+
+    @property
+    def fingerprint(self) -> str:
+        """Tells one set of examples from another: a digest of their ids, texts and lengths, in order."""
+        digest = hashlib.sha256()
+        for example in self.examples:
+            digest.update(f"{example.id}\t{example.text}\t{len(example.source)}\n".encode())
+        return digest.hexdigest()
+
+    def epoch(self, number: int) -> Iterator[Batch]:
+        """Shuffled, bucketed and augmented batches: a function of seed and epoch number alone."""
+        plan = bucket(self._lengths, self.batch_size, np.random.default_rng([self.seed, number]))
+        return ahead(lambda indices: self._make(indices, number), plan, depth=_AHEAD)
+
+    def in_order(self) -> Iterator[Batch]:
+        """Every example once, unchanged, in a fixed order by length."""
+        order = np.argsort(self._lengths, kind="stable")
+        plan = [order[start : start + self.batch_size] for start in range(0, len(order), self.batch_size)]
+        return ahead(lambda indices: self._make(indices, None), plan, depth=_AHEAD)
+
+    def _make(self, indices: npt.NDArray[np.intp], epoch: int | None) -> Batch:
+        examples = [self.examples[index] for index in indices]
+        frames = [self._frames(example, epoch, index) for example, index in zip(examples, indices, strict=True)]
+        return collate([example.id for example in examples], frames, [example.tokens for example in examples])
+
+    def _frames(self, example: Example, epoch: int | None, index: int) -> Frames:
+        extractor, augmenter, static = self.extractor, self.augmenter, example.source
+        if epoch is None or augmenter is None:
+            return extractor.finish(extractor.static(static) if static.ndim == 1 else static)
+        rng = np.random.default_rng([self.seed, epoch, index])
+        needed = ctc.min_frames(example.tokens)
+        if static.ndim == 1:
+            least = extractor.config.window + (needed - 1) * extractor.config.hop
+            static = extractor.static(augmenter.waveform(static * np.float32(1 / 32768), rng, least))
+        frames = extractor.finish(augmenter.cepstra(static, rng, needed))
+        return augmenter.frames(frames, rng, extractor.config.num_cepstra)
+
+
+def bucket(lengths: npt.NDArray[Any], batch_size: int, rng: np.random.Generator) -> list[npt.NDArray[np.intp]]:
+    """Indices of every item once, in batches of similar length, the batches in random order."""
+    order = rng.permutation(len(lengths))
+    batches = []
+    for start in range(0, len(order), batch_size * _POOL):
+        pool = order[start : start + batch_size * _POOL]
+        pool = pool[np.argsort(lengths[pool], kind="stable")]
+        batches += [pool[first : first + batch_size] for first in range(0, len(pool), batch_size)]
+    return [batches[place] for place in rng.permutation(len(batches))]
+
+
+def ahead(make: Callable[[Item], Made], items: Sequence[Item], *, depth: int, threads: int = 2) -> Iterator[Made]:
+    """`map(make, items)` on threads, in order, with at most `depth` results waiting."""
+    with ThreadPoolExecutor(threads) as pool:
+        waiting: deque[Future[Made]] = deque()
+        try:
+            for item in items:
+                waiting.append(pool.submit(make, item))
+                if len(waiting) >= depth:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+def _shelved(results: Iterable[Example | LeftOut], cache: Path) -> Iterator[Example | LeftOut]:
+    """The same results with the sources of the examples in the file `cache`, which is mapped into memory once."""
+    places: list[tuple[Example, int] | LeftOut] = []
+    cache.parent.mkdir(parents=True, exist_ok=True)
+    with cache.open("wb") as file:
+        for result in results:
+            if isinstance(result, LeftOut):
+                places.append(result)
+                continue
+            file.write(bytes(-file.tell() % 8))  # alignment
+            shape_only = np.broadcast_to(np.zeros((), result.source.dtype), result.source.shape)
+            places.append((replace(result, source=shape_only), file.tell()))
+            file.write(np.ascontiguousarray(result.source).data)
+    mapped = np.memmap(cache, np.uint8, "r")
+    for place in places:
+        if isinstance(place, LeftOut):
+            yield place
+        else:
+            example, start = place
+            nbytes = example.source.size * example.source.itemsize
+            source = mapped[start : start + nbytes].view(example.source.dtype).reshape(example.source.shape)
+            yield replace(example, source=source)

@@ -1,0 +1,198 @@
+"""Manifests: JSONL files of utterances, one object a line, paths relative to the manifest's folder."""
+
+import dataclasses
+import json
+import math
+import os
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from asr import audio
+from asr.features import FeatureError, FeatureExtractor, Frames
+
+
+class ManifestError(ValueError):
+    """A manifest or feature file that cannot be used; the message names file and line."""
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """One stretch of speech with its transcript; `audio` or `features` (or both) say where it lies."""
+
+    id: str
+    text: str
+    audio: str | None = None
+    features: str | None = None
+    duration_s: float = 0.0
+    speaker: str | None = None
+    start_s: float = 0.0
+    end_s: float | None = None
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[^\s()]+", self.id):
+            raise ValueError(f"the id {self.id!r} must not be empty nor hold spaces or parentheses")
+        end_s = self.start_s if self.end_s is None else self.end_s
+        if not (
+            math.isfinite(self.duration_s + self.start_s + end_s) and self.duration_s >= 0 <= self.start_s <= end_s
+        ):
+            raise ValueError(
+                f"utterance {self.id}: duration_s, start_s and end_s must be finite, in order, not negative"
+            )
+        if self.features and not self.audio and (self.start_s or self.end_s is not None):
+            raise ValueError(f"utterance {self.id}: start_s and end_s cut sound, not features")
+        if not self.audio and not self.features:
+            raise ValueError(f"utterance {self.id} names neither `audio` nor `features`")
+
+    @property
+    def where(self) -> str:
+        """The file that messages name."""
+        return self.audio or self.features or self.id
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """An utterance that is not used, and why."""
+
+    id: str
+    reason: str
+
+
+def read(path: str | Path) -> list[Utterance]:
+    """Read and check a manifest; relative paths come back joined to its folder.
+
+    Raises ManifestError naming file and line: invalid JSON or UTF-8, an unknown or missing key, a value of the wrong
+    type, an id that came before, or no line at all.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ManifestError(f"{path}: no such manifest")
+    utterances: list[Utterance] = []
+    lines: dict[str, int] = {}
+    for number, line in enumerate(path.read_bytes().splitlines(), start=1):
+        if not line.strip():
+            continue
+        try:
+            utterance = _parse(line.decode("utf-8-sig"))
+        except (ValueError, RecursionError) as error:
+            raise ManifestError(f"{path}, line {number}: {error}") from None
+        if utterance.id in lines:
+            raise ManifestError(
+                f"{path}, line {number}: the id {utterance.id} was on line {lines[utterance.id]} before"
+            )
+        lines[utterance.id] = number
+        utterances.append(_moved(utterance, lambda name: os.path.normpath(path.parent / name)))
+    if not utterances:
+        raise ManifestError(f"{path}: no utterances in this manifest")
+    return utterances
+
+
+def write(path: str | Path, utterances: Iterable[Utterance]) -> None:
+    """Write a manifest whole or not at all; paths become relative to its folder where they share a drive with it."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + ".part")
+    with part.open("w", encoding="utf-8", newline="\n") as file:
+        for utterance in utterances:
+            moved = _moved(utterance, lambda name: relative(name, path.parent))
+            values = {field.name: getattr(moved, field.name) for field in dataclasses.fields(moved)}
+            kept = {name: value for name, value in values.items() if value not in (None, 0.0) or name == "duration_s"}
+            file.write(json.dumps(kept, ensure_ascii=False) + "\n")
+    part.replace(path)
+
+
+def read_waveform(utterance: Utterance, sample_rate: int) -> audio.Waveform:
+    """The utterance's sound at `sample_rate`: float32 (num_samples,). Raises AudioError."""
+    if utterance.audio is None:
+        raise audio.AudioError(f"{utterance.where}: utterance {utterance.id} has features but no audio")
+    return audio.read(utterance.audio, sample_rate, start_s=utterance.start_s, end_s=utterance.end_s)
+
+
+def read_features(path: str | Path, width: int) -> npt.NDArray[np.float32]:
+    """Precomputed features (num_frames, width) from a NumPy .npy or Sphinx .mfc file of either byte order.
+
+    A Sphinx file is an int32 count of values, then that many float32 (CMU Sphinx, feature file format); the count
+    tells the byte order. Raises ManifestError naming the file.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ManifestError(f"{path}: no such file")
+    if path.suffix == ".npy":
+        try:
+            matrix = np.load(path, allow_pickle=False)
+        except (ValueError, EOFError, OSError) as error:
+            raise ManifestError(f"{path}: not a NumPy array: {error}") from None
+        if not isinstance(matrix, np.ndarray) or matrix.dtype.kind not in "fiu":
+            raise ManifestError(f"{path}: not an array of real numbers")
+    else:
+        data = path.read_bytes()
+        count = len(data) // 4 - 1
+        orders = [order for order in "<>" if len(data) >= 4 and np.frombuffer(data[:4], f"{order}i4")[0] == count]
+        if count < 1 or len(data) % 4 or not orders:
+            raise ManifestError(f"{path}: not a Sphinx feature file: its first four bytes do not count its values")
+        matrix = np.frombuffer(data, f"{orders[0]}f4", offset=4)
+        if len(matrix) % width:
+            raise ManifestError(f"{path}: {len(matrix)} values do not make frames of {width}")
+        matrix = matrix.reshape(-1, width)
+    if matrix.ndim != 2 or matrix.shape[1] != width or not len(matrix):
+        raise ManifestError(f"{path}: features of shape {matrix.shape}, where (frames, {width}) is wanted")
+    with np.errstate(over="ignore"):
+        matrix = np.ascontiguousarray(matrix, dtype=np.float32)
+    if not np.isfinite(matrix).all():
+        raise ManifestError(f"{path}: holds values that are not finite numbers")
+    return matrix
+
+
+def load_frames(utterance: Utterance, extractor: FeatureExtractor) -> Frames:
+    """Cepstra (T, C) of an utterance, from its sound or its precomputed features.
+
+    Raises AudioError, ManifestError or FeatureError, in one sentence.
+    """
+    config = extractor.config
+    if config.source == "audio":
+        return extractor.static(read_waveform(utterance, config.sample_rate))
+    if utterance.features is None:
+        raise FeatureError(
+            f"{utterance.where}: precomputed features are wanted and the manifest has none for {utterance.id}; "
+            "to train on sound set features.source=audio"
+        )
+    return read_features(utterance.features, config.num_cepstra)
+
+
+_TYPES: dict[str, tuple[type, ...]] = {
+    "id": (str,), "text": (str,), "audio": (str,), "features": (str,), "speaker": (str,),
+    "duration_s": (int, float), "start_s": (int, float), "end_s": (int, float),
+}  # fmt: skip
+
+
+def _parse(line: str) -> Utterance:
+    values: Any = json.loads(line)
+    if not isinstance(values, dict):
+        raise ValueError("not a JSON object")
+    for name, value in values.items():
+        if name not in _TYPES:
+            raise ValueError(f"unknown key {name!r}; the keys are {', '.join(_TYPES)}")
+        if value is not None and (not isinstance(value, _TYPES[name]) or isinstance(value, bool)):
+            raise ValueError(f"{name} must be a {_TYPES[name][-1].__name__}, not {json.dumps(value)}")
+    for name in ("id", "text"):
+        if values.get(name) is None:
+            raise ValueError(f"the key {name!r} is missing")
+    return Utterance(**{name: value for name, value in values.items() if value is not None})
+
+
+def _moved(utterance: Utterance, move: Any) -> Utterance:
+    paths = {name: move(value) for name in ("audio", "features") if (value := getattr(utterance, name))}
+    return dataclasses.replace(utterance, **paths)
+
+
+def relative(path: str, folder: Path) -> str:
+    """`path` as seen from `folder`, or absolute where they share no drive."""
+    try:
+        return Path(os.path.relpath(path, folder)).as_posix()
+    except ValueError:  # another drive on Windows
+        return Path(path).resolve().as_posix()

@@ -1,0 +1,18 @@
+"""Best path decoding: the likeliest token of every frame, collapsed (Graves et al. 2006, section 3.2)."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from asr import ctc
+
+
+def decode(
+    log_probs: npt.NDArray[np.floating[Any]], lengths: npt.NDArray[np.integer[Any]] | None = None
+) -> list[list[int]]:
+    """log_probs (B, T, V) and their true lengths (B,) (None: all T) -> tokens of each utterance."""
+    paths = log_probs.argmax(axis=2)
+    if lengths is None:
+        lengths = np.full(len(paths), paths.shape[1])
+    return [ctc.collapse(path[:length]) for path, length in zip(paths, lengths, strict=True)]

@@ -1,0 +1,127 @@
+"""Weights -> an ONNX file built operator by operator, and a check that it gives what PyTorch gives.
+
+The graph is made of ONNX's own LSTM operator with its `sequence_lens`, so that padding changes nothing there either,
+and batch and length stay free. (Tracing exporters bake the length of the example into the graph.)
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+import torch
+from onnx import TensorProto, helper, numpy_helper
+
+from asr.checkpoint import ModelCard
+from asr.model import AcousticModel
+
+_OPSET, _IR = 14, 8  # old enough for every onnxruntime on the devices
+PARITY = 1e-4
+
+
+class ExportError(ValueError):
+    """The exported graph does not give what the model gives."""
+
+
+def export(model: AcousticModel, card: ModelCard, path: Path) -> float:
+    """Write `model` to an ONNX file and check it; returns the largest difference in log-probability seen.
+
+    Inputs: frames (B, T, F) float32, frame_lengths (B,) int64. Outputs: log_probs (B, T, V), output_lengths (B,).
+    Raises ExportError if the two differ by more than PARITY; then no file is left.
+    """
+    num_features, num_tokens = card.features.num_features, len(card.tokenizer)
+    graph = _graph(model, num_features, num_tokens)
+    exported = helper.make_model(
+        graph, opset_imports=[helper.make_opsetid("", _OPSET)], ir_version=_IR, producer_name="asr",
+        producer_version=card.version,
+    )  # fmt: skip
+    helper.set_model_props(exported, card.to_metadata())
+    onnx.checker.check_model(exported, full_check=True)
+    difference = parity(model, exported.SerializeToString(), num_features)
+    if difference > PARITY:
+        raise ExportError(f"{path}: the exported model differs from the trained one by {difference:.2g}")
+    part = path.with_name(path.name + ".part")
+    part.write_bytes(exported.SerializeToString())
+    part.replace(path)
+    return difference
+
+
+def parity(model: AcousticModel, exported: bytes, num_features: int) -> float:
+    """Largest difference in log-probability between PyTorch and onnxruntime, over several batches and lengths."""
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(exported, providers=["CPUExecutionProvider"])
+    rng, worst = np.random.default_rng(0), 0.0
+    was_training = model.training
+    model.eval()
+    for lengths in ([1], [57], [3, 40, 17], [120, 1, 33, 64, 90, 2, 8, 120]):
+        frames = rng.standard_normal((len(lengths), max(lengths), num_features)).astype(np.float32)
+        sizes = np.array(lengths, np.int64)
+        with torch.no_grad():
+            expected = model(torch.from_numpy(frames), torch.from_numpy(sizes))[0].numpy()
+        got, _ = session.run(None, {"frames": frames, "frame_lengths": sizes})
+        for row, length in enumerate(lengths):
+            worst = max(worst, float(np.abs(got[row, :length] - expected[row, :length]).max()))
+    model.train(was_training)
+    return worst
+
+
+def _graph(model: AcousticModel, num_features: int, num_tokens: int) -> Any:
+    weights: list[Any] = []
+    nodes: list[Any] = []
+
+    def constant(name: str, value: npt.NDArray[Any]) -> str:
+        weights.append(numpy_helper.from_array(value, name))
+        return name
+
+    def add(operator: str, inputs: list[str], output: str, **attributes: Any) -> str:
+        nodes.append(helper.make_node(operator, inputs, [output], name=output, **attributes))
+        return output
+
+    hidden_size = model.config.hidden_size
+    add("Cast", ["frame_lengths"], "sequence_lens", to=TensorProto.INT32)
+    hidden = add("Transpose", ["frames"], "time_first", perm=[1, 0, 2])
+    # 0 keeps a dimension's size, -1 takes what is left: the directions side by side.
+    flat = constant("flat", np.array([0, 0, -1], np.int64))
+    for layer in range(model.config.num_layers):
+        directions = [model.forwards[layer], *([model.backwards[layer]] if model.config.bidirectional else [])]
+        inputs = [constant(f"{name}{layer}", value) for name, value in _lstm_weights(directions).items()]
+        output = add("LSTM", [hidden, *inputs, "sequence_lens"], f"lstm{layer}", hidden_size=hidden_size,
+                     direction="bidirectional" if model.config.bidirectional else "forward")  # fmt: skip
+        # (T, directions, B, H) -> (T, B, directions * H)
+        output = add("Transpose", [output], f"batch_next{layer}", perm=[0, 2, 1, 3])
+        hidden = add("Reshape", [output, flat], f"hidden{layer}")
+    head = constant("head_weight", model.head.weight.detach().numpy().T.copy())
+    logits = add("MatMul", [hidden, head], "product")
+    logits = add("Add", [logits, constant("head_bias", model.head.bias.detach().numpy())], "logits")
+    add("Transpose", [add("LogSoftmax", [logits], "time_first_log_probs", axis=2)], "log_probs", perm=[1, 0, 2])
+    add("Identity", ["frame_lengths"], "output_lengths")
+    return helper.make_graph(
+        nodes,
+        "acoustic_model",
+        [
+            helper.make_tensor_value_info("frames", TensorProto.FLOAT, ["batch", "time", num_features]),
+            helper.make_tensor_value_info("frame_lengths", TensorProto.INT64, ["batch"]),
+        ],
+        [
+            helper.make_tensor_value_info("log_probs", TensorProto.FLOAT, ["batch", "time", num_tokens]),
+            helper.make_tensor_value_info("output_lengths", TensorProto.INT64, ["batch"]),
+        ],
+        initializer=weights,
+    )
+
+
+def _lstm_weights(directions: list[Any]) -> dict[str, npt.NDArray[np.float32]]:
+    """W, R and B of ONNX's LSTM: its gates stand in the order input, output, forget, cell; PyTorch's i, f, c, o."""
+
+    def gates(values: torch.Tensor) -> npt.NDArray[np.float32]:
+        i, f, c, o = values.detach().chunk(4)
+        reordered: npt.NDArray[np.float32] = torch.cat([i, o, f, c]).numpy()
+        return reordered
+
+    return {
+        "W": np.stack([gates(lstm.weight_ih_l0) for lstm in directions]),
+        "R": np.stack([gates(lstm.weight_hh_l0) for lstm in directions]),
+        "B": np.stack([np.hstack([gates(lstm.bias_ih_l0), gates(lstm.bias_hh_l0)]) for lstm in directions]),
+    }

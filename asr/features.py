@@ -1,0 +1,261 @@
+"""Waveform -> frames: MFCCs as python_speech_features computes them, deltas, normalisation. numpy only.
+
+Two steps, because training perturbs the frames between them: `static` turns a waveform into cepstra, `finish` adds
+deltas and normalises. Calling the extractor does both.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+Frames = npt.NDArray[np.floating[Any]]
+Scope = Literal["none", "utterance", "corpus"]
+
+_CHUNK = 256  # frames per FFT call: their spectra stay in the processor's second-level cache
+_EPS = float(np.finfo(float).eps)  # what python_speech_features puts in place of a zero energy, in either precision
+
+
+class FeatureError(ValueError):
+    """Features that cannot be made or used; the message is one sentence."""
+
+
+@dataclass(frozen=True)
+class FeatureConfig:
+    """How sound becomes frames. The defaults are those of `python_speech_features.mfcc`."""
+
+    source: Literal["audio", "precomputed"] = "audio"
+    """audio: MFCCs of the sound; precomputed: matrices that the manifest names, which we cannot compute ourselves."""
+    sample_rate: int = 16000
+    """Hz; sound at another rate is resampled to it."""
+    window_ms: float = 25.0
+    """Length of the analysis window."""
+    hop_ms: float = 10.0
+    """From the start of one window to the start of the next."""
+    num_cepstra: int = 13
+    """Cepstral coefficients kept, the log energy in place of the first."""
+    num_filters: int = 26
+    """Triangular mel filters."""
+    fft_size: int = 512
+    """Points; a window longer than this is cut to it, as python_speech_features does."""
+    low_hz: float = 0.0
+    """Lower edge of the lowest filter."""
+    high_hz: float | None = None
+    """Upper edge of the highest filter; null: half the sample rate."""
+    preemphasis: float = 0.97
+    """Coefficient of the first difference before framing; 0 turns it off."""
+    lifter: int = 22
+    """Sinusoidal liftering of the cepstra; 0 turns it off."""
+    deltas: Literal[0, 1, 2] = 0
+    """How many orders of time derivatives stand beside the cepstra."""
+    delta_window: int = 2
+    """Frames on each side that a derivative is fitted to."""
+    mean: Scope = "utterance"
+    """Whose mean is subtracted from each coefficient."""
+    variance: Scope = "corpus"
+    """Whose standard deviation each coefficient is divided by."""
+
+    def __post_init__(self) -> None:
+        for name in ("sample_rate", "window_ms", "hop_ms", "num_cepstra", "num_filters", "fft_size", "delta_window"):
+            if getattr(self, name) <= 0:
+                raise FeatureError(f"features.{name} must be above 0, not {getattr(self, name)}")
+        if min(self.window, self.hop) < 1:
+            raise FeatureError("features.window_ms and hop_ms must be at least one sample long")
+        if self.source == "audio" and self.num_cepstra > self.num_filters:
+            raise FeatureError(f"features.num_cepstra ({self.num_cepstra}) cannot exceed num_filters "
+                               f"({self.num_filters})")  # fmt: skip
+        if not 0 <= self.low_hz < self.top_hz <= self.sample_rate / 2:
+            raise FeatureError(f"features.low_hz and high_hz must satisfy 0 <= low < high <= {self.sample_rate / 2:g} "
+                               f"(half the sample rate), not {self.low_hz:g} and {self.top_hz:g}")  # fmt: skip
+
+    @property
+    def top_hz(self) -> float:
+        """Upper edge of the highest filter in Hz."""
+        return self.sample_rate / 2 if self.high_hz is None else self.high_hz
+
+    @property
+    def window(self) -> int:
+        """Samples in a window."""
+        return _round_half_up(self.window_ms / 1000 * self.sample_rate)
+
+    @property
+    def hop(self) -> int:
+        """Samples from one window to the next."""
+        return _round_half_up(self.hop_ms / 1000 * self.sample_rate)
+
+    @property
+    def num_features(self) -> int:
+        """Values in a finished frame."""
+        return self.num_cepstra * (1 + self.deltas)
+
+    def num_frames(self, num_samples: int) -> int:
+        """Frames that a waveform of `num_samples` gives: the last window is filled up with zeros."""
+        return 1 + max(0, math.ceil((num_samples - self.window) / self.hop))
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """Mean and standard deviation of each feature over a corpus: float32 (num_features,) each."""
+
+    mean: npt.NDArray[np.float32]
+    std: npt.NDArray[np.float32]
+
+
+class FeatureExtractor:
+    """Waveform -> frames for one configuration; its tables are computed once.
+
+    `statistics` is needed where the configuration normalises by the corpus; `measure` makes it.
+    """
+
+    def __init__(self, config: FeatureConfig, statistics: Statistics | None = None) -> None:
+        self.config = config
+        self.statistics = statistics
+
+    def __call__(self, waveform: npt.NDArray[Any]) -> Frames:
+        """(num_samples,) float in [-1, 1], or int16 -> (num_frames, num_features) in the precision of the input."""
+        return self.finish(self.static(waveform))
+
+    def static(self, waveform: npt.NDArray[Any]) -> Frames:
+        """(num_samples,) -> cepstra (num_frames, num_cepstra), equal to `python_speech_features.mfcc`.
+
+        Davis & Mermelstein 1980. float64 input is computed in float64, everything else in float32; int16 is divided
+        by 32768 first. Raises FeatureError where the configuration says that the features are precomputed.
+        """
+        config = self.config
+        if config.source != "audio":
+            raise FeatureError("this model was trained on precomputed features that cannot be made from sound; "
+                               "give it a manifest with `features`, or a .npy or .mfc file")  # fmt: skip
+        signal = np.asarray(waveform)
+        if signal.ndim != 1:
+            raise FeatureError(f"a waveform has one axis, not shape {signal.shape}; average its channels first")
+        wanted = np.dtype(np.float64 if signal.dtype == np.float64 else np.float32)
+        # Where FFT bins are wide, the lowest filter is a single bin that pre-emphasis leaves almost nothing in, and
+        # rounding to float32 would show in its logarithm.
+        dtype = wanted if config.sample_rate / config.fft_size <= 40 else np.dtype(np.float64)
+        scale = dtype.type(1 / 32768 if signal.dtype == np.int16 else 1)
+        signal = signal.astype(dtype, copy=False)
+
+        num_frames = config.num_frames(len(signal))
+        padded = np.zeros((num_frames - 1) * config.hop + config.window, dtype)
+        np.multiply(signal, scale, out=padded[: len(signal)])
+        padded[1 : len(signal)] -= dtype.type(config.preemphasis) * scale * signal[:-1]
+        windows = np.lib.stride_tricks.sliding_window_view(padded, config.window)[:: config.hop, : config.fft_size]
+
+        filters, cosines = self._filters.astype(dtype), self._cosines.astype(dtype)
+        cepstra = np.empty((num_frames, config.num_cepstra), dtype)
+        for start in range(0, num_frames, _CHUNK):
+            chunk = slice(start, start + _CHUNK)
+            # norm="forward" keeps float32 in float32, and leaves the power spectrum 1 / fft_size too small.
+            spectrum = np.fft.rfft(windows[chunk], config.fft_size, norm="forward")
+            power = np.square(spectrum.real) + np.square(spectrum.imag)
+            energies = power @ filters
+            energies[energies == 0] = _EPS
+            # The last column is the whole frame's energy: it takes the first coefficient's place.
+            np.log(energies, out=energies)
+            np.matmul(energies[:, :-1], cosines, out=cepstra[chunk])
+            cepstra[chunk, 0] = energies[:, -1]
+        return np.asarray(cepstra, wanted)
+
+    def finish(self, static: Frames) -> Frames:
+        """Cepstra (num_frames, num_cepstra) -> deltas appended and normalised (num_frames, num_features).
+
+        Raises FeatureError if corpus statistics are wanted and missing, or if the width is wrong.
+        """
+        config = self.config
+        frames = self._with_deltas(static)
+        if "corpus" in (config.mean, config.variance) and self.statistics is None:
+            raise FeatureError("features are normalised by corpus statistics, and none were given")
+        mean = frames.mean(axis=0) if config.mean == "utterance" else None
+        if config.mean == "corpus" and self.statistics:
+            mean = self.statistics.mean
+        centred = frames if mean is None else frames - mean
+        if config.variance == "utterance":
+            return np.asarray(centred / np.maximum(frames.std(axis=0), 1e-3), frames.dtype)
+        if config.variance == "corpus" and self.statistics:
+            return centred / self.statistics.std.astype(frames.dtype)
+        return centred
+
+    def measure(self, statics: Iterable[Frames]) -> Statistics:
+        """Mean and standard deviation over a corpus of cepstra; about the utterance's mean where that is subtracted."""
+        width = self.config.num_features
+        count, total, squares = 0, np.zeros(width), np.zeros(width)
+        for static in statics:
+            frames = self._with_deltas(static).astype(np.float64)
+            if self.config.mean == "utterance":
+                frames = frames - frames.mean(axis=0)
+            count += len(frames)
+            total += frames.sum(axis=0)
+            squares += np.square(frames).sum(axis=0)
+        if count == 0:
+            raise FeatureError("no frames to measure the corpus statistics on")
+        mean = total / count
+        std = np.sqrt(np.maximum(squares / count - np.square(mean), 1e-6))
+        return Statistics(mean.astype(np.float32), std.astype(np.float32))
+
+    def _with_deltas(self, static: Frames) -> Frames:
+        if static.ndim != 2 or static.shape[1] != self.config.num_cepstra:
+            raise FeatureError(f"features of shape {static.shape} do not fit: this model wants (frames, "
+                               f"{self.config.num_cepstra})")  # fmt: skip
+        orders = [static]
+        for _ in range(self.config.deltas):
+            orders.append(delta(orders[-1], self.config.delta_window))
+        return np.concatenate(orders, axis=1) if len(orders) > 1 else static
+
+    @cached_property
+    def _filters(self) -> npt.NDArray[np.float64]:
+        """(fft_size / 2 + 1, num_filters + 1): mel triangles, and a column of ones for the total energy.
+
+        Scaled by fft_size to make up for the FFT's norm="forward".
+        """
+        config = self.config
+        mels = np.linspace(_mel(config.low_hz), _mel(config.top_hz), config.num_filters + 2)
+        edges = np.floor((config.fft_size + 1) * 700 * (10 ** (mels / 2595) - 1) / config.sample_rate)
+        bins = np.arange(config.fft_size // 2 + 1)[:, None]
+        left, centre, right = edges[:-2], edges[1:-1], edges[2:]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            rising = np.where((bins >= left) & (bins < centre), (bins - left) / (centre - left), 0)
+            falling = np.where((bins >= centre) & (bins < right), (right - bins) / (right - centre), 0)
+        return np.hstack([rising + falling, np.ones((len(bins), 1))]) * config.fft_size
+
+    @cached_property
+    def _cosines(self) -> npt.NDArray[np.float64]:
+        """(num_filters, num_cepstra): the orthonormal DCT-II with the lifter's weights folded in."""
+        config = self.config
+        n, k = np.arange(config.num_filters)[:, None], np.arange(config.num_cepstra)
+        basis = np.cos(np.pi * k * (2 * n + 1) / (2 * config.num_filters)) * math.sqrt(2 / config.num_filters)
+        basis[:, 0] /= math.sqrt(2)
+        if config.lifter > 0:
+            basis *= 1 + config.lifter / 2 * np.sin(np.pi * k / config.lifter)
+        return basis
+
+
+def delta(frames: Frames, window: int) -> Frames:
+    """Slope over `window` frames on each side, by least squares, the edges repeated: (T, F) -> (T, F).
+
+    Young et al., The HTK Book, section 5.9; equal to `python_speech_features.delta`.
+    """
+    padded = np.pad(frames, ((window, window), (0, 0)), mode="edge")
+    steps = range(1, window + 1)
+    slope = sum(n * (padded[window + n : len(padded) - window + n] - padded[window - n : -window - n]) for n in steps)
+    return np.asarray(slope / frames.dtype.type(2 * sum(n * n for n in steps)))
+
+
+def pad(rows: Sequence[npt.NDArray[Any]], dtype: type) -> tuple[npt.NDArray[Any], npt.NDArray[np.int64]]:
+    """Arrays of different length -> one array (B, longest, ...) filled up with zeros, and their lengths (B,)."""
+    lengths = np.array([len(row) for row in rows], dtype=np.int64)
+    padded = np.zeros((len(rows), max(int(lengths.max()), 1), *rows[0].shape[1:]), dtype)
+    for place, row in enumerate(rows):
+        padded[place, : len(row)] = row
+    return padded, lengths
+
+
+def _mel(hz: float) -> float:
+    return 2595 * math.log10(1 + hz / 700)
+
+
+def _round_half_up(value: float) -> int:
+    return math.floor(value + 0.5)

@@ -1,0 +1,194 @@
+"""One run: a recipe from its corpus to test figures, in one folder.
+
+The folder holds recipe.yaml (resolved), metrics.jsonl and TensorBoard events, last.pt (to resume), best.pt (by dev
+CER), model.onnx (to transcribe with) and the scored hypotheses of the test part.
+"""
+
+import itertools
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import asr
+from asr import checkpoint, recipe, score, train
+from asr.checkpoint import ModelCard
+from asr.data import corpus, dataset, manifest
+from asr.data.augment import Augmenter
+from asr.data.dataset import Batches, Example
+from asr.data.manifest import Utterance
+from asr.evaluate import evaluate
+from asr.export import export
+from asr.features import FeatureExtractor, Frames
+from asr.model import AcousticModel
+from asr.recipe import Recipe
+from asr.transcribe import MODEL_FILE, Recognizer
+
+RECIPE_FILE = "recipe.yaml"
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run came to; `part` is what was scored: test, or where the corpus has none, dev, or else train."""
+
+    run: Path
+    part: str
+    score: score.Score
+    num_weights: int
+    seconds: float
+    example: str | None
+    """A sound file of that part, to try the model on."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {"run": str(self.run), "part": self.part, **self.score.to_dict(), "num_weights": self.num_weights,
+                "seconds": self.seconds, "example": self.example}  # fmt: skip
+
+
+def start(path: Path, overrides: list[str]) -> Result:
+    """Begin a run of a recipe; the errors of all the modules it uses come through, in one sentence each."""
+    settings = recipe.load(path, overrides)
+    script = path.parent / settings.data.prepare
+    if settings.run_dir and (Path(settings.run_dir).expanduser() / RECIPE_FILE).exists():
+        raise recipe.RecipeError(
+            f"{settings.run_dir}: holds a run already; continue it with asr-train --resume {settings.run_dir}, "
+            "or choose another run_dir"
+        )
+    _prepare(settings, script)
+    run = _new_folder(settings)
+    recipe.save(settings, run / RECIPE_FILE, prepare=manifest.relative(str(script), run))
+    return _carry_out(settings, script, run)
+
+
+def resume(run: Path) -> Result:
+    """Continue a run where it stopped, as if it had never stopped."""
+    path = run / RECIPE_FILE
+    if not path.is_file():
+        raise recipe.RecipeError(f"{run}: not the folder of a run: it has no {RECIPE_FILE}")
+    settings = recipe.load(path)
+    script = path.parent / settings.data.prepare
+    _prepare(settings, script)
+    return _carry_out(settings, script, run)
+
+
+def _prepare(settings: Recipe, script: Path) -> None:
+    corpus.build(corpus.load_script(script), Path(settings.data.folder).expanduser(), settings.data.settings)
+
+
+def _new_folder(settings: Recipe) -> Path:
+    """The run's folder, made here and now, so that two runs that start in the same second get one each."""
+    if settings.run_dir:
+        run = Path(settings.run_dir).expanduser()
+        run.mkdir(parents=True, exist_ok=True)
+        return run
+    stamp = time.strftime("%Y-%m-%d_%H-%M-%S")
+    for number in itertools.count(1):
+        run = Path("runs") / settings.name / (stamp if number == 1 else f"{stamp}-{number}")
+        with suppress(FileExistsError):
+            run.mkdir(parents=True)
+            break
+    return run
+
+
+def _carry_out(settings: Recipe, script: Path, run: Path) -> Result:
+    began = time.perf_counter()
+    config = settings.train
+    folder = Path(settings.data.folder).expanduser()
+    parts = {name: _read(folder / f"{name}.jsonl") for name in corpus.SPLITS}
+    if not parts["dev"]:
+        print("no dev part: the training part stands in for it", file=sys.stderr)
+
+    card = _card(settings, script)
+    augmenter = Augmenter(settings.augment, settings.features.sample_rate, settings.features.hop_ms)
+    examples = _load(parts["train"], card, config, settings.augment.touches_sound, run / "cache.train", "train")
+    card = replace(card, statistics=card.extractor.measure(_statics(examples, card.extractor)))
+    model = AcousticModel(settings.model, card.features.num_features, len(card.tokenizer))
+    dev = _load(parts["dev"] or parts["train"], card, config, False, run / "cache.dev", "dev")
+    print(f"{model.num_weights} weights, {len(examples)} utterances to train on, {len(dev)} to choose by; "
+          f"in {run}", file=sys.stderr)  # fmt: skip
+    try:
+        train.fit(
+            model,
+            card,
+            Batches(examples, card.extractor, config.batch_size, augmenter=augmenter, seed=config.seed),
+            Batches(dev, card.extractor, 32),
+            config,
+            run,
+        )
+    except KeyboardInterrupt:
+        if (run / train.BEST).is_file():  # what was learned so far can be used
+            _export_best(model, card, run)
+        raise
+    finally:
+        del examples, dev
+        for cache in run.glob("cache.*"):
+            with suppress(OSError):  # Windows keeps what is still mapped
+                cache.unlink()
+    _export_best(model, card, run)
+    return _test(parts, run, model.num_weights, began)
+
+
+def _export_best(model: AcousticModel, card: ModelCard, run: Path) -> None:
+    model.load_state_dict(checkpoint.load(run / train.BEST)["weights"])
+    export(model, card, run / MODEL_FILE)
+
+
+def _test(parts: dict[str, list[Utterance]], run: Path, num_weights: int, began: float) -> Result:
+    """Score the model file, the thing that ships, on the test part, and write what it heard."""
+    part = next(name for name in ("test", "dev", "train") if parts[name])
+    evaluation = evaluate(Recognizer.load(run / MODEL_FILE), parts[part])
+    for item in evaluation.unreadable:
+        print(f"{item.id}: {item.reason}: counted as nothing heard", file=sys.stderr)
+    for name, texts in (("ref", evaluation.references), ("hyp", evaluation.hypotheses)):
+        checkpoint.write_text(run / f"{part}.{name}.trn", score.format_trn(texts))
+    example = next((utterance.audio for utterance in parts[part] if utterance.audio), None)
+    return Result(run, part, evaluation.score, num_weights, round(time.perf_counter() - began, 1), example)
+
+
+def _read(path: Path) -> list[Utterance]:
+    return manifest.read(path) if path.stat().st_size else []
+
+
+def _load(
+    utterances: list[Utterance], card: ModelCard, config: train.TrainConfig, keep_sound: bool, cache: Path, part: str
+) -> list[Example]:
+    examples, left_out = dataset.load(
+        utterances, FeatureExtractor(card.features), card.tokenizer, card.text,
+        keep_sound=keep_sound, memory_mb=config.memory_mb, cache=cache,
+    )  # fmt: skip
+    if left_out:
+        print("\n".join([f"{part}: {line}" for line in corpus.describe(left_out)]), file=sys.stderr)
+        with (cache.parent / "left_out.txt").open("a", encoding="utf-8") as file:
+            file.writelines(f"{part}\t{item.id}\t{item.reason}\n" for item in left_out)
+    if not examples:
+        reason = f"; {left_out[0].id}: {left_out[0].reason}" if left_out else ""
+        raise corpus.CorpusError(f"nothing is left of the {part} part{reason}")
+    return examples
+
+
+def _statics(examples: list[Example], extractor: FeatureExtractor) -> Iterator[Frames]:
+    def static(example: Example) -> Frames:
+        return extractor.static(example.source) if example.source.ndim == 1 else example.source
+
+    return dataset.ahead(static, examples, depth=64)
+
+
+def _card(settings: Recipe, script: Path) -> ModelCard:
+    return ModelCard(
+        features=settings.features, text=settings.text, recipe=settings.to_dict(), version=asr.__version__,
+        commit=_commit(script.parent),
+    )  # fmt: skip
+
+
+def _commit(folder: Path) -> str:
+    """The git commit that the recipe's folder stands at, "-dirty" after it if files have changed; or nothing."""
+    command = ["git", "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+    return done.stdout.strip()

@@ -1,0 +1,267 @@
+"""The loop: batch, loss, clip, step; then evaluate, save, log. One line, one record and a few pairs each epoch."""
+
+import ctypes
+import json
+import math
+import sys
+import time
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.tensorboard import SummaryWriter
+from tqdm import tqdm
+
+from asr import checkpoint, ctc, score
+from asr.checkpoint import CheckpointError, ModelCard
+from asr.data.dataset import Batch, Batches
+from asr.decode import greedy
+from asr.model import AcousticModel
+
+LAST, BEST, METRICS = "last.pt", "best.pt", "metrics.jsonl"
+
+
+class TrainingError(ValueError):
+    """Training that cannot go on; the message is one sentence that names the utterances or the setting."""
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """How the weights are found: AdamW (Loshchilov & Hutter 2019) on a one-cycle schedule (Smith & Topin 2018)."""
+
+    epochs: int = 30
+    """Times that each utterance is heard."""
+    batch_size: int = 16
+    """Utterances to a step."""
+    learning_rate: float = 1e-2
+    """At its peak."""
+    warmup: float = 0.2
+    """Share of the steps on which the rate climbs; it falls as a cosine on the others."""
+    weight_decay: float = 0.05
+    """Of AdamW."""
+    clip_norm: float = 1.0
+    """Gradients longer than this are cut to it."""
+    patience: int = 0
+    """Stop after so many epochs that were not the best by dev CER, then dev loss; 0: never."""
+    seed: int = 1
+    """Of weights, order, dropout and augmentation: the same seed gives the same weights."""
+    shards: int = 2
+    """Parts of a batch that are computed side by side, one core each; another number rounds differently."""
+    memory_mb: float = 4096.0
+    """A corpus larger than this is mapped into memory from a file in the run's folder."""
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size", "learning_rate", "clip_norm", "shards", "memory_mb"):
+            if getattr(self, name) <= 0:
+                raise ValueError(f"train.{name} must be above 0, not {getattr(self, name)}")
+        if not 0 <= self.warmup < 1:
+            raise ValueError(f"train.warmup must be in [0, 1), not {self.warmup}")
+        if min(self.weight_decay, self.patience, self.seed) < 0:
+            raise ValueError("train.weight_decay, patience and seed must not be negative")
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What an epoch leaves behind: losses in nats per character, error rates as fractions."""
+
+    epoch: int
+    train_loss: float
+    dev_loss: float
+    dev_wer: float
+    dev_cer: float
+    learning_rate: float
+    seconds: float
+
+    def __str__(self) -> str:
+        return (f"epoch {self.epoch:3}  train loss {self.train_loss:.3f}  dev loss {self.dev_loss:.3f}  "
+                f"dev WER {self.dev_wer:6.2%}  CER {self.dev_cer:6.2%}  {self.seconds:.1f} s")  # fmt: skip
+
+
+def fit(
+    model: AcousticModel, card: ModelCard, train: Batches, dev: Batches, config: TrainConfig, run: Path
+) -> list[Epoch]:
+    """Train `model`, continuing where `run`/last.pt stands; leaves last.pt, best.pt and the metrics there.
+
+    Returns the records of all epochs. Raises TrainingError when a loss is not finite.
+    """
+    _keep_freed_memory()
+    torch.set_num_threads(1)  # the shards keep the cores busy; more threads inside them would only wait
+    torch.manual_seed(config.seed)
+    model.reset()
+    optimizer = torch.optim.AdamW(model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
+    num_steps = config.epochs * len(train) + 1
+    # OneCycleLR divides by zero where the climb ends on its first step.
+    warmup = max(config.warmup, 1.5 / num_steps)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, config.learning_rate, total_steps=num_steps, pct_start=warmup
+    )
+    history = _resume(run, model, optimizer, schedule, train.fingerprint)
+    writer = SummaryWriter(str(run), purge_step=len(history) + 1)
+    for number in range(len(history) + 1, config.epochs + 1):
+        if _has_stalled(history, config.patience):
+            print(f"stopped early: nothing better in {config.patience} epochs", file=sys.stderr)
+            break
+        start = time.perf_counter()
+        learning_rate = float(schedule.get_last_lr()[0])
+        train_loss = _train_epoch(model, _bar(train, number), optimizer, schedule, config, number)
+        dev_loss, scored, pairs = evaluate(model, dev, card)
+        record = Epoch(number, train_loss, dev_loss, scored.word.rate, scored.character.rate, learning_rate,
+                       round(time.perf_counter() - start, 3))  # fmt: skip
+        is_best = all(_quality(record) < _quality(earlier) for earlier in history)
+        history.append(record)
+        if is_best:
+            checkpoint.save(run / BEST, {"weights": model.state_dict(), "epoch": number})
+        _save(run, model, optimizer, schedule, history, train.fingerprint)
+        _log(run, writer, record, pairs)
+    writer.close()
+    return history
+
+
+def evaluate(
+    model: AcousticModel, batches: Batches, card: ModelCard
+) -> tuple[float, score.Score, list[tuple[str, str]]]:
+    """Loss in nats per character, greedy score, and (reference, hypothesis) pairs of `batches`."""
+    tokenizer = card.tokenizer
+    total, num_tokens = 0.0, 0
+    hypotheses: dict[str, str] = {}
+    model.eval()
+    with torch.no_grad():
+        for batch in batches.in_order():
+            log_probs, output_lengths, losses = _forward(model, batch)
+            total += float(losses.sum())
+            num_tokens += int(batch.token_lengths.sum())
+            decoded = greedy.decode(log_probs.numpy(), output_lengths.numpy())
+            hypotheses.update(zip(batch.ids, map(tokenizer.decode, decoded), strict=True))
+    references = {example.id: example.text for example in batches.examples}
+    pairs = [(text, hypotheses[key]) for key, text in references.items()]
+    return total / num_tokens, score.score(references, hypotheses), pairs
+
+
+def _train_epoch(
+    model: AcousticModel,
+    batches: Iterable[Batch],
+    optimizer: torch.optim.Optimizer,
+    schedule: torch.optim.lr_scheduler.LRScheduler,
+    config: TrainConfig,
+    number: int,
+) -> float:
+    total, num_tokens = 0.0, 0
+    weights = list(model.parameters())
+    model.train()
+    with ThreadPoolExecutor(config.shards) as pool:
+        for step, batch in enumerate(batches):
+            shards = batch.split(config.shards)
+            # Drawn anew for each shard of each step: no order of threads and no interruption can change it.
+            seeds = np.random.SeedSequence([config.seed, number, step]).generate_state(len(shards), np.uint64)
+            results = list(pool.map(partial(_gradients, model), shards, seeds.tolist()))
+            tokens = int(batch.token_lengths.sum())
+            for weight, *gradients in zip(weights, *(gradients for _, gradients in results), strict=True):
+                weight.grad = torch.stack(gradients).sum(dim=0) / tokens
+            torch.nn.utils.clip_grad_norm_(weights, config.clip_norm)
+            optimizer.step()
+            schedule.step()
+            total += sum(loss for loss, _ in results)
+            num_tokens += tokens
+    return total / num_tokens
+
+
+def _gradients(model: AcousticModel, batch: Batch, seed: int) -> tuple[float, tuple[Tensor, ...]]:
+    """Summed loss of a shard, and its gradient by every weight."""
+    losses = _forward(model, batch, torch.Generator().manual_seed(seed))[2]
+    loss = losses.sum()
+    return loss.item(), torch.autograd.grad(loss, list(model.parameters()))
+
+
+def _forward(
+    model: AcousticModel, batch: Batch, generator: torch.Generator | None = None
+) -> tuple[Tensor, Tensor, Tensor]:
+    log_probs, output_lengths = model(torch.from_numpy(batch.frames), torch.from_numpy(batch.frame_lengths), generator)
+    losses = ctc.loss(log_probs, output_lengths, torch.from_numpy(batch.tokens), torch.from_numpy(batch.token_lengths))
+    if not torch.isfinite(losses).all():
+        broken = [key for key, value in zip(batch.ids, losses.tolist(), strict=True) if not math.isfinite(value)]
+        more = f" and {len(broken) - 5} more" if len(broken) > 5 else ""
+        raise TrainingError(
+            f"the loss is not finite for {', '.join(broken[:5])}{more}; look at these utterances, or lower "
+            "train.learning_rate"
+        )
+    return log_probs, output_lengths, losses
+
+
+def _quality(record: Epoch) -> tuple[float, float]:
+    """What makes an epoch the best: dev CER, then dev loss."""
+    return record.dev_cer, record.dev_loss
+
+
+def _has_stalled(history: list[Epoch], patience: int) -> bool:
+    if not patience or not history:
+        return False
+    best = min(history, key=_quality)
+    return len(history) - best.epoch >= patience
+
+
+def _save(run: Path, model: AcousticModel, optimizer: Any, schedule: Any, history: list[Epoch], corpus: str) -> None:
+    checkpoint.save(
+        run / LAST,
+        {
+            "weights": model.state_dict(),
+            "optimizer": optimizer.state_dict(),
+            "schedule": schedule.state_dict(),
+            "history": [asdict(record) for record in history],
+            "corpus": corpus,
+        },
+    )
+
+
+def _resume(run: Path, model: AcousticModel, optimizer: Any, schedule: Any, corpus: str) -> list[Epoch]:
+    if not (run / LAST).is_file():
+        return []
+    state = checkpoint.load(run / LAST)
+    if state.get("corpus") != corpus:
+        raise CheckpointError(f"{run / LAST}: the run began with another corpus than the one that is here now")
+    try:
+        model.load_state_dict(state["weights"])
+        optimizer.load_state_dict(state["optimizer"])
+        schedule.load_state_dict(state["schedule"])
+        history = [Epoch(**record) for record in state["history"]]
+    except (KeyError, TypeError, RuntimeError) as error:
+        reason = str(error).splitlines()[0]
+        raise CheckpointError(f"{run / LAST}: does not fit this recipe, which must not change: {reason}") from None
+    # An epoch that was logged and not saved will be logged again.
+    checkpoint.write_text(run / METRICS, "".join(json.dumps(asdict(record)) + "\n" for record in history))
+    return history
+
+
+def _log(run: Path, writer: SummaryWriter, record: Epoch, pairs: list[tuple[str, str]]) -> None:
+    with (run / METRICS).open("a", encoding="utf-8") as file:
+        file.write(json.dumps(asdict(record)) + "\n")
+    for name in ("train_loss", "dev_loss", "dev_wer", "dev_cer", "learning_rate"):
+        writer.add_scalar(name, getattr(record, name), record.epoch)
+    # Three that move through the dev part from epoch to epoch.
+    shown = [pairs[(record.epoch * 3 + place) % len(pairs)] for place in range(min(3, len(pairs)))]
+    lines = [str(record)]
+    for reference, hypothesis in shown:
+        lines += [f"  REF {reference}", f"  HYP {hypothesis}"]
+    writer.add_text("pairs", "\n".join(f"    {line}" for line in lines[1:]), record.epoch)
+    tqdm.write("\n".join(lines), file=sys.stderr)
+    writer.flush()
+
+
+def _bar(batches: Batches, number: int) -> Iterable[Batch]:
+    """The batches of an epoch, counted on a bar where there is a terminal."""
+    return tqdm(batches.epoch(number), f"epoch {number}", len(batches), unit="batch", leave=False, disable=None)
+
+
+def _keep_freed_memory() -> None:
+    """Have glibc keep what is freed: each step frees and takes the same big blocks, a third of its time otherwise."""
+    if sys.platform == "linux":
+        mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+        if mallopt:
+            trim_threshold, mmap_threshold = -1, -3
+            mallopt(mmap_threshold, 32 << 20)
+            mallopt(trim_threshold, 1 << 30)

@@ -1,0 +1,77 @@
+"""Slow and obvious versions that judge the fast ones."""
+
+import itertools
+import math
+from functools import cache
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+
+def collapse(path):
+    """CTC's B: merge repeats, drop blanks, one symbol at a time."""
+    tokens, previous = [], None
+    for token in path:
+        if token != previous and token != 0:
+            tokens.append(token)
+        previous = token
+    return tokens
+
+
+def ctc_loss(log_probs, tokens):
+    """Negative log of the summed probability of every path (T frames, V tokens) that collapses to `tokens`."""
+    total = 0.0
+    for path in itertools.product(range(log_probs.shape[1]), repeat=len(log_probs)):
+        if collapse(path) == list(tokens):
+            total += math.exp(sum(log_probs[frame, token] for frame, token in enumerate(path)))
+    return -math.log(total) if total else math.inf
+
+
+def min_frames(tokens, most=12):
+    """Shortest path that collapses to `tokens`, by trying every length."""
+    alphabet = [0, *sorted(set(tokens))]
+    for length in range(most):
+        if any(collapse(path) == list(tokens) for path in itertools.product(alphabet, repeat=length)):
+            return length
+    raise AssertionError("longer than the oracle goes")
+
+
+def edits(reference, hypothesis):
+    """(fewest edits, fewest substitutions among alignments with so few), by recursion."""
+
+    @cache
+    def best(i, j):
+        if i == len(reference) or j == len(hypothesis):
+            return len(reference) - i + len(hypothesis) - j, 0
+        is_substitution = int(reference[i] != hypothesis[j])
+        diagonal, deletion, insertion = best(i + 1, j + 1), best(i + 1, j), best(i, j + 1)
+        return min(
+            (diagonal[0] + is_substitution, diagonal[1] + is_substitution),
+            (deletion[0] + 1, deletion[1]),
+            (insertion[0] + 1, insertion[1]),
+        )
+
+    return best(0, 0)
+
+
+def packed_log_probs(model, frames, lengths):
+    """The encoder as PyTorch's own bidirectional LSTM over packed sequences, with the weights of `model`."""
+    config = model.config
+    lstm = nn.LSTM(frames.shape[2], config.hidden_size, config.num_layers, bidirectional=config.bidirectional)
+    for layer in range(config.num_layers):
+        for suffix, owners in (("", model.forwards), ("_reverse", model.backwards)):
+            if len(owners):
+                for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"):
+                    ours = getattr(owners[layer], f"{name}_l0")
+                    getattr(lstm, f"{name}_l{layer}{suffix}").data = ours.data
+    packed = pack_padded_sequence(frames, lengths, batch_first=True, enforce_sorted=False)
+    output, _ = pad_packed_sequence(lstm(packed)[0], batch_first=True, total_length=frames.shape[1])
+    return model.head(output).log_softmax(dim=2)
+
+
+def random_log_probs(num_frames, num_tokens, seed=0):
+    """A proper emission (T, V) in float64."""
+    logits = np.random.default_rng(seed).standard_normal((num_frames, num_tokens)) * 2
+    return torch.from_numpy(logits).log_softmax(dim=1).numpy()

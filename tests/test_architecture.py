@@ -1,0 +1,131 @@
+"""Imports only go down: the allowed edges as data, the owners of heavy packages, and what a door may cost."""
+
+import ast
+import subprocess
+import sys
+from graphlib import TopologicalSorter
+
+import pytest
+from conftest import REPOSITORY
+
+ALLOWED = {
+    "audio": set(),
+    "features": set(),
+    "text": set(),
+    "model": set(),
+    "score": set(),
+    "ctc": {"text"},
+    "checkpoint": {"features", "text"},
+    "data.manifest": {"audio", "features"},
+    "data.augment": {"audio", "features"},
+    "data.synth": {"audio"},
+    "data.corpus": {"audio", "data.manifest"},
+    "data.dataset": {"audio", "ctc", "features", "text", "data.manifest", "data.augment"},
+    "decode.greedy": {"ctc"},
+    "export": {"checkpoint", "model"},
+    "train": {"checkpoint", "ctc", "score", "model", "data.dataset", "decode.greedy"},
+    "transcribe": {"audio", "checkpoint", "features", "data.manifest", "decode.greedy"},
+    "evaluate": {"audio", "features", "score", "data.dataset", "data.manifest", "transcribe"},
+    "recipe": {"features", "model", "text", "train", "data.corpus", "data.augment"},
+    "run": {"checkpoint", "evaluate", "export", "features", "model", "recipe", "score", "train", "transcribe",
+            "data.augment", "data.corpus", "data.dataset", "data.manifest"},
+    "cli": {"audio", "checkpoint", "evaluate", "recipe", "run", "score", "transcribe", "data.manifest"},
+    "__init__": {"features", "score", "text", "transcribe", "data.manifest"},
+    "data.__init__": set(),
+    "decode.__init__": set(),
+}  # fmt: skip
+
+OWNERS = {
+    "torch": {"model", "ctc", "checkpoint", "export", "train"},
+    "onnx": {"export"},
+    "onnxruntime": {"transcribe", "export"},
+    "soundfile": {"audio"},
+    "soxr": {"audio"},
+    "pydantic": {"recipe"},
+    "yaml": {"recipe"},
+    "tqdm": {"train"},
+    "espeakng_loader": {"data.synth"},
+}
+EVERYWHERE = {"numpy"}
+
+
+def modules():
+    root = REPOSITORY / "asr"
+    return {".".join(path.relative_to(root).with_suffix("").parts): path for path in sorted(root.rglob("*.py"))}
+
+
+def imports(path):
+    """Dotted names that a file imports anywhere in it: `from asr import audio` is asr.audio."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0 and node.module, f"{path}: relative imports hide their target"
+            if node.module in ("asr", "asr.data", "asr.decode"):
+                yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            else:
+                yield node.module
+
+
+def edges():
+    known = modules()
+    for module, path in known.items():
+        for name in imports(path):
+            target = name.removeprefix("asr.")
+            if name.startswith("asr.") and target in known:
+                yield module, target
+
+
+def test_every_module_is_listed():
+    assert set(modules()) == set(ALLOWED)
+
+
+def test_only_allowed_edges():
+    assert {(module, target) for module, target in edges() if target not in ALLOWED[module]} == set()
+
+
+def test_no_listed_edge_is_out_of_use():
+    assert {(module, target) for module in ALLOWED for target in ALLOWED[module]} - set(edges()) == set()
+
+
+def test_no_circles():
+    TopologicalSorter(ALLOWED).prepare()
+
+
+def test_packages_stay_with_their_owners():
+    strangers = set()
+    for module, path in modules().items():
+        for name in imports(path):
+            top = name.partition(".")[0]
+            if top in sys.stdlib_module_names or top == "asr" or top in EVERYWHERE:
+                continue
+            if module not in OWNERS.get(top, set()):
+                strangers.add((module, top))
+    assert strangers == set()
+
+
+def test_recipes_import_the_package_and_never_the_other_way():
+    for path in (REPOSITORY / "recipes" / "prepare").glob("*.py"):
+        for name in imports(path):
+            assert name.partition(".")[0] in sys.stdlib_module_names | {"asr", "numpy"}
+    assert not any(name.startswith("recipes") for path in modules().values() for name in imports(path))
+
+
+def test_no_rooms_without_a_name():
+    names = {part for module in modules() for part in module.split(".")}
+    assert not names & {"utils", "util", "helpers", "common", "core", "base", "misc"}
+
+
+def loaded(code):
+    done = subprocess.run([sys.executable, "-X", "importtime", "-c", code], capture_output=True, text=True, check=True)
+    return {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if line.startswith("import time:")}
+
+
+@pytest.mark.parametrize("code", ["import asr", "import asr.cli"])
+def test_the_package_and_its_doors_cost_nothing(code):
+    assert not {name.partition(".")[0] for name in loaded(code)} & {"numpy", *OWNERS}
+
+
+def test_transcribing_and_scoring_never_load_pytorch():
+    for code in ("import asr.transcribe, asr.evaluate, asr.data.corpus", "import asr.score"):
+        assert not {name.partition(".")[0] for name in loaded(code)} & {"torch", "onnx", "pydantic", "yaml"}

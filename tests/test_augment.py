@@ -1,0 +1,111 @@
+import numpy as np
+import pytest
+
+from asr.data.augment import AugmentConfig, Augmenter
+
+
+def augmenter(**settings):
+    return Augmenter(AugmentConfig(**settings), 16000, 10.0)
+
+
+def noise(num_samples=16000, seed=0):
+    return (np.random.default_rng(seed).standard_normal(num_samples) * 0.1).astype(np.float32)
+
+
+def rng(seed=0):
+    return np.random.default_rng(seed)
+
+
+def test_nothing_is_touched_by_default():
+    waveform, frames = noise(), noise().reshape(-1, 10)
+    assert augmenter().waveform(waveform, rng()) is waveform
+    assert augmenter().cepstra(frames, rng()) is frames
+    assert augmenter().frames(frames, rng(), 10) is frames
+    assert not AugmentConfig(tempo=0.1, time_masks=1, feature_masks=1).touches_sound
+    assert AugmentConfig(gain_db=1).touches_sound
+
+
+@pytest.mark.parametrize("settings", [{"speed": 0.2}, {"pad_ms": 100}, {"channel_db": 6}, {"noise_probability": 1.0},
+                                      {"gain_db": 10}])  # fmt: skip
+def test_sound_stays_float32_and_finite_and_follows_the_seed(settings):
+    for num_samples in (1, 37, 16000, 140000):
+        waveform = noise(num_samples)
+        made = augmenter(**settings).waveform(waveform, rng(1))
+        assert made.dtype == np.float32
+        assert np.isfinite(made).all()
+        assert np.array_equal(made, augmenter(**settings).waveform(waveform, rng(1)))
+        assert num_samples == 1 or not np.array_equal(made, augmenter(**settings).waveform(waveform, rng(2)))
+        assert np.array_equal(waveform, noise(num_samples)), "the original must not change"
+
+
+def test_speed_moves_length_and_pitch_together():
+    waveform = np.sin(2 * np.pi * 1000 * np.arange(16000) / 16000).astype(np.float32)
+    for seed in range(10):
+        made = augmenter(speed=0.2).waveform(waveform, rng(seed))
+        factor = 16000 / len(made)
+        assert 0.79 < factor < 1.21
+        peak = np.abs(np.fft.rfft(made * np.hanning(len(made)))).argmax() * 16000 / len(made)
+        assert peak == pytest.approx(1000 * factor, rel=0.01)
+
+
+def test_speed_keeps_the_least_length():
+    for seed in range(20):
+        assert len(augmenter(speed=0.4).waveform(noise(), rng(seed), min_samples=16000)) >= 15999
+
+
+def test_noise_has_the_ratio_that_was_asked_for():
+    waveform = noise(80000)
+    ratios = []
+    for seed in range(40):
+        added = augmenter(noise_probability=1.0, noise_snr_db=10).waveform(waveform, rng(seed)) - waveform
+        ratios.append(10 * np.log10(np.mean(waveform**2) / np.mean(added**2)))
+    assert min(ratios) > 7 and max(ratios) < 48, "10 to 45 dB, and what a piece of a noise differs from its whole"
+
+
+def test_gain_is_within_its_limits():
+    gains = [
+        np.abs(augmenter(gain_db=6).waveform(noise(), rng(seed))).max() / np.abs(noise()).max() for seed in range(40)
+    ]
+    assert 0.5 <= min(gains) < 0.8 and 1.25 < max(gains) <= 2.0
+
+
+def test_channel_filters_stay_within_their_limits():
+    for seed in range(10):
+        made = augmenter(channel_db=6).waveform(noise(65536), rng(seed))
+        change = np.abs(np.fft.rfft(made)) / np.abs(np.fft.rfft(noise(65536)))
+        assert 20 * np.log10(change.min()) >= -6.1 and 20 * np.log10(change.max()) <= 6.1
+        assert change.max() / change.min() > 1.2
+
+
+def test_tempo_stretches_time_and_nothing_else():
+    ramp = np.linspace(0, 1, 101, dtype=np.float32)[:, None].repeat(3, axis=1)
+    lengths = set()
+    for seed in range(20):
+        made = augmenter(tempo=0.3).cepstra(ramp, rng(seed))
+        assert np.allclose(made[:, 0], np.linspace(0, 1, len(made)), atol=1e-5)
+        lengths.add(len(made))
+    assert 70 < min(lengths) < 90 and 115 < max(lengths) < 150
+    assert len(augmenter(tempo=0.3).cepstra(ramp, rng(3), min_frames=101)) >= 101
+    assert augmenter(tempo=0.3).cepstra(ramp[:1], rng()).shape == (1, 3)
+
+
+def test_masks_put_the_mean_in_place_and_spare_most_of_the_time():
+    frames = rng().standard_normal((100, 26)).astype(np.float32)
+    for seed in range(20):
+        made = augmenter(time_masks=2, time_mask_ms=500, feature_masks=1).frames(frames, rng(seed), 13)
+        changed = made != frames
+        masked_frames = changed.all(axis=1)
+        assert masked_frames.sum() <= 21
+        columns = changed[~masked_frames].any(axis=0)
+        assert columns.sum() <= 6 and np.array_equal(columns[:13], columns[13:]), "deltas go with their cepstra"
+        assert np.allclose(made[changed], np.broadcast_to(frames.mean(axis=0), frames.shape)[changed])
+
+
+def test_masks_fit_the_shortest_utterance():
+    assert augmenter(time_masks=3, feature_masks=3).frames(np.ones((1, 2), np.float32), rng(), 2).shape == (1, 2)
+
+
+@pytest.mark.parametrize("settings", [{"speed": -0.1}, {"tempo": 0.5}, {"noise_probability": 1.5}, {"time_masks": -1}])
+def test_impossible_settings_are_refused(settings):
+    with pytest.raises(ValueError, match="augment"):
+        AugmentConfig(**settings)

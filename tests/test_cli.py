@@ -1,0 +1,222 @@
+"""The doors as a user meets them: real processes, what they print where, and their exit codes."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import REPOSITORY
+
+from asr.data import manifest
+
+DOORS = ("asr-train", "asr-transcribe", "asr-evaluate", "asr-score")
+
+
+def run(*command, cwd=None, stdin=None):
+    program = Path(sys.executable).parent / command[0]
+    return subprocess.run([program, *map(str, command[1:])], cwd=cwd, input=stdin, capture_output=True, timeout=300)
+
+
+def fails(done, *said):
+    """One sentence on stderr, exit code 2, nothing on stdout."""
+    message = done.stderr.decode()
+    assert done.returncode == 2, message
+    assert not done.stdout
+    assert message.splitlines()[-1].startswith("error: ") and "Traceback" not in message
+    for part in said:
+        assert part in message
+
+
+@pytest.fixture
+def sound(tones):
+    return [utterance.audio for utterance in manifest.read(tones / "test.jsonl")]
+
+
+class TestEveryDoor:
+    @pytest.mark.parametrize("door", DOORS)
+    def test_help_and_version(self, door):
+        done = run(door, "--help")
+        assert done.returncode == 0 and done.stdout.startswith(f"usage: {door}".encode()) and not done.stderr
+        assert run(door, "--version").stdout.startswith(door.encode())
+
+    @pytest.mark.parametrize("door", DOORS)
+    def test_wrong_usage_is_exit_code_2(self, door):
+        done = run(door, "--no-such-option")
+        assert done.returncode == 2 and b"usage:" in done.stderr and not done.stdout
+
+    @pytest.mark.parametrize("door", ["train", "transcribe", "evaluate", "score"])
+    def test_help_loads_nothing_heavy(self, door):
+        code = f"import sys, asr.cli; sys.argv = ['x', '--help']; asr.cli.{door}()"
+        done = subprocess.run([sys.executable, "-X", "importtime", "-c", code], capture_output=True, text=True)
+        assert done.returncode == 0
+        for heavy in ("numpy", "torch", "onnxruntime", "yaml", "tqdm"):
+            assert f" {heavy}\n" not in done.stderr
+
+
+class TestTranscribe:
+    def test_one_file_is_one_line(self, tones_run, sound):
+        done = run("asr-transcribe", "--model", tones_run[0], sound[0])
+        assert done.returncode == 0
+        assert set(done.stdout.decode().rstrip("\n")) <= set("abcd") and done.stdout.count(b"\n") == 1
+        assert not done.stderr
+
+    def test_several_files_and_folders_name_each(self, tones_run, sound, tones):
+        done = run("asr-transcribe", "--model", tones_run[0], tones / "test", sound[0])
+        lines = [line.split("\t") for line in done.stdout.decode().splitlines()]
+        assert [path for path, _ in lines] == [*sound, sound[0]]
+        assert lines[0][1] == lines[-1][1]
+
+    def test_formats(self, tones_run, sound):
+        text = run("asr-transcribe", "--model", tones_run[0], sound[0]).stdout.decode().strip()
+        as_json = json.loads(run("asr-transcribe", "--model", tones_run[0], "--format", "json", sound[0]).stdout)
+        assert as_json["text"] == text and as_json["path"] == sound[0] and 0.2 < as_json["duration_s"] < 1
+        as_trn = run("asr-transcribe", "--model", tones_run[0], "--format", "trn", sound[0]).stdout.decode()
+        assert as_trn == f"{text} ({Path(sound[0]).stem})\n"
+        folder = Path(sound[0]).parent.parent
+        as_trn = run("asr-transcribe", "--model", tones_run[0], "--format", "trn", folder).stdout.decode()
+        assert "(test/000)\n" in as_trn and "(train/000)\n" in as_trn, "ids are unique below a folder"
+
+    def test_standard_input(self, tones_run, sound):
+        expected = run("asr-transcribe", "--model", tones_run[0], sound[0]).stdout
+        done = run("asr-transcribe", "--model", tones_run[0], "-", stdin=Path(sound[0]).read_bytes())
+        assert done.returncode == 0 and done.stdout == expected
+        fails(run("asr-transcribe", "--model", tones_run[0], "-", stdin=b""), "standard input")
+        fails(run("asr-transcribe", "--model", tones_run[0], "-", stdin=b"nonsense"), "standard input")
+
+    def test_without_a_model_the_newest_run_is_used_and_named(self, tones_run, sound, tmp_path):
+        shutil.copytree(tones_run[0], tmp_path / "runs" / "tones" / "1")
+        done = run("asr-transcribe", sound[0], cwd=tmp_path)
+        assert b"model: " in done.stderr and b"runs/tones/1/model.onnx" in done.stderr
+        assert done.stdout == run("asr-transcribe", "--model", tones_run[0], sound[0]).stdout
+
+    def test_without_a_run_the_shipped_model_is_used_and_named(self, sound, tmp_path):
+        done = run("asr-transcribe", sound[0], cwd=tmp_path)
+        assert done.returncode == 0 and b"comes with the package" in done.stderr
+
+    def test_bad_files_are_named_and_the_good_ones_go_on(self, tones_run, sound, tmp_path):
+        (tmp_path / "bad.wav").write_text("nonsense")
+        done = run(
+            "asr-transcribe", "--model", tones_run[0], sound[0], tmp_path / "bad.wav", sound[1], tmp_path / "gone.wav"
+        )
+        assert done.returncode == 1
+        assert done.stdout.count(b"\n") == 2
+        message = done.stderr.decode()
+        assert (
+            "bad.wav" in message and "gone.wav" in message and "2 of 4 files" in message and "Traceback" not in message
+        )
+
+    def test_mistakes(self, tones_run, sound, tmp_path):
+        fails(run("asr-transcribe", "--model", tones_run[0], tmp_path / "gone.wav"), "gone.wav", "no such file")
+        fails(run("asr-transcribe", "--model", tmp_path / "gone.onnx", sound[0]), "gone.onnx")
+        fails(run("asr-transcribe", "--model", tones_run[0], tmp_path), "no sound files")
+
+    def test_it_never_imports_pytorch(self, tones_run, sound):
+        arguments = ["x", "--model", str(tones_run[0]), sound[0]]
+        code = f"import sys, asr.cli; sys.argv = {arguments}; asr.cli.transcribe()"
+        done = subprocess.run([sys.executable, "-X", "importtime", "-c", code], capture_output=True, text=True)
+        assert done.returncode == 0 and " torch\n" not in done.stderr and "onnxruntime" in done.stderr
+
+    def test_real_recordings_and_damaged_ones_together(self, real_speech):
+        done = run("asr-transcribe", "--model", REPOSITORY / "asr" / "models" / "english_letters.onnx",
+                   real_speech / "wake_words" / "alexa", real_speech / "broken_audio")  # fmt: skip
+        assert done.returncode == 1
+        for path in (real_speech / "broken_audio").glob("*.flac"):
+            assert path.name in done.stderr.decode()
+        assert done.stdout.count(b"\n") == len(list((real_speech / "wake_words" / "alexa").glob("*.flac")))
+
+
+class TestEvaluate:
+    def test_hypotheses_and_score(self, tones_run, tones, tmp_path):
+        done = run("asr-evaluate", tones_run[0], tones / "test.jsonl", "--format", "json", cwd=tmp_path)
+        assert done.returncode == 0
+        assert json.loads(done.stdout)["word"] == tones_run[1].score.word.to_dict()
+        assert (tmp_path / "test.hyp.trn").read_text() == (tones_run[0] / "test.hyp.trn").read_text()
+        scored = run("asr-score", tones / "test.jsonl", tones / "test.jsonl", "--format", "json")
+        assert json.loads(scored.stdout)["word"]["errors"] == 0
+
+    def test_unreadable_utterances_are_named_and_counted(self, tones_run, tones, tmp_path):
+        utterances = manifest.read(tones / "test.jsonl")[:3]
+        manifest.write(
+            tmp_path / "m.jsonl", [*utterances, manifest.Utterance("gone", "ab", str(tmp_path / "gone.wav"))]
+        )
+        output = tmp_path / "out.trn"
+        done = run("asr-evaluate", tones_run[0], tmp_path / "m.jsonl", "--output", output, "--format", "json")
+        assert done.returncode == 1 and b"gone.wav" in done.stderr
+        assert json.loads(done.stdout)["word"]["utterances"] == 4
+        assert "\n (gone)\n" in output.read_text()
+
+    def test_mistakes(self, tones_run, tmp_path):
+        fails(run("asr-evaluate", tones_run[0], tmp_path / "gone.jsonl"), "gone.jsonl")
+        (tmp_path / "m.jsonl").write_text('{"id": 3}\n')
+        fails(run("asr-evaluate", tones_run[0], tmp_path / "m.jsonl"), "m.jsonl, line 1")
+
+
+class TestScore:
+    @pytest.fixture
+    def files(self, tmp_path):
+        (tmp_path / "ref").write_text("a b c (u1)\nI (u2)\n(u3)\nd (u4)\n")
+        (tmp_path / "hyp").write_text("x (u9)\na x c c (u1)\nI (u2)\n(u3)\n")
+        return tmp_path / "ref", tmp_path / "hyp"
+
+    def test_json(self, files):
+        done = run("asr-score", *files, "--format", "json")
+        result = json.loads(done.stdout)
+        assert result["word"] == {
+            "utterances": 4, "utterance_errors": 2, "reference_length": 5, "correct": 3, "substitutions": 1,
+            "deletions": 1, "insertions": 1, "errors": 3, "rate": 0.6,
+        }  # fmt: skip
+        assert result["character"]["reference_length"] == 7
+        assert (result["missing_hypotheses"], result["extra_hypotheses"]) == (["u4"], ["u9"])
+        assert b"1 without a hypothesis, counted as deletions: u4" in done.stderr
+        assert b"1 without a reference, not counted: u9" in done.stderr
+
+    def test_text(self, files):
+        done = run("asr-score", *files)
+        assert done.returncode == 0 and b"60.00%" in done.stdout and b"read as trn" in done.stderr
+
+    def test_mistakes(self, files, tmp_path):
+        fails(run("asr-score", files[0], tmp_path / "gone"), "gone", "no such file")
+        fails(run("asr-score", *files, "--input-format", "jsonl"), "ref, line 1")
+        (tmp_path / "two").write_text("a\nb\n")
+        (tmp_path / "one").write_text("a\n")
+        fails(run("asr-score", tmp_path / "two", tmp_path / "one"), "has 2 lines", "has 1")
+        (tmp_path / "bad").write_bytes(b"u1 a\nu2 \xff\n")
+        fails(run("asr-score", tmp_path / "bad", files[1]), "bad, line 2: not UTF-8")
+        (tmp_path / "none").touch()
+        fails(run("asr-score", tmp_path / "none", files[1]), "none: no utterances")
+
+    def test_a_closed_pipe_is_no_error(self, files):
+        program = Path(sys.executable).parent / "asr-score"
+        with subprocess.Popen([program, *files], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+            process.stdout.close()
+            message = process.stderr.read()
+        assert b"Traceback" not in message
+
+
+class TestTrain:
+    def test_from_nothing_to_test_figures(self, tones_recipe, tmp_path):
+        done = run("asr-train", tones_recipe, "train.epochs=2", "--format", "json", cwd=tmp_path)
+        assert done.returncode == 0, done.stderr.decode()
+        result = json.loads(done.stdout)
+        assert result["part"] == "test" and result["word"]["utterances"] == 24
+        assert result["run"].startswith("runs/tones/") and (tmp_path / result["run"] / "model.onnx").is_file()
+        message = done.stderr.decode()
+        assert "train      96 utterances" in message and "epoch   2" in message and "REF" in message
+        command = result["transcribe"].split()
+        assert run(*command, cwd=tmp_path).returncode == 0
+        resumed = run("asr-train", "--resume", result["run"], cwd=tmp_path)
+        assert resumed.returncode == 0 and b"test: WER" in resumed.stdout
+
+    def test_the_schema_is_printed(self):
+        assert json.loads(run("asr-train", "--schema").stdout)["title"]
+
+    def test_mistakes(self, tones_recipe, tmp_path):
+        fails(run("asr-train", tones_recipe, "train.epoch=2"), "did you mean train.epochs?")
+        fails(run("asr-train", tmp_path / "gone.yaml"), "gone.yaml")
+        fails(run("asr-train", "--resume", tmp_path), "recipe.yaml")
+        fails(run("asr-train", tones_recipe, f"data.source={tmp_path}", cwd=tmp_path), "train.jsonl")
+        assert not (tmp_path / "runs").exists(), "no empty run for a corpus that is not there"
+        assert run("asr-train").returncode == 2
+        assert run("asr-train", tones_recipe, "--schema").returncode == 2

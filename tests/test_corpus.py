@@ -1,0 +1,329 @@
+"""The corpus contract, and the prepare scripts on small made-up trees with the layouts of the real corpora."""
+
+import json
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from conftest import REPOSITORY
+
+from asr import audio
+from asr.data import corpus, manifest
+from asr.data.corpus import CorpusError, Splits
+from asr.data.manifest import LeftOut, Utterance
+
+
+def prepare(name):
+    return corpus.load_script(REPOSITORY / "recipes" / "prepare" / f"{name}.py")
+
+
+def sound(path, seconds=0.3, rate=16000, seed=0):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    audio.write(path, 0.1 * np.random.default_rng(seed).standard_normal(int(seconds * rate)).astype(np.float32), rate)
+
+
+def ids(utterances):
+    return {utterance.id for utterance in utterances}
+
+
+class TestBuild:
+    def script(self, folder, source, limit=2):
+        self.calls += 1
+        return Splits(train=[Utterance("a", "x", source)] * 1, left_out=[LeftOut("b", "unreadable audio: b.wav")])
+
+    calls = 0
+
+    def test_manifests_are_made_once_and_again_when_settings_change(self, tmp_path, capsys):
+        assert corpus.build(self.script, tmp_path, {"source": "a.wav"})
+        assert not corpus.build(self.script, tmp_path, {"source": "a.wav"})
+        assert corpus.build(self.script, tmp_path, {"source": "b.wav"})
+        assert self.calls == 2
+        assert "made again" in capsys.readouterr().err
+        (tmp_path / "dev.jsonl").unlink()
+        assert corpus.build(self.script, tmp_path, {"source": "b.wav"})
+        assert (tmp_path / "left_out.txt").read_text() == "b\tunreadable audio: b.wav\n"
+
+    def test_an_id_that_stands_for_two_utterances_is_an_error(self, tmp_path):
+        both = Splits(train=[Utterance("a", "x", "a.wav")], test=[Utterance("a", "x", "b.wav")])
+        with pytest.raises(CorpusError, match="the id a stands for 2"):
+            corpus.build(lambda folder: both, tmp_path, {})
+
+    def test_a_preparation_that_fails_is_not_taken_for_done(self, tmp_path):
+        def fail(folder, source):
+            raise OSError("disk full")
+
+        with pytest.raises(OSError, match="disk full"):
+            corpus.build(fail, tmp_path, {"source": "a.wav"})
+        assert corpus.build(self.script, tmp_path, {"source": "a.wav"})
+
+    def test_nothing_to_train_on_is_an_error(self, tmp_path):
+        with pytest.raises(CorpusError, match="no utterances"):
+            corpus.build(lambda folder: Splits(), tmp_path, {})
+
+
+def test_the_summary_is_honest():
+    splits = Splits(
+        train=[
+            Utterance("a", "abc", "a.wav", duration_s=3600),
+            Utterance("b", "c", "b.wav", duration_s=1800, speaker="s"),
+        ],
+        left_out=[LeftOut(f"x{number}", "unreadable audio: x.wav") for number in range(12)],
+    )
+    said = corpus.summary(splits)
+    for part in (
+        "2 utterances", "1.50 h", "1 speakers", "4 characters", "3 different", "longest 3600.0 s (a)",
+        "dev    no utterances", "left out 12: 12 unreadable audio", "x9: unreadable", "and 2 more",
+    ):  # fmt: skip
+        assert part in said
+
+
+def test_speakers_are_split_by_seed():
+    speakers = [f"s{number}" for number in range(20)]
+    kept = corpus.split_speakers(speakers * 3, 0.25, seed=1)
+    assert len(kept) == 5 and kept < set(speakers)
+    assert (
+        kept == corpus.split_speakers(reversed(speakers), 0.25, seed=1) != corpus.split_speakers(speakers, 0.25, seed=2)
+    )
+
+
+def test_a_script_without_prepare_is_refused(tmp_path):
+    (tmp_path / "x.py").write_text("")
+    for path, said in ((tmp_path / "x.py", "no function"), (tmp_path / "y.py", "no such script")):
+        with pytest.raises(CorpusError, match=said):
+            corpus.load_script(path)
+
+
+class TestFsdd:
+    @pytest.fixture
+    def source(self, tmp_path):
+        for speaker in ("anna", "bob"):
+            for digit in (0, 7):
+                for index in (0, 4, 5, 9, 10, 49):
+                    sound(tmp_path / "fsdd" / "recordings" / f"{digit}_{speaker}_{index}.wav", rate=8000)
+        (tmp_path / "fsdd" / "recordings" / "notes.wav").write_text("")
+        (tmp_path / "fsdd" / "recordings" / "3_bob_11.wav").write_text("damaged")
+        return str(tmp_path / "fsdd")
+
+    def test_official_test_indices(self, source, tmp_path):
+        splits = prepare("fsdd")(folder=tmp_path, source=source)
+        assert ids(splits.test) == {f"{d}_{s}_{i}" for d in (0, 7) for s in ("anna", "bob") for i in (0, 4)}
+        assert ids(splits.dev) == {f"{d}_{s}_{i}" for d in (0, 7) for s in ("anna", "bob") for i in (5, 9)}
+        assert len(splits.train) == 8
+        assert {utterance.text for utterance in splits.train} == {"zero", "seven"}
+        assert all(utterance.duration_s == pytest.approx(0.3) for utterance in splits.train)
+        assert {item.id for item in splits.left_out} == {"notes.wav", "3_bob_11"}
+
+    def test_held_out_speaker(self, source, tmp_path):
+        splits = prepare("fsdd")(folder=tmp_path, source=source, held_out_speaker="bob")
+        assert {utterance.speaker for utterance in splits.test} == {"bob"} and len(splits.test) == 12
+        assert {utterance.speaker for utterance in splits.train + splits.dev} == {"anna"}
+        with pytest.raises(CorpusError, match="the speakers are anna, bob"):
+            prepare("fsdd")(folder=tmp_path, source=source, held_out_speaker="eve")
+
+    def test_nothing_there(self, tmp_path):
+        with pytest.raises(CorpusError, match=r"data\.source="):
+            prepare("fsdd")(folder=tmp_path, source=str(tmp_path))
+
+
+class TestAn4:
+    """Speakers s0 to s7 with two utterances each in train, t0 in test; `kind` is the layout."""
+
+    @pytest.fixture(params=["sph", "raw", "mfc"])
+    def source(self, request, tmp_path):
+        root = tmp_path / "an4"
+        (root / "etc").mkdir(parents=True)
+        parts = {"an4_train": [f"s{number}" for number in range(8)], "an4_test": ["t0"]}
+        for part, speakers in parts.items():
+            names = [f"{'an4_clstk' if part == 'an4_train' else 'an4test_clstk'}/{speaker}/u{take}-{speaker}-b"
+                     for speaker in speakers for take in (1, 2)]  # fmt: skip
+            (root / "etc" / f"{part}.fileids").write_text("\n".join(names))
+            (root / "etc" / f"{part}.transcription").write_text(
+                "".join(f"<s> GO  ++NOISE++ A </s> ({name.rpartition('/')[2]})\n" for name in names)
+            )
+            for name in names:
+                self.write(root, name, request.param)
+        return root
+
+    def write(self, root, name, kind):
+        samples = (np.random.default_rng(0).standard_normal(4800) * 3000).astype(">i2")
+        path = root / ("feat" if kind == "mfc" else "wav") / f"{name}.{kind}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        header = f"NIST_1A\n   1024\nsample_count -i {len(samples)}\nsample_rate -i 16000\nchannel_count -i 1\n" \
+                 "sample_byte_format -s2 10\nsample_n_bytes -i 2\nsample_coding -s3 pcm\nend_head\n"  # fmt: skip
+        frames = np.random.default_rng(0).standard_normal((30, 13))
+        data = {
+            "sph": header.encode().ljust(1024) + samples.tobytes(),
+            "raw": samples.tobytes(),
+            "mfc": np.array([frames.size], ">i4").tobytes() + frames.astype(">f4").tobytes(),
+        }
+        path.write_bytes(data[kind])
+
+    def test_every_layout_gives_the_same_parts(self, source, tmp_path):
+        splits = prepare("an4")(folder=tmp_path / "out", source=str(source), dev_share=0.25)
+        assert {utterance.text for utterance in splits.train + splits.test} == {"go a"}
+        dev, train = ({utterance.speaker for utterance in part} for part in (splits.dev, splits.train))
+        assert len(dev) == 2 and len(train) == 6 and not dev & train
+        assert {utterance.speaker for utterance in splits.test} == {"t0"}
+        assert not splits.left_out
+        for utterance in splits.train:
+            assert utterance.duration_s == pytest.approx(0.3)
+            if utterance.audio:
+                expected = (np.random.default_rng(0).standard_normal(4800) * 3000).astype(">i2") / 32768
+                assert np.allclose(audio.read(utterance.audio, 16000), expected, atol=1e-7)
+
+    def test_what_is_missing_is_named(self, source, tmp_path):
+        next(
+            path for path in (source / "wav" if (source / "wav").exists() else source / "feat").rglob("u1-s0-b.*")
+        ).unlink()
+        text = source / "etc" / "an4_train.transcription"
+        text.write_text("".join(text.read_text().splitlines(keepends=True)[:-1]))
+        (source / "etc" / "an4_test.fileids").unlink()
+        splits = prepare("an4")(folder=tmp_path / "out", source=str(source))
+        assert {item.id for item in splits.left_out} == {"u1-s0-b", "u2-s7-b"}
+        assert splits.test == []
+
+
+class TestFolder:
+    def test_both_layouts(self, tmp_path):
+        root = tmp_path / "mine"
+        for number in range(20):
+            sound(root / "smart_mirror" / f"{number}.wav")
+            sound(root / "stop" / f"{number}.flac")
+        sound(root / "long one.wav", seconds=1)
+        (root / "long one.txt").write_text("0 46797 She had your dark suit.\n")
+        sound(root / "orphan.wav")
+        (root / "stop" / "bad.flac").write_text("damaged")
+        splits = prepare("folder")(folder=tmp_path, source=str(root), dev_share=0.1, test_share=0.2)
+        everything = splits.train + splits.dev + splits.test
+        assert {utterance.text for utterance in everything} == {"smart mirror", "stop", "She had your dark suit."}
+        assert {item.id for item in splits.left_out} == {"orphan", "stop/bad"}
+        for part, count in ((splits.test, 4), (splits.dev, 2)):
+            assert [sum(utterance.text == text for utterance in part) for text in ("smart mirror", "stop")] == [
+                count
+            ] * 2
+        assert len(ids(everything)) == 41
+        again = prepare("folder")(folder=tmp_path, source=str(root), dev_share=0.1, test_share=0.2)
+        assert ids(again.test) == ids(splits.test)
+
+    def test_speakers_stay_in_one_part(self, tmp_path):
+        for speaker in range(10):
+            for word in ("yes", "no"):
+                sound(tmp_path / "mine" / word / f"s{speaker}_1.wav")
+        splits = prepare("folder")(folder=tmp_path, source=str(tmp_path / "mine"), speaker=r"/(s\d+)_")
+        parts = [{utterance.speaker for utterance in part} for part in (splits.train, splits.dev, splits.test)]
+        assert [len(part) for part in parts] == [7, 1, 2]
+        assert not parts[0] & parts[1] and not parts[0] & parts[2] and not parts[1] & parts[2]
+
+    def test_sentences_that_are_all_different_are_split_too(self, tmp_path):
+        for number in range(50):
+            sound(tmp_path / "mine" / f"{number}.wav")
+            (tmp_path / "mine" / f"{number}.txt").write_text(f"sentence {number}")
+        splits = prepare("folder")(folder=tmp_path, source=str(tmp_path / "mine"), dev_share=0.1, test_share=0.2)
+        assert [len(part) for part in (splits.train, splits.dev, splits.test)] == [35, 5, 10]
+
+    def test_what_has_no_text_of_its_own_is_named(self, tmp_path):
+        sound(tmp_path / "mine" / "yes" / "a.wav")
+        sound(tmp_path / "mine" / "yes" / "a.flac")
+        sound(tmp_path / "mine" / "latin.wav")
+        (tmp_path / "mine" / "latin.txt").write_bytes(b"caf\xe9")
+        sound(tmp_path / "mine" / "empty.wav")
+        (tmp_path / "mine" / "empty.txt").touch()
+        sound(tmp_path / "mine" / "count.wav")
+        (tmp_path / "mine" / "count.txt").write_text("5 6 pick up sticks")
+        splits = prepare("folder")(folder=tmp_path, source=str(tmp_path / "mine"), dev_share=0, test_share=0)
+        assert {utterance.text for utterance in splits.train} == {"yes", "5 6 pick up sticks"}
+        assert {item.id for item in splits.left_out} == {"yes/a", "latin", "empty"}
+        with pytest.raises(CorpusError, match="not a regular expression"):
+            prepare("folder")(folder=tmp_path, source=str(tmp_path / "mine"), speaker="([")
+
+    def test_one_utterance(self, tmp_path):
+        sound(tmp_path / "mine" / "x.wav")
+        (tmp_path / "mine" / "x.txt").write_text("hello")
+        splits = prepare("folder")(folder=tmp_path, source=str(tmp_path / "mine"), dev_share=0, test_share=0)
+        assert [utterance.text for utterance in splits.train] == ["hello"] and not splits.dev and not splits.test
+
+    def test_nothing_there(self, tmp_path):
+        with pytest.raises(CorpusError, match="no sound files"):
+            prepare("folder")(folder=tmp_path, source=str(tmp_path))
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """The synthetic corpus with four words: (prepare, Splits)."""
+    script = prepare("synthetic")
+    sys.modules[script.__module__].WORDS[:] = ["yes", "xray", "quick", "jazz"]
+    folder = tmp_path_factory.mktemp("synthetic")
+    return script, script(folder=folder, utterances_per_word=6, held_out_per_word=2, num_voices=5)
+
+
+class TestSynthetic:
+    def test_dev_and_test_speak_with_voices_that_training_never_hears(self, made):
+        _, splits = made
+        train, dev, test = (
+            {utterance.speaker for utterance in part} for part in (splits.train, splits.dev, splits.test)
+        )
+        assert train and dev and test
+        assert not train & dev and not train & test and not dev & test
+        assert [len(part) for part in (splits.train, splits.dev, splits.test)] == [24, 8, 8]
+
+    def test_the_sound_is_speech_at_16_khz_trimmed(self, made):
+        for utterance in made[1].train:
+            assert audio.info(utterance.audio).sample_rate == 16000
+            waveform = audio.read(utterance.audio)
+            assert 0.15 < utterance.duration_s < 2 and len(waveform) / 16000 == pytest.approx(
+                utterance.duration_s, abs=1e-3
+            )
+            loud = np.flatnonzero(np.abs(waveform) > 0.05 * np.abs(waveform).max())
+            assert loud[0] < 0.15 * 16000 and len(waveform) - loud[-1] < 0.15 * 16000
+
+    def test_the_same_seed_gives_the_same_corpus(self, made, tmp_path):
+        script, splits = made
+        again = script(folder=tmp_path, utterances_per_word=6, held_out_per_word=2, num_voices=5)
+        assert ids(again.train) == ids(splits.train)
+        for one, other in zip(splits.train, again.train, strict=True):
+            assert np.array_equal(audio.read(one.audio), audio.read(other.audio))
+        other = script(folder=tmp_path / "other", utterances_per_word=6, held_out_per_word=2, num_voices=5, seed=2)
+        assert ids(other.train) != ids(splits.train)
+
+    def test_the_words_cover_every_letter_and_hold_no_homophones(self):
+        source = (REPOSITORY / "recipes" / "prepare" / "synthetic.py").read_text()
+        words = set(source.partition('WORDS = """')[2].partition('"""')[0].split())
+        assert len(words) > 200
+        assert set("".join(words)) == set("abcdefghijklmnopqrstuvwxyz")
+        for alike in ({"two", "to", "too"}, {"four", "for"}, {"eight", "ate"}, {"write", "right"}, {"one", "won"}):
+            assert len(alike & words) <= 1
+
+    def test_an_unknown_voice_is_named(self):
+        from asr.data import synth
+
+        with pytest.raises(synth.SynthesisError, match="nobody"):
+            synth.Synthesizer().speak(synth.Line("x.wav", "hello", "en-us-nobody"))
+
+
+def test_a_prepare_script_runs_on_its_own(tmp_path):
+    sound(tmp_path / "mine" / "yes" / "1.wav")
+    script = REPOSITORY / "recipes" / "prepare" / "folder.py"
+    command = [sys.executable, script, tmp_path / "out", "--source", tmp_path / "mine"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "train       1 utterances" in done.stderr
+    assert json.loads((tmp_path / "out" / "train.jsonl").read_text())["audio"] == "../mine/yes/1.wav"
+    shutil.rmtree(tmp_path / "mine")
+    (tmp_path / "mine").mkdir()
+    failed = subprocess.run([*command[:2], tmp_path / "two", *command[3:]], capture_output=True, text=True)
+    assert failed.returncode == 2 and failed.stderr.startswith("error: data.source=")
+
+
+@pytest.mark.parametrize(
+    ("name", "folder", "count"),
+    [("an4", "an4", 948), ("fsdd", "fsdd", 2000), ("folder", "wake_words", 960), ("folder", "ldc93s1", 1)],
+)
+def test_real_corpora(real_speech, tmp_path, name, folder, count):
+    if not (real_speech / folder).is_dir():
+        pytest.skip(f"no {folder} in {real_speech}")
+    splits = prepare(name)(folder=tmp_path, source=str(real_speech / folder))
+    everything = splits.train + splits.dev + splits.test
+    assert len(everything) == len(ids(everything)) == count and not splits.left_out
+    manifest.write(tmp_path / "m.jsonl", everything)
+    assert len(manifest.read(tmp_path / "m.jsonl")) == count

@@ -1,0 +1,150 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from asr.data import dataset, manifest
+from asr.data.augment import AugmentConfig, Augmenter
+from asr.data.dataset import Batches, Example
+from asr.data.manifest import Utterance
+from asr.features import FeatureConfig, FeatureExtractor
+from asr.text import TextConfig, Tokenizer
+
+CONFIG = FeatureConfig(variance="utterance")
+TEXT = TextConfig(alphabet="abcd")
+EVERYTHING = AugmentConfig(
+    speed=0.2, pad_ms=50, channel_db=6, noise_probability=0.5, gain_db=6, tempo=0.2, time_masks=2, feature_masks=2
+)
+
+
+def load(utterances, **settings):
+    return dataset.load(utterances, FeatureExtractor(CONFIG), Tokenizer(TEXT.alphabet), TEXT, **settings)
+
+
+def batches(examples, augment=None, **settings):
+    augmenter = augment and Augmenter(augment, CONFIG.sample_rate, CONFIG.hop_ms)
+    return Batches(examples, FeatureExtractor(CONFIG), 8, augmenter=augmenter, **settings)
+
+
+@pytest.fixture(scope="module")
+def utterances(tones):
+    return manifest.read(tones / "train.jsonl")
+
+
+def same(one, other):
+    return one.ids == other.ids and all(
+        np.array_equal(getattr(one, name), getattr(other, name))
+        for name in ("frames", "frame_lengths", "tokens", "token_lengths")
+    )
+
+
+@settings(max_examples=50)
+@given(lengths=st.lists(st.integers(1, 500), min_size=1, max_size=300), batch_size=st.integers(1, 40))
+def test_buckets_hold_every_index_once(lengths, batch_size):
+    found = dataset.bucket(np.array(lengths), batch_size, np.random.default_rng(0))
+    assert sorted(np.concatenate(found)) == list(range(len(lengths)))
+    assert max(map(len, found)) <= batch_size
+
+
+def test_buckets_hold_little_padding():
+    lengths = np.random.default_rng(0).integers(50, 300, 3000)
+    found = dataset.bucket(lengths, 16, np.random.default_rng(0))
+    padded = sum(len(indices) * lengths[indices].max() for indices in found)
+    assert lengths.sum() / padded > 0.95
+
+
+def test_padding_is_zero_and_lengths_are_true(utterances):
+    examples, left_out = load(utterances)
+    assert not left_out
+    by_id = {example.id: example for example in examples}
+    for batch in batches(examples).in_order():
+        for row, key in enumerate(batch.ids):
+            frames = FeatureExtractor(CONFIG).finish(by_id[key].source)
+            assert np.array_equal(batch.frames[row, : batch.frame_lengths[row]], frames)
+            assert not batch.frames[row, batch.frame_lengths[row] :].any()
+            tokens = batch.tokens[row, : batch.token_lengths[row]]
+            assert TEXT.alphabet[tokens[0] - 1] == by_id[key].text[0]
+            assert len(tokens) == len(by_id[key].text)
+
+
+def test_kept_sound_gives_the_frames_of_the_file(utterances):
+    from_sound = list(batches(load(utterances, keep_sound=True)[0]).in_order())
+    from_cepstra = list(batches(load(utterances)[0]).in_order())
+    found = {key: row for batch in from_sound for key, row in zip(batch.ids, batch.frames, strict=True)}
+    for batch in from_cepstra:
+        for key, row in zip(batch.ids, batch.frames, strict=True):
+            length = min(len(row), len(found[key]))
+            assert np.abs(found[key][:length] - row[:length]).max() < 1e-4
+
+
+def test_an_epoch_is_a_function_of_seed_and_number(utterances):
+    examples, _ = load(utterances, keep_sound=True)
+    first = list(batches(examples, EVERYTHING, seed=1).epoch(3))
+    again = list(batches(examples, EVERYTHING, seed=1).epoch(3))
+    assert all(same(one, other) for one, other in zip(first, again, strict=True))
+    for other in (batches(examples, EVERYTHING, seed=1).epoch(4), batches(examples, EVERYTHING, seed=2).epoch(3)):
+        assert not all(same(one, two) for one, two in zip(first, other, strict=True))
+    assert sorted(key for batch in first for key in batch.ids) == sorted(example.id for example in examples)
+
+
+def test_an_epoch_never_makes_a_transcript_impossible(utterances):
+    from asr import ctc
+
+    tight = [
+        Example(example.id, example.text, np.resize([1, 1, 2], 1 + len(example.source) // 160 // 2), example.source)
+        for example in load(utterances, keep_sound=True)[0]
+    ]
+    tight = [example for example in tight if ctc.min_frames(example.tokens) <= CONFIG.num_frames(len(example.source))]
+    assert tight
+    shorter = AugmentConfig(speed=0.4, tempo=0.4)
+    for number in range(5):
+        for batch in batches(tight, shorter, seed=number).epoch(number):
+            for row in range(len(batch.ids)):
+                needed = ctc.min_frames(batch.tokens[row, : batch.token_lengths[row]])
+                assert batch.frame_lengths[row] >= needed
+
+
+def test_a_large_corpus_is_mapped_from_a_file(utterances, tmp_path):
+    in_memory, _ = load(utterances, keep_sound=True)
+    mapped, _ = load(utterances, keep_sound=True, memory_mb=0.001, cache=tmp_path / "cache")
+    assert all(isinstance(example.source, np.memmap) for example in mapped)
+    assert len({id(example.source.base) for example in mapped}) <= 2, "one map, not a file handle for each utterance"
+    pairs = zip(batches(in_memory, EVERYTHING).epoch(1), batches(mapped, EVERYTHING).epoch(1), strict=True)
+    assert all(same(one, other) for one, other in pairs)
+
+
+def test_what_cannot_be_learned_from_is_named_with_its_reason(utterances, tmp_path):
+    (tmp_path / "broken.wav").write_bytes(b"RIFF")
+    good = utterances[0]
+    bad = [
+        Utterance("broken", "abc", str(tmp_path / "broken.wav")),
+        Utterance("gone", "abc", str(tmp_path / "gone.wav")),
+        Utterance("foreign", "abx", good.audio),
+        Utterance("mute", " ", good.audio),
+        Utterance("hasty", "ab" * 300, good.audio),
+        Utterance("stutter", "a" * 40, good.audio, end_s=0.5),
+    ]
+    examples, left_out = load([good, *bad])
+    assert [example.id for example in examples] == [good.id]
+    reasons = {item.id: item.reason for item in left_out}
+    assert set(reasons) == {utterance.id for utterance in bad}
+    assert "unreadable audio" in reasons["broken"] and "broken.wav" in reasons["broken"]
+    assert "no such file" in reasons["gone"]
+    assert "'x' is not in the alphabet" in reasons["foreign"]
+    assert "empty transcript" in reasons["mute"]
+    assert "needs 600 frames" in reasons["hasty"]
+    assert "needs 79 frames, there are 49" in reasons["stutter"], "equal neighbours need a blank between them"
+
+
+def test_ahead_keeps_order_and_passes_errors_on():
+    assert list(dataset.ahead(lambda number: number * 2, range(50), depth=5)) == list(range(0, 100, 2))
+
+    def fail(number):
+        if number == 3:
+            raise ValueError("three")
+        return number
+
+    made = dataset.ahead(fail, range(10), depth=4)
+    assert [next(made), next(made), next(made)] == [0, 1, 2]
+    with pytest.raises(ValueError, match="three"):
+        next(made)

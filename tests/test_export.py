@@ -1,0 +1,85 @@
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+
+from asr import export
+from asr.checkpoint import ModelCard
+from asr.export import ExportError
+from asr.features import FeatureConfig, Statistics
+from asr.model import AcousticModel, ModelConfig
+from asr.text import TextConfig
+
+CARD = ModelCard(
+    FeatureConfig(deltas=1), TextConfig(alphabet="ab c"),
+    Statistics(np.arange(26, dtype=np.float32) / 7, np.arange(1, 27, dtype=np.float32)), {"name": "x"}, "1.2", "abc",
+)  # fmt: skip
+CONFIGS = [
+    ModelConfig(),
+    ModelConfig(hidden_size=7, num_layers=1),
+    ModelConfig(hidden_size=5, num_layers=3, bidirectional=False),
+]
+
+
+@pytest.fixture(params=CONFIGS, ids=["default", "one layer", "forward only"])
+def exported(request, tmp_path):
+    torch.manual_seed(0)
+    model = AcousticModel(request.param, 26, 5).eval()
+    path = tmp_path / "model.onnx"
+    difference = export.export(model, CARD, path)
+    assert difference < export.PARITY
+    return model, path
+
+
+def run(path, frames, lengths):
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    return session.run(None, {"frames": frames, "frame_lengths": np.array(lengths, np.int64)})
+
+
+@pytest.mark.parametrize("lengths", [[1], [200], [5, 90, 33], [7] * 16])
+def test_export_changes_nothing(exported, lengths):
+    model, path = exported
+    frames = np.random.default_rng(1).standard_normal((len(lengths), max(lengths) + 3, 26)).astype(np.float32)
+    log_probs, output_lengths = run(path, frames, lengths)
+    with torch.no_grad():
+        expected = model(torch.from_numpy(frames), torch.tensor(lengths))[0].numpy()
+    assert output_lengths.tolist() == lengths
+    for row, length in enumerate(lengths):
+        assert np.abs(log_probs[row, :length] - expected[row, :length]).max() < 1e-4
+
+
+def test_padding_changes_nothing_in_the_graph_either(exported):
+    _, path = exported
+    frames = np.random.default_rng(1).standard_normal((2, 60, 26)).astype(np.float32)
+    frames[1, 20:] = 1e3
+    together, _ = run(path, frames, [60, 20])
+    alone, _ = run(path, frames[1:, :20], [20])
+    assert np.abs(together[1, :20] - alone[0]).max() < 1e-5
+
+
+def test_the_file_is_all_that_inference_needs(exported):
+    _, path = exported
+    metadata = {item.key: item.value for item in onnx.load(path).metadata_props}
+    card = ModelCard.from_metadata(metadata)
+    assert (card.features, card.text, card.recipe, card.version, card.commit) == (
+        CARD.features, CARD.text, CARD.recipe, CARD.version, CARD.commit,
+    )  # fmt: skip
+    assert np.array_equal(card.statistics.mean, CARD.statistics.mean)
+    assert np.array_equal(card.statistics.std, CARD.statistics.std)
+    assert metadata["sample_rate"] == "16000"
+
+
+def test_an_export_that_differs_is_refused_and_leaves_no_file(tmp_path, monkeypatch):
+    gates = export._lstm_weights
+    monkeypatch.setattr(export, "_lstm_weights", lambda directions: {k: v * 1.01 for k, v in gates(directions).items()})
+    with pytest.raises(ExportError, match="differs"):
+        export.export(AcousticModel(ModelConfig(), 26, 5), CARD, tmp_path / "model.onnx")
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_default_network_is_about_240_kilobytes(tmp_path):
+    export.export(
+        AcousticModel(ModelConfig(), 26, 27), ModelCard(FeatureConfig(deltas=1), TextConfig()), tmp_path / "m"
+    )
+    assert (tmp_path / "m").stat().st_size < 300_000

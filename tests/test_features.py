@@ -1,0 +1,122 @@
+import logging
+
+import numpy as np
+import pytest
+import python_speech_features as psf
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from asr.features import FeatureConfig, FeatureError, FeatureExtractor, delta
+
+logging.getLogger("root").setLevel(logging.ERROR)  # it warns of windows longer than its FFT
+RATES = (8000, 11025, 16000, 22050, 44100, 48000)
+PLAIN = {"mean": "none", "variance": "none"}
+
+
+def noise(num_samples, seed=0):
+    return np.random.default_rng(seed).standard_normal(num_samples) * 0.1
+
+
+@pytest.mark.parametrize("rate", RATES)
+@pytest.mark.parametrize("seconds", [0.0001, 0.01, 0.025, 0.0251, 0.035, 1.003, 3.21])
+def test_equals_python_speech_features(rate, seconds):
+    waveform = noise(max(1, int(rate * seconds)))
+    extractor = FeatureExtractor(FeatureConfig(sample_rate=rate, **PLAIN))
+    expected = psf.mfcc(waveform, rate)
+    assert extractor(waveform).shape == expected.shape
+    assert np.abs(extractor(waveform) - expected).max() < 1e-9
+    single = extractor(waveform.astype(np.float32))
+    assert single.dtype == np.float32
+    assert np.abs(single - psf.mfcc(waveform.astype(np.float32).astype(float), rate)).max() < 1e-3
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        ({"num_filters": 40, "low_hz": 130.0, "high_hz": 6800.0}, {"nfilt": 40, "lowfreq": 130, "highfreq": 6800}),
+        ({"num_cepstra": 20, "lifter": 0, "preemphasis": 0.0}, {"numcep": 20, "ceplifter": 0, "preemph": 0}),
+        ({"fft_size": 1024, "window_ms": 32.0, "hop_ms": 8.0}, {"nfft": 1024, "winlen": 0.032, "winstep": 0.008}),
+    ],
+)
+def test_every_setting_equals_python_speech_features(ours, theirs):
+    waveform = noise(20000)
+    extractor = FeatureExtractor(FeatureConfig(**PLAIN, **ours))
+    assert np.abs(extractor(waveform) - psf.mfcc(waveform, 16000, **theirs)).max() < 1e-9
+
+
+def test_silence_and_nothing_are_finite():
+    extractor = FeatureExtractor(FeatureConfig(**PLAIN))
+    for waveform in (np.zeros(4000), np.zeros(4000, np.float32), np.zeros(1, np.int16)):
+        assert np.isfinite(extractor(waveform)).all()
+    assert np.abs(extractor(np.zeros(4000)) - psf.mfcc(np.zeros(4000))).max() < 1e-9
+
+
+def test_int16_and_float_give_the_same_frames():
+    whole = (noise(16000) * 32768).astype(np.int16)
+    extractor = FeatureExtractor(FeatureConfig())
+    static = extractor.static
+    assert np.array_equal(static(whole), static((whole / 32768).astype(np.float32)))
+
+
+@given(num_samples=st.integers(1, 5000), rate=st.sampled_from(RATES))
+def test_number_of_frames(num_samples, rate):
+    config = FeatureConfig(sample_rate=rate, **PLAIN)
+    assert len(FeatureExtractor(config)(np.ones(num_samples))) == config.num_frames(num_samples)
+
+
+@settings(max_examples=25)
+@given(num_frames=st.integers(1, 40), window=st.integers(1, 4), seed=st.integers(0, 99))
+def test_delta_equals_python_speech_features(num_frames, window, seed):
+    frames = np.random.default_rng(seed).standard_normal((num_frames, 5))
+    assert np.abs(delta(frames, window) - psf.delta(frames, window)).max() < 1e-12
+
+
+def test_deltas_stand_beside_the_cepstra():
+    waveform = noise(16000)
+    static = FeatureExtractor(FeatureConfig(**PLAIN))(waveform)
+    both = FeatureExtractor(FeatureConfig(**PLAIN, deltas=2))(waveform)
+    first = psf.delta(static, 2)
+    assert both.shape[1] == FeatureConfig(deltas=2).num_features == 39
+    assert np.allclose(both, np.hstack([static, first, psf.delta(first, 2)]))
+
+
+@pytest.mark.parametrize("deltas", [0, 1])
+def test_corpus_normalisation_gives_mean_0_and_variance_1(deltas):
+    config = FeatureConfig(mean="corpus", variance="corpus", deltas=deltas)
+    statics = [FeatureExtractor(config).static(noise(8000, seed) * seed) for seed in range(1, 6)]
+    extractor = FeatureExtractor(config, FeatureExtractor(config).measure(statics))
+    frames = np.concatenate([extractor.finish(static) for static in statics])
+    assert np.abs(frames.mean(axis=0)).max() < 1e-5
+    assert np.abs(frames.std(axis=0) - 1).max() < 1e-4
+
+
+def test_utterance_normalisation_forgets_gain():
+    config = FeatureConfig(mean="utterance", variance="utterance")
+    waveform = noise(16000)
+    quiet, loud = FeatureExtractor(config)(waveform * 0.01), FeatureExtractor(config)(waveform)
+    assert np.abs(quiet - loud).max() < 1e-6
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"sample_rate": 0}, "sample_rate"),
+        ({"num_cepstra": 27}, "num_filters"),
+        ({"high_hz": 9000.0}, "half the sample rate"),
+        ({"low_hz": 5000.0, "high_hz": 4000.0}, "low < high"),
+    ],
+)
+def test_impossible_settings_are_refused(settings, said):
+    with pytest.raises(FeatureError, match=said):
+        FeatureConfig(**settings)
+
+
+def test_what_cannot_be_made_is_refused():
+    with pytest.raises(FeatureError, match="precomputed"):
+        FeatureExtractor(FeatureConfig(source="precomputed"))(noise(1600))
+    with pytest.raises(FeatureError, match="corpus statistics"):
+        FeatureExtractor(FeatureConfig(variance="corpus"))(noise(1600))
+    with pytest.raises(FeatureError, match="one axis"):
+        FeatureExtractor(FeatureConfig(**PLAIN))(np.zeros((100, 2)))
+    with pytest.raises(FeatureError, match="do not fit"):
+        FeatureExtractor(FeatureConfig(**PLAIN)).finish(np.zeros((10, 12)))

@@ -1,0 +1,124 @@
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from asr.data import manifest
+from asr.data.manifest import ManifestError, Utterance
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+
+
+@given(
+    text=TEXT,
+    speaker=st.none() | TEXT.filter(bool),
+    duration=st.floats(0, 1e4),
+    start=st.floats(0, 1e4),
+    length=st.none() | st.floats(0.1, 1e4),
+)
+def test_writing_then_reading_is_identity(tmp_path_factory, text, speaker, duration, start, length):
+    folder = tmp_path_factory.getbasetemp()
+    utterance = Utterance("u-1", text, str(folder / "a.wav"), None, duration, speaker, start, length and start + length)
+    manifest.write(folder / "m.jsonl", [utterance])
+    assert manifest.read(folder / "m.jsonl") == [utterance]
+
+
+def test_paths_are_relative_to_the_manifest(tmp_path):
+    manifest.write(tmp_path / "lists" / "m.jsonl", [Utterance("u", "a", str(tmp_path / "sound" / "u.wav"))])
+    assert json.loads((tmp_path / "lists" / "m.jsonl").read_text())["audio"] == "../sound/u.wav"
+    (tmp_path / "lists").rename(tmp_path / "elsewhere")
+    assert manifest.read(tmp_path / "elsewhere" / "m.jsonl")[0].audio == str(tmp_path / "sound" / "u.wav")
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("nonsense", "Expecting value"),
+        ("[1]", "not a JSON object"),
+        ('{"id": "b", "text": "x"}', "neither `audio` nor `features`"),
+        ('{"id": "b", "audio": "b.wav"}', "'text' is missing"),
+        ('{"id": "b", "text": 3, "audio": "b.wav"}', "text must be a str"),
+        ('{"id": "b", "text": "x", "audio": "b.wav", "duration_s": "long"}', "duration_s must be a float"),
+        ('{"id": "b", "text": "x", "audio": "b.wav", "durations": 1}', "unknown key 'durations'"),
+        ('{"id": "a", "text": "x", "audio": "b.wav"}', "the id a was on line 1"),
+        ('{"id": "b c", "text": "x", "audio": "b.wav"}', "must not be empty nor hold spaces"),
+        ("\udcff", "utf-8"),
+        ('{"id": "b", "text": "x", "audio": "b.wav", "end_s": Infinity}', "times must be finite"),
+        ('{"id": "b", "text": "x", "audio": "b.wav", "start_s": 2, "end_s": 1}', "start before they end"),
+        ('{"id": "b", "text": "x", "features": "b.npy", "start_s": 2}', "cut sound, not features"),
+        ("[" * 100000, "recursion"),
+    ],
+)
+def test_bad_lines_are_named(tmp_path, line, said):
+    path = tmp_path / "m.jsonl"
+    good = '{"id": "a", "text": "x", "audio": "a.wav"}'
+    path.write_bytes(f"{good}\n\n{line}\n".encode("utf-8", "surrogateescape"))
+    with pytest.raises(ManifestError, match=said) as caught:
+        manifest.read(path)
+    assert str(caught.value).startswith(f"{path}, line 3: ")
+
+
+def test_missing_and_empty_manifests_are_named(tmp_path):
+    (tmp_path / "empty.jsonl").touch()
+    for name in ("missing.jsonl", "empty.jsonl"):
+        with pytest.raises(ManifestError, match=name):
+            manifest.read(tmp_path / name)
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_sphinx_features_of_either_byte_order(tmp_path, order):
+    frames = np.random.default_rng(0).standard_normal((7, 13)).astype(np.float32)
+    path = tmp_path / "u.mfc"
+    path.write_bytes(np.array([frames.size], f"{order}i4").tobytes() + frames.astype(f"{order}f4").tobytes())
+    read = manifest.read_features(path, 13)
+    assert read.dtype == np.float32
+    assert np.array_equal(read, frames)
+
+
+def test_numpy_features(tmp_path):
+    frames = np.random.default_rng(0).standard_normal((7, 13))
+    np.save(tmp_path / "u.npy", frames)
+    assert np.allclose(manifest.read_features(tmp_path / "u.npy", 13), frames)
+
+
+def bad_features(tmp_path):
+    frames = np.zeros((4, 13), np.float32)
+    files = {
+        "short.mfc": np.array([52], "<i4").tobytes() + frames.tobytes()[:-8],
+        "width.mfc": np.array([50], "<i4").tobytes() + frames.tobytes()[:200],
+        "empty.mfc": b"",
+        "zero.mfc": np.array([0], "<i4").tobytes(),
+        "odd.mfc": b"\0\0\0",
+        "text.npy": b"not an array",
+    }
+    for name, data in files.items():
+        (tmp_path / name).write_bytes(data)
+        yield tmp_path / name
+    np.save(tmp_path / "shape.npy", np.zeros((4, 12)))
+    yield tmp_path / "shape.npy"
+    np.save(tmp_path / "nan.npy", np.full((4, 13), np.nan))
+    yield tmp_path / "nan.npy"
+    yield tmp_path / "missing.npy"
+    np.save(tmp_path / "words.npy", np.array([["a"] * 13]))
+    yield tmp_path / "words.npy"
+    np.save(tmp_path / "complex.npy", np.ones((4, 13)) * 1j)
+    yield tmp_path / "complex.npy"
+    np.save(tmp_path / "huge.npy", np.full((4, 13), 1e300))
+    yield tmp_path / "huge.npy"
+
+
+def test_bad_feature_files_are_named(tmp_path):
+    for path in bad_features(tmp_path):
+        with pytest.raises(ManifestError, match=path.name):
+            manifest.read_features(path, 13)
+
+
+def test_real_sphinx_files(real_speech):
+    paths = sorted((real_speech / "an4" / "feat").rglob("*.mfc"))
+    assert paths
+    for path in paths:
+        frames = manifest.read_features(path, 13)
+        assert 20 < len(frames) < 2000
+        assert 0 < frames[:, 0].mean() < 100, "c0 of the wrong byte order would be anywhere"

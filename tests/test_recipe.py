@@ -1,0 +1,136 @@
+import json
+
+import jsonschema
+import pytest
+import yaml
+from conftest import REPOSITORY
+
+from asr import recipe
+from asr.data.corpus import CorpusError
+from asr.recipe import RecipeError
+
+RECIPES = sorted((REPOSITORY / "recipes").glob("*.yaml"))
+FSDD = REPOSITORY / "recipes" / "fsdd.yaml"
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_every_recipe_loads_fits_the_schema_and_begins_with_its_command(path):
+    source = [] if path.stem == "english_letters" else ["data.source=somewhere"]
+    loaded = recipe.load(path, source)
+    assert loaded.name == path.stem
+    assert path.read_text().startswith(f"# asr-train recipes/{path.name}")
+    jsonschema.validate(yaml.safe_load(path.read_text()), json.loads(recipe.schema()))
+    jsonschema.validate(loaded.to_dict(), json.loads(recipe.schema()))
+
+
+def test_the_schema_in_the_repository_is_current():
+    assert (REPOSITORY / "recipes" / "schema.json").read_text() == recipe.schema(), (
+        "asr-train --schema > recipes/schema.json"
+    )
+
+
+def test_the_schema_refuses_what_the_loader_refuses():
+    schema = json.loads(recipe.schema())
+    jsonschema.Draft202012Validator.check_schema(schema)
+    good = yaml.safe_load(FSDD.read_text())
+    for section, key, value in (("train", "epoch", 5), ("train", "epochs", "many"), ("features", "mean", "always")):
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(good | {section: {key: value}}, schema)
+    assert (
+        schema["$defs"]["TrainConfig"]["properties"]["epochs"]["description"] == "Times that each utterance is heard."
+    )
+
+
+def test_english_letters_has_27_outputs_and_phrases_have_28():
+    from asr.text import Tokenizer
+
+    for path in RECIPES:
+        loaded = recipe.load(path, ["data.source=x"] if path.stem != "english_letters" else [])
+        expected = 28 if path.stem in ("an4", "wake_words", "one_utterance") else 27
+        assert len(Tokenizer(loaded.text.alphabet)) == expected
+        assert (loaded.model.hidden_size, loaded.model.num_layers, loaded.model.bidirectional) == (40, 2, True)
+
+
+def test_overrides_are_checked_like_the_file():
+    loaded = recipe.load(FSDD, [
+        "data.source=there", "train.epochs=5", "model.hidden_size=80", "train.learning_rate=1e-3",
+        "features.high_hz=3500", "run_dir=here", "data.held_out_speaker=theo",
+    ])  # fmt: skip
+    assert (loaded.train.epochs, loaded.model.hidden_size, loaded.train.learning_rate) == (5, 80, 1e-3)
+    assert (loaded.features.high_hz, loaded.run_dir) == (3500.0, "here")
+    assert loaded.data.settings == {"source": "there", "held_out_speaker": "theo"}
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("train.epoch=5", "unknown setting train.epoch; did you mean train.epochs?"),
+        ("epochs=5", "unknown setting epochs; did you mean train.epochs?"),
+        ("data.sauce=x", "unknown setting data.sauce; did you mean data.source?"),
+        ("trian.epochs=5", "did you mean train.epochs?"),
+        ("train.epochs=many", "train.epochs: input should be a valid integer"),
+        ("train.epochs=2.5", "train.epochs"),
+        ("train.epochs=0", "train.epochs must be above 0, not 0"),
+        ("model.dropout=1.5", "model.dropout must be in"),
+        ("features.mean=always", "features.mean: input should be 'none', 'utterance' or 'corpus'"),
+        ("features.low_hz=5000", "half the sample rate"),
+        ("train=5", "train must hold settings"),
+        ("train.epochs", "key=value"),
+        ("augmnet={}", "unknown setting augmnet"),
+        ("train.learning_rate=.nan", "train.learning_rate must be finite"),
+        ("features.hop_ms=0.01", "at least one sample"),
+        ("text.alphabet=ab.", "share characters"),
+        ("name.x=1", "name is a setting, not a section"),
+        ("data.prepare=gone.py", "no such script"),
+    ],
+)
+def test_mistakes_are_one_sentence_that_names_the_key(override, said):
+    with pytest.raises((RecipeError, CorpusError)) as caught:
+        recipe.load(FSDD, ["data.source=there", override])
+    assert said in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_text_is_taken_as_it_stands():
+    loaded = recipe.load(FSDD, ["data.source=1", "text.alphabet=no ", "run_dir=2026-01-01"])
+    assert (loaded.text.alphabet, loaded.data.settings["source"], loaded.run_dir) == ("no ", "1", "2026-01-01")
+
+
+def test_sound_is_not_augmented_where_there_is_none():
+    with pytest.raises(RecipeError, match="precomputed"):
+        recipe.load(FSDD, ["data.source=x", "features.source=precomputed"])
+
+
+def test_a_key_given_twice_is_refused(tmp_path):
+    path = tmp_path / "x.yaml"
+    path.write_text("train: {epochs: 3}\ntrain: {epochs: 4}\n")
+    with pytest.raises(RecipeError, match="train stands there twice"):
+        recipe.load(path)
+
+
+def test_a_prepare_without_annotations_is_enough(tmp_path):
+    (tmp_path / "p.py").write_text("def prepare(folder, source, number=3, **more): ...\n")
+    (tmp_path / "x.yaml").write_text("data: {prepare: p.py, folder: f, source: s}\n")
+    assert recipe.load(tmp_path / "x.yaml").data.settings == {"source": "s", "number": 3}
+
+
+def test_a_missing_source_says_what_to_do():
+    with pytest.raises(RecipeError, match=r"data\.source is missing; .*data\.source=FOLDER"):
+        recipe.load(FSDD)
+
+
+@pytest.mark.parametrize("text", ["[1, 2]", "a: [", "", "data: 3", "data: {prepare: x.py}"])
+def test_files_that_are_no_recipes_are_named(tmp_path, text):
+    path = tmp_path / "x.yaml"
+    path.write_text(text)
+    with pytest.raises(RecipeError, match=r"x\.yaml"):
+        recipe.load(path)
+    with pytest.raises(RecipeError, match="no such recipe"):
+        recipe.load(tmp_path / "gone.yaml")
+
+
+def test_saving_then_loading_is_identity(tmp_path):
+    loaded = recipe.load(FSDD, ["data.source=there", "train.epochs=7"])
+    recipe.save(loaded, tmp_path / "recipe.yaml", prepare=str(REPOSITORY / "recipes" / "prepare" / "fsdd.py"))
+    again = recipe.load(tmp_path / "recipe.yaml")
+    assert again.to_dict() | {"data": None} == loaded.to_dict() | {"data": None}
+    assert again.data.settings == loaded.data.settings

@@ -1,0 +1,177 @@
+import json
+import shutil
+
+import numpy as np
+import pytest
+import torch
+
+from asr import checkpoint, recipe, run, train
+from asr.data.dataset import Batches, Example
+from asr.features import FeatureConfig, FeatureExtractor
+from asr.model import AcousticModel, ModelConfig
+from asr.train import TrainConfig, TrainingError
+
+
+def weights(folder, name=train.LAST):
+    return checkpoint.load(folder / name)["weights"]
+
+
+def equal(one, other):
+    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_a_recogniser_learns_and_leaves_everything(tones_run):
+    folder, result = tones_run
+    assert result.part == "test"
+    assert result.score.word.rate <= 0.2, "tones are easy"
+    assert {"recipe.yaml", "metrics.jsonl", "last.pt", "best.pt", "model.onnx", "test.hyp.trn", "test.ref.trn"} <= {
+        path.name for path in folder.iterdir()
+    }
+    assert list(folder.glob("events.out.tfevents.*")), "TensorBoard events"
+    assert not list(folder.glob("*.part"))
+
+
+def test_metrics_have_a_record_for_each_epoch(tones_run):
+    folder, _ = tones_run
+    records = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    assert [record["epoch"] for record in records] == list(range(1, 26))
+    assert records[-1]["train_loss"] < records[0]["train_loss"]
+    best = min(records, key=lambda record: (record["dev_cer"], record["dev_loss"]))
+    assert checkpoint.load(folder / "best.pt")["epoch"] == best["epoch"]
+
+
+def test_tensorboard_reads_the_events(tones_run):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(tones_run[0]))
+    events.Reload()
+    assert len(events.Scalars("dev_cer")) == 25
+
+
+def test_the_resolved_recipe_spells_everything_out(tones_run):
+    folder, _ = tones_run
+    again = recipe.load(folder / "recipe.yaml")
+    assert again.train.weight_decay == TrainConfig().weight_decay
+    assert again.model.hidden_size == 24
+
+
+def test_the_same_seed_gives_the_same_weights(tones_recipe, tmp_path):
+    for name, seed in (("one", 1), ("again", 1), ("other", 2)):
+        run.start(tones_recipe, ["train.epochs=2", f"train.seed={seed}", f"run_dir={tmp_path / name}"])
+    assert equal(weights(tmp_path / "one"), weights(tmp_path / "again"))
+    assert not equal(weights(tmp_path / "one"), weights(tmp_path / "other"))
+
+
+def test_resuming_changes_nothing(tones_recipe, tmp_path, monkeypatch):
+    run.start(tones_recipe, ["train.epochs=4", f"run_dir={tmp_path / 'whole'}"])
+
+    save, saved = train._save, []
+
+    def interrupt(folder, *state):
+        save(folder, *state)
+        saved.append(folder)
+        if len(saved) == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(train, "_save", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        run.start(tones_recipe, ["train.epochs=4", f"run_dir={tmp_path / 'cut'}"])
+    assert (tmp_path / "cut" / "model.onnx").is_file(), "what was learned so far can be used"
+    monkeypatch.setattr(train, "_save", save)
+    result = run.resume(tmp_path / "cut")
+
+    assert equal(weights(tmp_path / "whole"), weights(tmp_path / "cut"))
+    assert equal(weights(tmp_path / "whole", train.BEST), weights(tmp_path / "cut", train.BEST))
+    assert result.score == run.resume(tmp_path / "whole").score, "a finished run is only tested again"
+    records = [
+        [{**json.loads(line), "seconds": 0} for line in (tmp_path / name / "metrics.jsonl").read_text().splitlines()]
+        for name in ("whole", "cut")
+    ]
+    assert records[0] == records[1]
+
+
+def test_a_run_is_never_overwritten(tones_recipe, tones_run):
+    with pytest.raises(recipe.RecipeError, match="--resume"):
+        run.start(tones_recipe, [f"run_dir={tones_run[0]}"])
+
+
+def test_a_schedule_of_any_length_works(tones_recipe, tmp_path):
+    for epochs in (1, 2, 4):
+        run.start(tones_recipe, ["data.limit=4", f"train.epochs={epochs}", f"run_dir={tmp_path / str(epochs)}"])
+
+
+def test_resuming_on_another_corpus_or_recipe_is_refused(tones_recipe, tmp_path):
+    run.start(tones_recipe, ["train.epochs=1", "data.limit=20", f"run_dir={tmp_path / 'r'}"])
+    text = (tmp_path / "r" / "recipe.yaml").read_text()
+    for one, other, said in (
+        ("limit: 20", "limit: 10", "another corpus"),
+        ("hidden_size: 24", "hidden_size: 8", "fit"),
+    ):
+        (tmp_path / "r" / "recipe.yaml").write_text(text.replace(one, other))
+        with pytest.raises(checkpoint.CheckpointError, match=said):
+            run.resume(tmp_path / "r")
+
+
+def test_resuming_what_is_not_a_run_is_refused(tmp_path):
+    with pytest.raises(recipe.RecipeError, match=r"recipe\.yaml"):
+        run.resume(tmp_path)
+
+
+def test_patience_stops_early(tones_recipe, tmp_path):
+    run.start(
+        tones_recipe, ["train.patience=2", "train.learning_rate=1e-12", "train.epochs=9", f"run_dir={tmp_path / 'r'}"]
+    )
+    records = (tmp_path / "r" / "metrics.jsonl").read_text().splitlines()
+    assert len(records) < 9
+
+
+def test_a_corpus_without_dev_and_test_is_chosen_and_scored_on_training(tones_recipe, tmp_path):
+    script = tmp_path / "prepare_tones.py"
+    script.write_text(script.read_text() + "\n_all = prepare\ndef prepare(folder, source: str) -> Splits:\n"
+                      "    return Splits(train=_all(folder, source, 4).train)\n")  # fmt: skip
+    result = run.start(tones_recipe, ["train.epochs=1", f"run_dir={tmp_path / 'r'}"])
+    assert result.part == "train"
+    assert result.score.word.utterances == 4
+
+
+def test_utterances_that_cannot_be_learned_from_are_named(tones_recipe, tones, tmp_path, capsys):
+    lines = (tones / "train.jsonl").read_text().splitlines()[:20]
+    records = [json.loads(line) for line in lines]
+    for record in records:
+        record["audio"] = str(tones / record["audio"])
+    records[3] |= {"id": "hasty", "text": "abab" * 100}
+    records[4] |= {"id": "foreign", "text": "xyz"}
+    source = tmp_path / "source"
+    source.mkdir()
+    for name in ("dev", "test"):
+        shutil.copy(tones / f"{name}.jsonl", source)
+        shutil.copytree(tones / name, source / name)
+    (source / "train.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
+    run.start(tones_recipe, ["train.epochs=1", f"data.source={source}", f"run_dir={tmp_path / 'r'}"])
+    said = capsys.readouterr().err
+    assert "left out 2" in said
+    assert "hasty: transcript too long for its sound" in said
+    assert "foreign: outside the alphabet: the character 'x'" in said
+
+
+def test_a_loss_that_is_not_finite_names_the_utterances(tmp_path):
+    config = FeatureConfig(mean="none", variance="none")
+    extractor = FeatureExtractor(config)
+    frames = np.random.default_rng(0).standard_normal((9, 13)).astype(np.float32)
+    examples = [
+        Example("fits", "ab", np.array([1, 2]), frames),
+        Example("broken", "ab", np.array([1, 2]), np.full_like(frames, np.nan)),
+    ]
+    from asr.checkpoint import ModelCard
+    from asr.text import TextConfig
+
+    batches = Batches(examples, extractor, 2)
+    with pytest.raises(TrainingError, match=r"not finite for broken;"):
+        train.fit(AcousticModel(ModelConfig(), 13, 27), ModelCard(config, TextConfig()), batches, batches,
+                  TrainConfig(epochs=1), tmp_path)  # fmt: skip
+
+
+@pytest.mark.parametrize("settings", [{"epochs": 0}, {"warmup": 1.0}, {"patience": -1}, {"clip_norm": 0.0}])
+def test_impossible_settings_are_refused(settings):
+    with pytest.raises(ValueError, match="train"):
+        TrainConfig(**settings)

@@ -1,0 +1,132 @@
+import dataclasses
+import re
+
+import numpy as np
+import pytest
+
+from asr import audio
+from asr.checkpoint import CheckpointError
+from asr.data import manifest
+from asr.evaluate import evaluate
+from asr.features import FeatureError
+from asr.transcribe import Recognizer, newest_model
+
+
+@pytest.fixture(scope="module")
+def recognizer(tones_run):
+    return Recognizer.load(tones_run[0])
+
+
+@pytest.fixture(scope="module")
+def utterances(tones):
+    return manifest.read(tones / "test.jsonl")
+
+
+def test_file_waveform_and_batch_say_the_same(recognizer, utterances):
+    batch = recognizer.texts([recognizer.frames(utterance) for utterance in utterances])
+    for utterance, text in zip(utterances, batch, strict=True):
+        transcript = recognizer.transcribe(utterance.audio)
+        waveform = audio.read(utterance.audio)
+        assert transcript.text == text
+        assert recognizer.transcribe(waveform, 16000) == transcript
+        assert recognizer.transcribe((waveform * 32768).astype(np.int16), 16000) == transcript
+        assert transcript.duration_s == pytest.approx(len(waveform) / 16000, abs=1e-3)
+
+
+@pytest.mark.parametrize("batch_size", [1, 5, 100])
+def test_batch_size_changes_nothing(recognizer, utterances, batch_size):
+    assert evaluate(recognizer, utterances, batch_size=batch_size) == evaluate(recognizer, utterances)
+
+
+def test_the_model_file_gives_what_training_saw(tones_run, recognizer, utterances):
+    """The score that the run printed is that of the exported model."""
+    assert evaluate(recognizer, utterances).score == tones_run[1].score
+
+
+def test_another_rate_is_resampled(recognizer, utterances, tmp_path):
+    heard = 0
+    for utterance in utterances:
+        waveform = audio.resample(audio.read(utterance.audio), 16000, 44100)
+        audio.write(tmp_path / "x.wav", waveform, 44100)
+        heard += recognizer.transcribe(tmp_path / "x.wav").text == recognizer.transcribe(utterance.audio).text
+    assert heard >= 0.9 * len(utterances)
+
+
+def test_the_shortest_sound_is_heard(recognizer):
+    for num_samples in (1, 100, 399, 400, 401):
+        assert isinstance(recognizer.transcribe(np.zeros(num_samples, np.float32), 16000).text, str)
+
+
+def test_a_waveform_needs_its_rate(recognizer):
+    with pytest.raises(audio.AudioError, match="sample_rate"):
+        recognizer.transcribe(np.zeros(100))
+
+
+def test_unreadable_utterances_count_as_nothing_heard(recognizer, utterances, tmp_path):
+    gone = manifest.Utterance("gone", "abcd", str(tmp_path / "gone.wav"))
+    evaluation = evaluate(recognizer, [*utterances[:3], gone])
+    assert [item.id for item in evaluation.unreadable] == ["gone"]
+    assert evaluation.hypotheses["gone"] == ""
+    assert evaluation.score.word.deletions == 1
+    assert evaluation.score.word.utterances == 4
+
+
+def test_bad_models_are_named(tmp_path):
+    (tmp_path / "bad.onnx").write_bytes(b"nonsense")
+    for path in (tmp_path / "bad.onnx", tmp_path / "missing.onnx", tmp_path):
+        with pytest.raises(CheckpointError, match=re.escape(str(path))):
+            Recognizer.load(path)
+
+
+def test_a_strangers_model_is_named(tmp_path):
+    import onnx
+    from onnx import TensorProto, helper
+
+    value = helper.make_tensor_value_info("x", TensorProto.FLOAT, [1])
+    other = helper.make_tensor_value_info("y", TensorProto.FLOAT, [1])
+    graph = helper.make_graph([helper.make_node("Identity", ["x"], ["y"])], "g", [value], [other])
+    opset = helper.make_opsetid("", 14)
+    onnx.save(helper.make_model(graph, opset_imports=[opset], ir_version=8), tmp_path / "other.onnx")
+    with pytest.raises(CheckpointError, match=r"other\.onnx: not a model of this package"):
+        Recognizer.load(tmp_path / "other.onnx")
+
+
+def test_the_newest_run_is_found(tmp_path):
+    import os
+
+    for age, name in enumerate(["runs/b/2", "runs/a/1", "runs/c/3"]):
+        folder = tmp_path / name
+        folder.mkdir(parents=True)
+        (folder / "model.onnx").touch()
+        if name != "runs/c/3":
+            (folder / "metrics.jsonl").touch()
+        os.utime(folder / "model.onnx", (1e9 - age, 1e9 - age))
+    assert newest_model(tmp_path) == tmp_path / "runs/b/2/model.onnx"
+    assert newest_model(tmp_path / "runs/c") is None
+
+
+def test_a_model_of_precomputed_features_refuses_sound(recognizer, utterances):
+    card = dataclasses.replace(
+        recognizer.card, features=dataclasses.replace(recognizer.card.features, source="precomputed")
+    )
+    deaf = Recognizer(recognizer._session, card)
+    with pytest.raises(FeatureError, match="precomputed features"):
+        deaf.transcribe(utterances[0].audio)
+    with pytest.raises(FeatureError, match="the manifest has none"):
+        deaf.frames(utterances[0])
+
+
+def test_feature_files_are_transcribed(recognizer, utterances, tmp_path):
+    static = recognizer.extractor.static(audio.read(utterances[0].audio))
+    np.save(tmp_path / "x.npy", static)
+    values = np.array([static.size], ">i4").tobytes() + static.astype(">f4").tobytes()
+    (tmp_path / "x.mfc").write_bytes(values)
+    expected = recognizer.transcribe(utterances[0].audio).text
+    card = dataclasses.replace(
+        recognizer.card, features=dataclasses.replace(recognizer.card.features, source="precomputed")
+    )
+    deaf = Recognizer(recognizer._session, card)
+    assert deaf.transcribe(tmp_path / "x.npy").text == expected
+    assert deaf.transcribe(tmp_path / "x.mfc").text == expected
+    with pytest.raises(audio.AudioError, match="not a sound file"):
+        recognizer.transcribe(tmp_path / "x.npy")
