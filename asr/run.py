@@ -103,6 +103,7 @@ def _carry_out(settings: Recipe, script: Path, run: Path) -> Result:
         print("no dev part: the training part stands in for it", file=sys.stderr)
 
     card = _card(settings, script)
+    (run / "left_out.txt").unlink(missing_ok=True)
     augmenter = Augmenter(settings.augment, settings.features.sample_rate, settings.features.hop_ms)
     examples = _load(parts["train"], card, config, settings.augment.touches_sound, run / "cache.train", "train")
     card = replace(card, statistics=card.extractor.measure(_statics(examples, card.extractor)))

@@ -39,7 +39,7 @@ class AugmentConfig:
     time_masks: int = 0
     """Stretches of time blanked out (SpecAugment, Park et al. 2019)."""
     time_mask_ms: float = 150.0
-    """Longest of them; together they never cover more than a fifth of the utterance."""
+    """Longest of them; together they cover about a fifth of the utterance at most."""
     feature_masks: int = 0
     """Bands of coefficients blanked out."""
     feature_mask_width: int = 3
@@ -71,7 +71,7 @@ class Augmenter:
         config = self.config
         if config.speed:
             factor = rng.uniform(1 - config.speed, 1 + config.speed)
-            if len(waveform) / factor >= min_samples:
+            if len(waveform) / factor >= max(min_samples, 2):
                 # Linear interpolation: what it takes from the highest frequencies is one more perturbation.
                 places = np.arange(0, len(waveform) - 1, factor)
                 waveform = np.interp(places, np.arange(len(waveform)), waveform).astype(np.float32)
