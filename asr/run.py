@@ -51,6 +51,7 @@ class Result:
 
 def start(path: Path, overrides: list[str]) -> Result:
     """Begin a run of a recipe; the errors of all the modules it uses come through, in one sentence each."""
+    began = time.perf_counter()
     settings = recipe.load(path, overrides)
     script = path.parent / settings.data.prepare
     if settings.run_dir and (Path(settings.run_dir).expanduser() / RECIPE_FILE).exists():
@@ -61,18 +62,19 @@ def start(path: Path, overrides: list[str]) -> Result:
     _prepare(settings, script)
     run = _new_folder(settings)
     recipe.save(settings, run / RECIPE_FILE, prepare=manifest.relative(str(script), run))
-    return _carry_out(settings, script, run)
+    return _carry_out(settings, script, run, began)
 
 
 def resume(run: Path) -> Result:
     """Continue a run where it stopped, as if it had never stopped."""
+    began = time.perf_counter()
     path = run / RECIPE_FILE
     if not path.is_file():
         raise recipe.RecipeError(f"{run}: not the folder of a run: it has no {RECIPE_FILE}")
     settings = recipe.load(path)
     script = path.parent / settings.data.prepare
     _prepare(settings, script)
-    return _carry_out(settings, script, run)
+    return _carry_out(settings, script, run, began)
 
 
 def _prepare(settings: Recipe, script: Path) -> None:
@@ -94,8 +96,7 @@ def _new_folder(settings: Recipe) -> Path:
     return run
 
 
-def _carry_out(settings: Recipe, script: Path, run: Path) -> Result:
-    began = time.perf_counter()
+def _carry_out(settings: Recipe, script: Path, run: Path, began: float) -> Result:
     config = settings.train
     folder = Path(settings.data.folder).expanduser()
     parts = {name: _read(folder / f"{name}.jsonl") for name in corpus.SPLITS}
@@ -123,6 +124,7 @@ def _carry_out(settings: Recipe, script: Path, run: Path) -> Result:
     except KeyboardInterrupt:
         if (run / train.BEST).is_file():  # what was learned so far can be used
             _export_best(model, card, run)
+        print(f"to continue: asr-train --resume {run}", file=sys.stderr)
         raise
     finally:
         del examples, dev

@@ -62,7 +62,7 @@ def test_the_same_seed_gives_the_same_weights(tones_recipe, tmp_path):
     assert not equal(weights(tmp_path / "one"), weights(tmp_path / "other"))
 
 
-def test_resuming_changes_nothing(tones_recipe, tmp_path, monkeypatch):
+def test_resuming_changes_nothing(tones_recipe, tmp_path, monkeypatch, capsys):
     run.start(tones_recipe, ["train.epochs=4", f"run_dir={tmp_path / 'whole'}"])
 
     save, saved = train._save, []
@@ -77,6 +77,7 @@ def test_resuming_changes_nothing(tones_recipe, tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         run.start(tones_recipe, ["train.epochs=4", f"run_dir={tmp_path / 'cut'}"])
     assert (tmp_path / "cut" / "model.onnx").is_file(), "what was learned so far can be used"
+    assert f"--resume {tmp_path / 'cut'}" in capsys.readouterr().err
     monkeypatch.setattr(train, "_save", save)
     result = run.resume(tmp_path / "cut")
 
