@@ -42,19 +42,23 @@ m6 m7 pablo paul pedro quincy robert sandro
 
 
 def prepare(
-    folder: Path, utterances_per_word: int = 100, held_out_per_word: int = 4, num_voices: int = 280, seed: int = 1
+    folder: Path, utterances_per_word: int = 100, held_out_per_word: int = 4, num_voices: int = 1600, seed: int = 1
 ) -> Splits:
-    """Speak every word `utterances_per_word` times for training, and a few times each for dev and test."""
+    """Speak every word `utterances_per_word` times for training, and a few times each for dev and test.
+
+    Each pass over the words has its own share of the voices: espeak-ng holds fewer than 350 at a time.
+    """
     rng = np.random.default_rng(seed)
     words = sorted(set(WORDS))
-    drawn = {f"drawn{number:03}": synth.draw_voice(rng) for number in range(num_voices)}
+    drawn = {f"drawn{number:04}": synth.draw_voice(rng) for number in range(num_voices)}
     parts = {"dev": (DEV_VOICES, held_out_per_word), "test": (TEST_VOICES, held_out_per_word),
              "train": (list(drawn), utterances_per_word)}  # fmt: skip
     lines, speakers, split_of = [], [], []
     for split, (names, times) in parts.items():
         for number in range(times):
+            share = names[number * len(names) // times : (number + 1) * len(names) // times] or names
             for word in rng.permutation(words).tolist():
-                voice = str(rng.choice(names))
+                voice = str(rng.choice(share))
                 speakers.append(voice)
                 split_of.append(split)
                 lines.append(
