@@ -5,10 +5,12 @@ is named on stderr); 2 a mistake in what was asked, in one sentence; 130 interru
 """
 
 import argparse
+import gc
 import io
 import json
 import os
 import shlex
+import shutil
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -19,7 +21,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 if TYPE_CHECKING:
-    from asr.score import ErrorCount, Score
+    from asr.score import Score
     from asr.transcribe import Transcript
 
 
@@ -70,12 +72,37 @@ def evaluate() -> NoReturn:
 def score() -> NoReturn:
     """`asr-score`."""
     parser = _parser("asr-score", "Word and character error rates of hypotheses against references, paired by id.")
-    parser.add_argument("reference", type=Path, metavar="REF", help="what was said")
-    parser.add_argument("hypothesis", type=Path, metavar="HYP", help="what was heard")
-    parser.add_argument("--input-format", choices=("trn", "kaldi", "jsonl", "lines"),
-                        help="trn: words (id); kaldi: id words; jsonl: id and text; lines: paired by line number "
-                        "(default: by content)")  # fmt: skip
-    _add_format(parser, "text", "json")
+    parser.add_argument("reference", metavar="REF", help="what was said (- for standard input)")
+    parser.add_argument("hypotheses", nargs="+", metavar="HYP", help="what was heard, one file for each system")
+    parser.add_argument("--input-format", choices=("trn", "kaldi", "jsonl", "csv", "tsv", "ctm", "stm", "lines"),
+                        help="trn: words (id); kaldi: id words; jsonl, csv, tsv: id and text; ctm, stm: words and "
+                        "segments with times; lines: paired by line number (default: by name and content)")  # fmt: skip
+    parser.add_argument("--weights", choices=("levenshtein", "sclite"), default="levenshtein",
+                        help="fewest edits (default), or the counts of NIST's sclite")  # fmt: skip
+    parser.add_argument("--normalise", "--normalize", metavar="RULES",
+                        help="rules for both sides, as in case,punctuation: nfc, whitespace, case, ascii-case, "
+                        "punctuation, digits, digits=LANGUAGE; or none (default nfc,whitespace, which the others come "
+                        "on top of; with sclite's weights none)")  # fmt: skip
+    parser.add_argument("--map", type=Path, metavar="FILE", help="lines like `colour -> color`, for both sides")
+    parser.add_argument("--characters", choices=("codepoints", "graphemes"), default="codepoints",
+                        help="what a character is (default codepoints)")  # fmt: skip
+    parser.add_argument("--blanks", choices=("counted", "ignored"),
+                        help="whether a blank between words is a character (default counted; with sclite's weights "
+                        "ignored)")  # fmt: skip
+    parser.add_argument("--speakers", metavar="FILE|prefix|none",
+                        help="who speaks: lines of `id speaker`, or the id up to its first hyphen or else underscore "
+                        "(default: what REF says)")  # fmt: skip
+    parser.add_argument("--details", action="store_true",
+                        help="the worst utterances, confusions, words missed and made up")  # fmt: skip
+    parser.add_argument("--alignments", action="store_true", help="what was said over what was heard, worst first")
+    parser.add_argument("--top", type=_positive, default=10, metavar="N", help="of --details and --alignments (10)")
+    parser.add_argument("--color", choices=("auto", "always", "never"), default="auto", help="of --alignments")
+    parser.add_argument("--html", type=Path, metavar="FILE", help="write all of it as one HTML page")
+    parser.add_argument("--resamples", type=_whole, default=1000, metavar="N",
+                        help="of the bootstrap (default 1000; 0: no intervals)")  # fmt: skip
+    parser.add_argument("--confidence", type=_share, default=0.95, metavar="X", help="of the intervals (default 0.95)")
+    parser.add_argument("--seed", type=_whole, default=0, metavar="N", help="of the bootstrap (default 0)")
+    _add_format(parser, "text", "json", "markdown", "sys")
     _exit(_score, parser.parse_args())
 
 
@@ -166,21 +193,73 @@ def _evaluate(arguments: argparse.Namespace) -> int:
 
 
 def _score(arguments: argparse.Namespace) -> int:
-    from asr import score as scoring
+    from asr.checkpoint import write_text
+    from asr.score import Counting, Normaliser, Report, read_all
+    from asr.score import score as score_one
+    from asr.score.normalise import parse_rules, read_mapping
+    from asr.score.transcripts import read_speakers
 
-    references, hypotheses, forms = scoring.read_pair(arguments.reference, arguments.hypothesis, arguments.input_format)
+    gc.disable()  # a short life that makes many lists and no circles
+    if [arguments.reference, *arguments.hypotheses].count("-") > 1:
+        raise ValueError("standard input can be read once: give one - only")
+    reference, hypotheses = read_all(arguments.reference, arguments.hypotheses, arguments.input_format)
     if not arguments.input_format:
-        print(f"read as {' and '.join(_FORMATS[form] for form in dict.fromkeys(forms))}", file=sys.stderr)
-    result = scoring.score(references, hypotheses)
-    for kind, ids in (("without a hypothesis, counted as deletions", result.missing),
-                      ("without a reference, not counted", result.extra)):  # fmt: skip
-        if ids:
-            print(f"{len(ids)} {kind}: {', '.join(ids[:10])}{', ...' if len(ids) > 10 else ''}", file=sys.stderr)
-    _print_score(result, arguments.format)
+        forms = dict.fromkeys(one.form for one in (reference, *hypotheses))
+        print(f"read as {' and '.join(_FORMATS[form] for form in forms)}", file=sys.stderr)
+    default = "none" if arguments.weights == "sclite" else ""
+    rules = parse_rules(default if arguments.normalise is None else arguments.normalise)
+    settings: dict[str, Any] = {
+        "speakers": read_speakers(arguments.speakers, reference),
+        "counting": Counting(arguments.weights, arguments.blanks, arguments.characters),
+        "normaliser": Normaliser(rules, read_mapping(arguments.map) if arguments.map else {}),
+    }
+    names = _names(arguments.hypotheses)
+    scores = [score_one(reference.texts, one.texts, **settings) for one in hypotheses]
+    notes = [*reference.notes, *(note for one in hypotheses for note in one.notes)]
+    for name, result in zip(names, scores, strict=True):
+        for kind, ids in (("without a hypothesis, counted as deletions", result.missing),
+                          ("without a reference, not counted", result.extra)):  # fmt: skip
+            if ids:
+                of = f"{name}: " if len(names) > 1 else ""
+                notes.append(f"{of}{len(ids)} {kind}: {', '.join(ids[:10])}{', ...' if len(ids) > 10 else ''}")
+    for note in notes:
+        print(f"note: {note}", file=sys.stderr)
+    made = Report.of(names, scores, level=arguments.confidence, resamples=arguments.resamples, seed=arguments.seed,
+                     notes=notes)  # fmt: skip
+    if arguments.html:
+        from asr.score.page import page
+
+        write_text(arguments.html, page(made, f"{', '.join(names)} against {Path(arguments.reference).name}"))
+        print(f"page: {arguments.html}", file=sys.stderr)
+    if arguments.format == "json":
+        print(json.dumps(made.to_dict(), ensure_ascii=False))
+    elif arguments.format == "sys":
+        print(made.to_sys(), end="")
+    elif arguments.format == "markdown":
+        print(made.to_markdown(has_details=arguments.details, top=arguments.top), end="")
+    else:
+        print(made.to_text(has_details=arguments.details, top=arguments.top), end="")
+    if arguments.alignments and arguments.format in ("text", "markdown"):
+        is_colored = arguments.color == "always" or (
+            arguments.color == "auto" and sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+        )
+        columns = shutil.get_terminal_size((100, 24)).columns
+        text = made.to_alignments(top=arguments.top, width=columns, has_color=is_colored)
+        print(f"\n```\n{text}```" if arguments.format == "markdown" else f"\n{text}", end="")
     return 0
 
 
-_FORMATS = {"trn": "trn: words (id)", "kaldi": "Kaldi text: id words", "jsonl": "JSON lines",
+def _names(paths: list[str]) -> list[str]:
+    """Short names for the systems that wrote these files, all different."""
+    for name in (lambda path: Path(path).name.partition(".")[0], lambda path: Path(path).name, str):
+        names = [name(path) for path in paths]
+        if len(set(names)) == len(names):
+            return names
+    return [f"{path} ({number})" for number, path in enumerate(paths, start=1)]
+
+
+_FORMATS = {"trn": "trn: words (id)", "kaldi": "Kaldi text: id words", "jsonl": "JSON lines", "csv": "CSV",
+            "tsv": "tab-separated columns", "ctm": "ctm: words with times", "stm": "stm: segments with times",
             "lines": "plain lines, paired by number"}  # fmt: skip
 
 
@@ -188,22 +267,17 @@ def _print_score(result: "Score", form: str) -> None:
     if form == "json":
         _print_json(result.to_dict())
         return
-    row = "{:10} {:>9} {:>7} {:>7} {:>9} {:>9} {:>9} {:>9} {:>11}"
-    print(row.format("", "errors", "rate", "of", "correct", "subst", "delet", "insert", "utterances"))
-    for unit, count in (("words", result.word), ("characters", result.character)):
-        print(row.format(unit, count.errors, _percent(count), count.reference_length, count.correct,
-                         count.substitutions, count.deletions, count.insertions,
-                         f"{count.utterance_errors}/{count.utterances}"))  # fmt: skip
+    from asr.score import tables
+
+    print(tables.totals([""], [result]).to_text(), end="")
 
 
 def _describe(result: "Score") -> str:
+    from asr.score.tables import Rate
+
     word, character = result.word, result.character
-    return (f"WER {_percent(word)} ({word.errors} of {word.reference_length} words)   "
-            f"CER {_percent(character)} ({character.errors} of {character.reference_length} characters)")  # fmt: skip
-
-
-def _percent(count: "ErrorCount") -> str:
-    return "inf" if count.rate == float("inf") else f"{count.rate:.2%}"
+    return (f"WER {Rate(word.rate)} ({word.errors} of {word.reference_length} words)   "
+            f"CER {Rate(character.rate)} ({character.errors} of {character.reference_length} characters)")  # fmt: skip
 
 
 def _print_json(value: Any) -> None:
@@ -230,6 +304,22 @@ def _positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"must be a whole number of at least 1, not {text}")
     return int(text)
+
+
+def _whole(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"must be a whole number, not {text}")
+    return int(text)
+
+
+def _share(text: str) -> float:
+    try:
+        share = float(text)
+    except ValueError:
+        share = 0.0
+    if not 0 < share < 1:
+        raise argparse.ArgumentTypeError(f"must be between 0 and 1, not {text}")
+    return share
 
 
 def _exit(door: Callable[[argparse.Namespace], int], arguments: argparse.Namespace) -> NoReturn:

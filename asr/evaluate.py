@@ -62,4 +62,5 @@ def evaluate(
     flush()
     references = {utterance.id: recognizer.card.text.normalise(utterance.text) for utterance in utterances}
     hypotheses = {key: hypotheses[key] for key in references}
-    return Evaluation(hypotheses, references, score.score(references, hypotheses), unreadable)
+    speakers = {utterance.id: utterance.speaker for utterance in utterances if utterance.speaker}
+    return Evaluation(hypotheses, references, score.score(references, hypotheses, speakers=speakers), unreadable)

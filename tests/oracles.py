@@ -75,3 +75,39 @@ def random_log_probs(num_frames, num_tokens, seed=0):
     """A proper emission (T, V) in float64."""
     logits = np.random.default_rng(seed).standard_normal((num_frames, num_tokens)) * 2
     return torch.from_numpy(logits).log_softmax(dim=1).numpy()
+
+
+def sclite_alignment(reference, hypothesis):
+    """sclite's choice among its cheapest alignments, as letters of C, S, D and I: the whole table, cell by cell."""
+    cost = {(0, 0): 0}
+    way = {}
+    for i in range(len(reference) + 1):
+        for j in range(len(hypothesis) + 1):
+            if i and j:
+                is_same = reference[i - 1] == hypothesis[j - 1]
+                pair, deletion, insertion = (
+                    cost[i - 1, j - 1] + 4 * (not is_same),
+                    cost[i - 1, j] + 3,
+                    cost[i, j - 1] + 3,
+                )
+                if pair <= deletion and pair <= insertion:
+                    cost[i, j], way[i, j] = pair, "C" if is_same else "S"
+                elif deletion < insertion:
+                    cost[i, j], way[i, j] = deletion, "D"
+                else:
+                    cost[i, j], way[i, j] = insertion, "I"
+            elif i or j:
+                cost[i, j], way[i, j] = 3 * (i + j), "D" if i else "I"
+    letters = ""
+    i, j = len(reference), len(hypothesis)
+    while i or j:
+        letters = way[i, j] + letters
+        i, j = i - (way[i, j] != "I"), j - (way[i, j] != "D")
+    return letters
+
+
+def sign_test(differences):
+    """Share of all sign patterns whose sum is as far from 0 as the one seen."""
+    seen = abs(sum(differences))
+    sums = [abs(sum(signs)) for signs in itertools.product(*((difference, -difference) for difference in differences))]
+    return sum(one >= seen for one in sums) / len(sums)

@@ -169,6 +169,7 @@ class TestScore:
         }  # fmt: skip
         assert result["character"]["reference_length"] == 7
         assert (result["missing_hypotheses"], result["extra_hypotheses"]) == (["u4"], ["u9"])
+        assert [one["id"] for one in result["utterances"]] == ["u1", "u2", "u3", "u4"]
         assert b"1 without a hypothesis, counted as deletions: u4" in done.stderr
         assert b"1 without a reference, not counted: u9" in done.stderr
 
@@ -186,6 +187,48 @@ class TestScore:
         fails(run("asr-score", tmp_path / "bad", files[1]), "bad, line 2: not UTF-8")
         (tmp_path / "none").touch()
         fails(run("asr-score", tmp_path / "none", files[1]), "none: no utterances")
+
+    def test_every_view(self, files, tmp_path):
+        (tmp_path / "other").write_text("a b c (u1)\nI (u2)\n(u3)\nd (u4)\n")
+        (tmp_path / "spk").write_text("u1 anna\nu2 bob\nu3 bob\nu4 anna\n")
+        args = ("asr-score", *files, tmp_path / "other", "--speakers", tmp_path / "spk", "--details", "--alignments")
+        text = run(*args, "--color", "always").stdout.decode()
+        for part in ("MAPSSWE", "hyp: 2 speakers, worst first", "confusions", "\033[", "REF: a "):
+            assert part in text
+        assert "\033[" not in run(*args).stdout.decode()
+        markdown = run(*args, "--format", "markdown").stdout.decode()
+        assert "| hyp | words | 60.00% |" in markdown and markdown.count("```") == 2
+        table = run("asr-score", *files, "--format", "sys").stdout.decode()
+        assert "| Sum/Avg  |     4      5 |   60.0   20.0   20.0   20.0   60.0   50.0 |" in table
+        done = run(*args, "--html", tmp_path / "page.html")
+        assert done.returncode == 0 and (tmp_path / "page.html").read_text().count("<section>") == 2
+        both = json.loads(run(*args, "--format", "json").stdout)
+        assert [one["system"] for one in both["systems"]] == ["hyp", "other"]
+
+    def test_rules_weights_and_units(self, tmp_path):
+        (tmp_path / "ref").write_text("Colour, two! (u1)\n")
+        (tmp_path / "hyp").write_text("color 2 (u1)\n")
+        (tmp_path / "map").write_text("colour -> color\n")
+        files = tmp_path / "ref", tmp_path / "hyp"
+        rules = ("--normalize", "digits,case,punctuation", "--map", tmp_path / "map")
+        result = json.loads(run("asr-score", *files, *rules, "--format", "json").stdout)
+        assert result["word"]["errors"] == 0
+        assert result["normalisation"] == ["nfc", "whitespace", "case", "punctuation", "digits", "mapping of 1"]
+        plain = json.loads(run("asr-score", *files, "--weights", "sclite", "--format", "json").stdout)
+        assert plain["normalisation"] == [] and plain["counting"]["blanks"] == "ignored"
+        assert plain["word"]["substitutions"] == 2
+
+    def test_standard_input(self, files):
+        done = run("asr-score", "-", files[1], stdin=files[0].read_bytes())
+        assert b"60.00%" in done.stdout
+        fails(run("asr-score", "-", "-"), "standard input can be read once")
+
+    def test_mistakes_in_options(self, files, tmp_path):
+        fails(run("asr-score", *files, "--normalise", "upper"), "there is no rule upper; there are nfc")
+        fails(run("asr-score", *files, "--speakers", tmp_path / "gone"), "gone: no such file")
+        fails(run("asr-score", *files, "--map", files[0]), "line 1: not of the form")
+        fails(run("asr-score", *files, files[1], "--resamples", "0"), "resamples above 0")
+        assert b"must be between 0 and 1" in run("asr-score", *files, "--confidence", "95").stderr
 
     def test_a_closed_pipe_is_no_error(self, files):
         program = Path(sys.executable).parent / "asr-score"

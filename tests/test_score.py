@@ -1,4 +1,6 @@
 import json
+import tracemalloc
+import unicodedata
 
 import editdistance
 import oracles
@@ -7,217 +9,270 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asr import score
-from asr.score import ErrorCount, ScoreError
+from asr.score import Counting, ErrorCount, Normaliser, ScoreError, alignment, transcripts
+from asr.score.counts import total
 
-TOKENS = st.lists(st.sampled_from("abc"), max_size=7)
-
-
-@settings(max_examples=300, deadline=None)
-@given(reference=TOKENS, hypothesis=TOKENS)
-def test_counts_equal_the_recursive_oracle(reference, hypothesis):
-    count = score.errors(reference, hypothesis)
-    edits, substitutions = oracles.edits(tuple(reference), tuple(hypothesis))
-    assert (count.errors, count.substitutions) == (edits, substitutions)
-    assert count.reference_length == len(reference)
-    assert count.correct + count.substitutions + count.insertions == len(hypothesis)
-    assert min(vars(count).values()) >= 0
+TOKENS = st.lists(st.sampled_from("abc"), max_size=9)
+PAIRS = st.lists(st.tuples(TOKENS, TOKENS), max_size=30)
 
 
-@settings(max_examples=50, deadline=None)
-@given(st.lists(st.tuples(TOKENS, TOKENS), max_size=30))
-def test_many_pairs_at_once_equal_one_at_a_time(pairs):
-    counts = score.count([reference for reference, _ in pairs], [hypothesis for _, hypothesis in pairs])
-    assert counts == [score.errors(*pair) for pair in pairs]
+class TestCounts:
+    @settings(max_examples=300, deadline=None)
+    @given(reference=TOKENS, hypothesis=TOKENS)
+    def test_equal_the_recursive_oracle(self, reference, hypothesis):
+        count = score.errors(reference, hypothesis)
+        edits, substitutions = oracles.edits(tuple(reference), tuple(hypothesis))
+        assert (count.errors, count.substitutions) == (edits, substitutions)
+        assert count.reference_length == len(reference)
+        assert count.correct + count.substitutions + count.insertions == len(hypothesis)
+        assert min(vars(count).values()) >= 0
+
+    @settings(max_examples=300, deadline=None)
+    @given(reference=TOKENS, hypothesis=TOKENS)
+    def test_with_sclites_weights_equal_its_table(self, reference, hypothesis):
+        count = score.errors(reference, hypothesis, "sclite")
+        letters = oracles.sclite_alignment(reference, hypothesis)
+        assert [count.correct, count.substitutions, count.deletions, count.insertions] == _numbers(letters)
+
+    @pytest.mark.parametrize("weights", ["levenshtein", "sclite"])
+    @settings(max_examples=50, deadline=None)
+    @given(pairs=PAIRS)
+    def test_many_pairs_at_once_equal_one_at_a_time(self, pairs, weights):
+        counts = score.count([reference for reference, _ in pairs], [hypothesis for _, hypothesis in pairs], weights)
+        one_by_one = [score.errors(*pair, weights) for pair in pairs]
+        assert [total(counts[place : place + 1]) for place in range(len(pairs))] == one_by_one
+        assert total(counts) == sum(one_by_one, ErrorCount())
+
+    @settings(max_examples=100, deadline=None)
+    @given(st.text(max_size=60), st.text(max_size=60))
+    def test_errors_equal_editdistance(self, reference, hypothesis):
+        assert score.errors(reference, hypothesis).errors == editdistance.eval(reference, hypothesis)
+
+    def test_tokens_are_compared_not_their_hashes(self):
+        assert score.errors([-1, 2], [-2, 2]).errors == 1  # hash(-1) == hash(-2)
+
+    def test_add_so_that_rates_are_never_averaged(self):
+        one, two = score.errors(["a", "b", "c", "d"], ["a"]), score.errors(["x"], ["x"])
+        assert sum([one, two], ErrorCount()) == one + two == ErrorCount(2, 0, 3, 0, 2, 1)
+        assert (one + two).rate == 3 / 5
+
+    def test_rates_are_not_clipped_and_have_no_zero_division(self):
+        assert score.errors(["a"], ["a", "b", "c"]).rate == 2.0
+        assert score.errors([], []).rate == 0.0
+        assert score.errors([], ["a"]).rate == float("inf")
+        assert score.errors([], ["a"]).to_dict()["rate"] is None
+
+    @pytest.mark.parametrize("weights", ["levenshtein", "sclite"])
+    def test_a_pair_of_3000_words_needs_little_memory(self, weights):
+        reference = [str(number % 97) for number in range(3000)]
+        hypothesis = [str(number % 89) for number in range(3000)]
+        tracemalloc.start()
+        count = score.errors(reference, hypothesis, weights)
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert weights == "sclite" or count.errors == editdistance.eval(reference, hypothesis)
+        assert peak < 6 * alignment._CELLS, "a table of 3000 x 3000 numbers would not fit"
 
 
-@settings(max_examples=100, deadline=None)
-@given(st.text(max_size=60), st.text(max_size=60))
-def test_errors_equal_editdistance(reference, hypothesis):
-    assert score.errors(reference, hypothesis).errors == editdistance.eval(reference, hypothesis)
+class TestAlignments:
+    @settings(max_examples=100, deadline=None)
+    @given(pairs=PAIRS)
+    def test_equal_sclites_table(self, pairs):
+        made = score.align([one for one, _ in pairs], [other for _, other in pairs], "sclite")
+        assert made == [oracles.sclite_alignment(*pair) for pair in pairs]
+
+    @pytest.mark.parametrize("weights", ["levenshtein", "sclite"])
+    @settings(max_examples=100, deadline=None)
+    @given(pairs=PAIRS)
+    def test_show_what_was_counted(self, pairs, weights):
+        for (reference, hypothesis), letters in zip(pairs, score.align(*_sides(pairs), weights), strict=True):
+            steps = list(score.scoring.columns(reference, hypothesis, letters))
+            assert [said for letter, said, _ in steps if letter != "I"] == reference
+            assert [heard for letter, _, heard in steps if letter != "D"] == hypothesis
+            assert all((letter == "C") == (said == heard) for letter, said, heard in steps)
+            count = score.errors(reference, hypothesis, weights)
+            assert _numbers(letters) == [count.correct, count.substitutions, count.deletions, count.insertions]
+
+    def test_a_table_in_pieces_changes_nothing(self, monkeypatch):
+        reference, hypothesis = ([str(number * step % 7) for number in range(120)] for step in (3, 5))
+        whole = score.align([reference, hypothesis], [hypothesis, reference])
+        for cells in (1, 500, 3000):
+            monkeypatch.setattr(alignment, "_CELLS", cells)
+            assert score.align([reference, hypothesis], [hypothesis, reference]) == whole
 
 
-@given(st.dictionaries(st.text("xyz", min_size=1), st.text("ab ", max_size=20), min_size=1))
-def test_references_against_themselves_score_0(references):
-    result = score.score(references, references)
-    assert result.word.errors == result.character.errors == 0
-    assert result.word.utterances == len(references)
+class TestScore:
+    @given(st.dictionaries(st.text("xyz", min_size=1), st.text("ab ", max_size=20), min_size=1))
+    def test_references_against_themselves_score_0(self, references):
+        result = score.score(references, references)
+        assert result.word.errors == result.character.errors == 0
+        assert result.word.utterances == len(references)
+        assert result.worst() == []
+
+    def test_a_blank_between_words_is_a_character_unless_ignored(self):
+        pair = {"u": "a b"}, {"u": "ab"}
+        assert score.score(*pair).character == ErrorCount(2, 0, 1, 0, 1, 1)
+        for counting in (Counting("sclite"), Counting(blanks="ignored")):
+            assert score.score(*pair, counting=counting).character == ErrorCount(2, 0, 0, 0, 1, 0)
+        assert score.score(*pair, counting=Counting("sclite", "counted")).character.deletions == 1
+
+    def test_a_grapheme_cluster_is_one_character(self):
+        pair = {"u": "g\u0308x"}, {"u": "gx"}  # no composed form, so NFC does not help
+        assert score.score(*pair).character == ErrorCount(2, 0, 1, 0, 1, 1)
+        assert score.score(*pair, counting=Counting(characters="graphemes")).character == ErrorCount(1, 1, 0, 0, 1, 1)
+
+    def test_ids_on_one_side_are_named_and_missing_ones_are_deletions(self):
+        result = score.score({"one": "a b", "two": "c"}, {"two": "c", "three": "x y"})
+        assert (result.missing, result.extra) == (("one",), ("three",))
+        assert result.word == ErrorCount(correct=1, deletions=2, utterances=2, utterance_errors=1)
+
+    @settings(max_examples=30, deadline=None)
+    @given(PAIRS)
+    def test_speakers_and_utterances_add_up_to_the_totals(self, pairs):
+        sides = [{f"u{place}": " ".join(pair[side]) for place, pair in enumerate(pairs)} for side in (0, 1)]
+        result = score.score(*sides, speakers={f"u{place}": f"s{place % 3}" for place in range(len(pairs))})
+        for place, unit in enumerate(("word", "character")):
+            whole = getattr(result, unit)
+            assert sum((counts[place] for counts in result.speakers.values()), ErrorCount()) == whole
+            assert sum((getattr(one, unit) for one in result.utterances()), ErrorCount()) == whole
+        found = result.confusions
+        times = [sum(number for _, number in part) for part in (found.substitutions, found.deletions, found.insertions)]
+        assert times == [result.word.substitutions, result.word.deletions, result.word.insertions]
+
+    def test_confusions_and_the_worst_first(self):
+        result = score.score({"u1": "a b c d", "u2": "a b", "u3": "d"}, {"u1": "a x c", "u2": "a x", "u3": "d e e"})
+        assert result.confusions.substitutions == [(("b", "x"), 2)]
+        assert result.confusions.deletions == [("d", 1)]
+        assert result.confusions.insertions == [("e", 2)]
+        assert [result.ids[place] for place in result.worst()] == ["u3", "u1", "u2"]
+
+    def test_a_result_names_how_it_was_counted(self):
+        result = score.score({"u": "A"}, {"u": "a"}, counting=Counting("sclite"), normaliser=Normaliser(("case",)))
+        said = result.to_dict()
+        assert said["counting"] == {"weights": "sclite", "blanks": "ignored", "characters": "codepoints"}
+        assert said["normalisation"] == ["case"]
+        assert score.score({"u": "a"}, {"u": "a"}).normalisation == ("nfc", "whitespace")
 
 
-def test_counts_add_so_that_rates_are_never_averaged():
-    one, two = score.errors(["a", "b", "c", "d"], ["a"]), score.errors(["x"], ["x"])
-    assert sum([one, two], ErrorCount()) == one + two == ErrorCount(2, 0, 3, 0, 2, 1)
-    assert (one + two).rate == 3 / 5
+def _numbers(letters):
+    return [letters.count(letter) for letter in "CSDI"]
 
 
-def test_rates_are_not_clipped_and_have_no_zero_division():
-    assert score.errors(["a"], ["a", "b", "c"]).rate == 2.0
-    assert score.errors([], []).rate == 0.0
-    assert score.errors([], ["a"]).rate == float("inf")
-    assert score.errors([], ["a"]).to_dict()["rate"] is None
+def _sides(pairs):
+    return [reference for reference, _ in pairs], [hypothesis for _, hypothesis in pairs]
 
 
-def test_a_blank_between_words_is_a_character():
-    result = score.score({"u": "a b"}, {"u": "ab"})
-    assert result.character == ErrorCount(2, 0, 1, 0, 1, 1)
-
-
-def test_ids_on_one_side_are_named_and_missing_ones_are_deletions():
-    result = score.score({"one": "a b", "two": "c"}, {"two": "c", "three": "x y"})
-    assert (result.missing, result.extra) == (("one",), ("three",))
-    assert result.word == ErrorCount(correct=1, deletions=2, utterances=2, utterance_errors=1)
-
-
-FILES = {
-    "trn": "a b (spk-1)\n(spk-2)\nx (y) z (spk-3)\n\n",
-    "kaldi": "spk-1 a b\nspk-2\nspk-3 x (y) z\n",
-    "jsonl": '{"id": "spk-1", "text": "a b"}\n{"id": "spk-2", "text": ""}\n{"id": "spk-3", "text": "x (y) z"}\n',
-}
-
-
-CHANGES = {
-    "as it is": lambda text: text,
-    "no last line feed": str.rstrip,
-    "CRLF": lambda text: text.replace("\n", "\r\n"),
-    "byte-order mark": lambda text: "\ufeff" + text,
-}
-
-
-@pytest.mark.parametrize("form", FILES)
-@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
-def test_every_format_is_read_and_told_apart(tmp_path, form, change):
-    path = tmp_path / "file.txt"
-    path.write_bytes(change(FILES[form]).encode())
-    assert score.read_pair(path, path)[2] == (form, form)
-    assert score.read(path, form) == {"spk-1": "a b", "spk-2": "", "spk-3": "x (y) z"}
-
-
-def test_empty_and_one_letter_lines_count(tmp_path):
-    path = tmp_path / "plain"
-    path.write_text("a\n\nI\nyes\n")
-    references, _, forms = score.read_pair(path, path)
-    assert forms == ("lines", "lines")
-    assert references == {"1": "a", "2": "", "3": "I", "4": "yes"}
-
-
-def test_one_word_lines_are_not_taken_for_ids(tmp_path):
-    for text in ("yes\nno\n", "1 2 3\n4 5 6\n"):
-        (tmp_path / "ref").write_text(text)
-        (tmp_path / "hyp").write_text(text.replace("4", "7"))
-        assert score.read_pair(tmp_path / "ref", tmp_path / "hyp")[2] == ("lines", "lines")
-
-
-def test_a_file_of_one_empty_line_is_one_utterance(tmp_path):
-    (tmp_path / "ref").write_text("hello\n")
-    (tmp_path / "hyp").write_text("\n")
-    references, hypotheses, _ = score.read_pair(tmp_path / "ref", tmp_path / "hyp")
-    assert score.score(references, hypotheses).word == ErrorCount(deletions=1, utterances=1, utterance_errors=1)
-
-
-@pytest.mark.parametrize(("one", "other"), [("trn", "jsonl"), ("jsonl", "kaldi"), ("kaldi", "trn")])
-def test_formats_with_ids_may_be_mixed(tmp_path, one, other):
-    (tmp_path / "ref").write_text(FILES[one])
-    (tmp_path / "hyp").write_text("".join(reversed(FILES[other].splitlines(keepends=True))))
-    references, hypotheses, forms = score.read_pair(tmp_path / "ref", tmp_path / "hyp")
-    assert forms == (one, other)
-    assert references == hypotheses
-
-
-def test_names_in_another_order_are_ids(tmp_path):
-    (tmp_path / "ref").write_text("anna a b\nbob c\n")
-    (tmp_path / "hyp").write_text("bob c\nanna a b\n")
-    references, hypotheses, forms = score.read_pair(tmp_path / "ref", tmp_path / "hyp")
-    assert forms == ("kaldi", "kaldi") and references == hypotheses
-
-
-def test_ids_on_one_side_alone_are_refused(tmp_path):
-    (tmp_path / "ref").write_text(FILES["trn"])
-    (tmp_path / "hyp").write_text("a b\nc\nd\n")
-    with pytest.raises(ScoreError, match="by id, not by luck"):
-        score.read_pair(tmp_path / "ref", tmp_path / "hyp")
-
-
-def test_one_odd_line_in_a_trn_is_named(tmp_path):
-    (tmp_path / "ref").write_text("a (u1)\nb (u2)\nc (my file (1))\n")
-    with pytest.raises(ScoreError, match="line 3: does not end in an"):
-        score.read_pair(tmp_path / "ref", tmp_path / "ref")
-
-
-def test_trn_that_was_written_is_read(tmp_path):
-    path = tmp_path / "x.trn"
-    path.write_text(score.format_trn({"u1": "a b", "u2": ""}))
-    assert score.read(path, "trn") == {"u1": "a b", "u2": ""}
-
-
-@pytest.mark.parametrize(
-    ("data", "form", "said"),
-    [
-        (b"a (u1)\nb\n", "trn", "line 2: does not end in an"),
-        (b"a (u1)\nb (u1)\n", "trn", "line 2: the id u1 was on line 1"),
-        (b"u1 a\nu2 \xff\n", "kaldi", "line 2: not UTF-8"),
-        (b'{"id": "a"}\n', "jsonl", "line 1: not a JSON object with"),
-        (b"{\n", "jsonl", "line 1"),
-        (b"[" * 100000, "jsonl", "line 1"),
-    ],
-)
-def test_bad_lines_are_named(tmp_path, data, form, said):
-    path = tmp_path / "bad"
-    path.write_bytes(data)
-    with pytest.raises(ScoreError, match=said) as caught:
-        score.read(path, form)
-    assert str(path) in str(caught.value)
-
-
-@settings(max_examples=200, deadline=None)
-@given(data=st.binary(max_size=80), form=st.sampled_from(score.FORMATS))
-def test_no_bytes_make_a_reader_fail_otherwise(tmp_path_factory, data, form):
-    path = tmp_path_factory.getbasetemp() / "fuzz"
-    path.write_bytes(data)
-    try:
-        transcripts = score.read(path, form)
-    except ScoreError as error:
-        assert str(path) in str(error)
-    else:
-        assert all(isinstance(text, str) for text in transcripts.values())
-
-
-def test_a_pair_of_3000_words_needs_little_memory():
-    import tracemalloc
-
-    reference = [str(number % 97) for number in range(3000)]
-    hypothesis = [str(number % 89) for number in range(3000)]
-    tracemalloc.start()
-    count = score.errors(reference, hypothesis)
-    _, peak = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    assert count.errors == editdistance.eval(reference, hypothesis)
-    assert peak < 3_000_000, "a table of 3000 x 3000 would not fit"
+def _cases(root):
+    """(name, expected, references, hypotheses) of every plain case, folded as sclite was told to."""
+    for path in sorted((root / "scoring").glob("*/*/expected.json")):
+        expected = json.loads(path.read_text("utf-8"))
+        if not expected.get("plain") or "levenshtein" not in expected.get("word", {}):
+            continue
+        sides = [score.read(path.parent / name, "trn").texts for name in ("ref.trn", "hyp.trn")]
+        rules = ()
+        if not expected["case_sensitive"]:
+            # sclite folds A to Z alone, unless it is told of a language.
+            rules = ("ascii-case",) if expected.get("fold", "ascii-lower") == "ascii-lower" else ("case",)
+        yield f"{path.parent.parent.name}/{path.parent.name}", expected, *sides, Normaliser(rules)
 
 
 def test_real_cases_have_a_minimum_edit_count(real_speech):
     """Every plain case of NIST's and of the generated pairs, words and characters (blanks not counted)."""
-    checked, plain = 0, 0
-    for path in sorted((real_speech / "scoring").glob("*/*/expected.json")):
-        expected = json.loads(path.read_text("utf-8"))
-        if not expected.get("plain") or "levenshtein" not in expected.get("word", {}):
-            continue
+    plain = 0
+    for name, expected, references, hypotheses, normaliser in _cases(real_speech):
         plain += 1
-        references, hypotheses = (score.read(path.parent / name, "trn") for name in ("ref.trn", "hyp.trn"))
-        if not expected["case_sensitive"]:
-            # sclite folds A to Z alone, unless it is told of a language.
-            fold = str.lower if expected.get("fold", "ascii-lower") != "ascii-lower" else _fold_ascii
-            references, hypotheses = (
-                {key: fold(text) for key, text in side.items()} for side in (references, hypotheses)
-            )
-        for unit, split in (("word", str.split), ("char", lambda text: "".join(text.split()))):
-            total = sum(
-                (score.errors(split(references[key]), split(hypotheses[key])) for key in references), ErrorCount()
-            )
+        result = score.score(references, hypotheses, counting=Counting(blanks="ignored"), normaliser=normaliser)
+        for unit, count in (("word", result.word), ("char", result.character)):
             truth = expected[unit]["levenshtein"]["total"]
-            assert total.errors == truth["err"], f"{path.parent.name} {unit}"
-            assert total.substitutions == truth["sub_min"], f"{path.parent.name} {unit}"
-            checked += 1
-    assert plain > 100 and checked == 2 * plain
+            assert (count.errors, count.substitutions) == (truth["err"], truth["sub_min"]), f"{name} {unit}"
+    assert plain > 100
 
 
-def _fold_ascii(text):
-    return "".join(chr(ord(letter) + 32) if "A" <= letter <= "Z" else letter for letter in text)
+def test_real_cases_equal_sclite_with_its_weights(real_speech):
+    """Totals, speakers and utterances of every plain case, words and characters."""
+    plain = 0
+    for name, expected, references, hypotheses, normaliser in _cases(real_speech):
+        plain += 1
+        # Without -s sclite prints ids in lower case.
+        said = {key.lower(): speaker for key, speaker, *_ in expected["word"]["utterances"]}
+        speakers = {key: said[key.lower()] for key in references}
+        result = score.score(
+            references, hypotheses, speakers=speakers, counting=Counting("sclite"), normaliser=normaliser
+        )
+        for place, unit in enumerate(("word", "char")):
+            truth = expected[unit]
+            assert _sclite(result.word if unit == "word" else result.character) == truth["total"], f"{name} {unit}"
+            ours = {speaker: _sclite(counts[place]) for speaker, counts in result.speakers.items()}
+            assert ours == truth["speakers"], f"{name} {unit}"
+            counts = result.word_counts if unit == "word" else result.character_counts
+            by_id = {key.lower(): numbers for key, numbers in zip(result.ids, counts.tolist(), strict=True)}
+            assert by_id == {key.lower(): numbers for key, _, *numbers in truth["utterances"]}, f"{name} {unit}"
+    assert plain > 100
+
+
+def _sclite(count):
+    return {
+        "sentences": count.utterances, "words": count.reference_length, "correct": count.correct,
+        "sub": count.substitutions, "del": count.deletions, "ins": count.insertions, "err": count.errors,
+        "sentence_errors": count.utterance_errors,
+    }  # fmt: skip
+
+
+class TestNormaliser:
+    @pytest.mark.parametrize(
+        ("rules", "text", "words"),
+        [
+            ((), "A\u00a0b c", ["A\u00a0b", "c"]),
+            (("whitespace",), "A\u00a0b\u3000c\u200b", ["A", "b", "c"]),
+            (("nfc",), "cafe\u0301", ["caf\u00e9"]),
+            (("case",), "\u00c9t\u00e9 ABC", ["\u00e9t\u00e9", "abc"]),
+            (("ascii-case",), "\u00c9t\u00e9 ABC", ["\u00c9t\u00e9", "abc"]),
+            (("punctuation",), "Don\u2019t, \u201cstop\u201d -- it's 3.14!", ["Don't", "stop", "it's", "3.14"]),
+            (("punctuation",), "rock'n'roll dogs' 'tis well-known", ["rock'n'roll", "dogs", "tis", "well", "known"]),
+            (("digits",), "1,984 and 3.14 on the 21st, 007", ["one", "thousand", "nine", "hundred", "eighty", "four",
+             "and", "three", "point", "one", "four", "on", "the", "twenty", "first,", "seven"]),
+            (("digits=de",), "21", ["einundzwanzig"]),
+            (("digits",), "b2b 4x4", ["b2b", "4x4"]),
+        ],
+    )  # fmt: skip
+    def test_rules(self, rules, text, words):
+        assert Normaliser(rules).words(text) == words
+
+    @settings(max_examples=200, deadline=None)
+    @given(st.text(max_size=40))
+    def test_doing_it_twice_changes_nothing(self, text):
+        normaliser = Normaliser(("nfc", "whitespace", "case", "punctuation"))
+        words = normaliser.words(text)
+        assert normaliser.words(" ".join(words)) == words
+        assert all(unicodedata.is_normalized("NFC", word) for word in words)
+
+    def test_the_order_they_are_named_in_does_not_matter(self):
+        assert Normaliser(("digits", "case")) == Normaliser(("case", "digits"))
+
+    def test_a_mapping_takes_the_longest_match_on_both_sides(self, tmp_path):
+        path = tmp_path / "map"
+        path.write_text("# British\nColour -> color\ngoing to -> gonna\ngoing -> go\nuh ->\n")
+        normaliser = Normaliser(("case",), score.normalise.read_mapping(path))
+        result = score.score({"u": "COLOUR going to uh fly going"}, {"u": "color gonna fly go"}, normaliser=normaliser)
+        assert result.word.errors == 0 and result.word.correct == 4
+        assert result.normalisation == ("case", "mapping of 4")
+
+    def test_mistakes_are_named(self, tmp_path):
+        for rules in (("cases",), ("case=de",), ("digits", "digits=de")):
+            with pytest.raises(ScoreError):
+                Normaliser(rules)
+        for text, said in (("a b\n", "line 1: not of the form"), ("a -> b\na -> c\n", "line 2: a was mapped to b")):
+            (tmp_path / "map").write_text(text)
+            with pytest.raises(ScoreError, match=said):
+                score.normalise.read_mapping(tmp_path / "map")
+        with pytest.raises(ScoreError, match="knows no numbers in xx"):
+            Normaliser(("digits=xx",)).words("1")
+        assert score.normalise.parse_rules("none") == ()
+        with pytest.raises(ScoreError, match="stands alone"):
+            score.normalise.parse_rules("none,case")
+        assert score.normalise.parse_rules("case") == ("nfc", "whitespace", "case")
+
+
+def test_a_speaker_is_what_stands_before_the_first_hyphen_or_else_underscore():
+    names = [transcripts.speaker_prefix(key) for key in ("spk_b-002", "spk-a_001", "zed_003", "one")]
+    assert names == ["spk_b", "spk", "zed", "one"]

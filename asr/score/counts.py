@@ -1,0 +1,142 @@
+"""Error counts that add, from the distance of two token sequences alone: no alignment is made unless it decides."""
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+from rapidfuzz.distance import Levenshtein
+
+from asr.score.alignment import SCLITE, Costs, Tokens, Weights, align
+
+Words = Sequence[str]
+Counts = npt.NDArray[np.int64]
+"""(num_utterances, 4): correct, substitutions, deletions, insertions."""
+
+
+@dataclass(frozen=True)
+class ErrorCount:
+    """Errors of one or more utterances; they add, so that rates are over all tokens and never averaged."""
+
+    correct: int = 0
+    substitutions: int = 0
+    deletions: int = 0
+    insertions: int = 0
+    utterances: int = 0
+    utterance_errors: int = 0
+
+    def __add__(self, other: "ErrorCount") -> "ErrorCount":
+        return ErrorCount(*(mine + its for mine, its in zip(_fields(self), _fields(other), strict=True)))
+
+    @property
+    def errors(self) -> int:
+        """Substitutions, deletions and insertions."""
+        return self.substitutions + self.deletions + self.insertions
+
+    @property
+    def reference_length(self) -> int:
+        """Tokens in the references."""
+        return self.correct + self.substitutions + self.deletions
+
+    @property
+    def rate(self) -> float:
+        """Errors per reference token: above 1 where much is inserted, infinite without any reference token."""
+        return rate(self.errors, self.reference_length)
+
+    def to_dict(self) -> dict[str, int | float | None]:
+        """For JSON, which has no infinity: the rate is null there."""
+        return {
+            "utterances": self.utterances,
+            "utterance_errors": self.utterance_errors,
+            "reference_length": self.reference_length,
+            "correct": self.correct,
+            "substitutions": self.substitutions,
+            "deletions": self.deletions,
+            "insertions": self.insertions,
+            "errors": self.errors,
+            "rate": self.rate if np.isfinite(self.rate) else None,
+        }
+
+
+def rate(errors: float, length: float) -> float:
+    """Errors per reference token; nothing of nothing is 0, something of nothing infinite."""
+    if length == 0:
+        return 0.0 if errors == 0 else float("inf")
+    return errors / length
+
+
+def total(counts: Counts) -> ErrorCount:
+    """Sum of utterances' counts (num_utterances, 4)."""
+    correct, substitutions, deletions, insertions = (int(number) for number in counts.sum(axis=0))
+    wrong = int(counts[:, 1:].any(axis=1).sum())
+    return ErrorCount(correct, substitutions, deletions, insertions, len(counts), wrong)
+
+
+def errors(reference: Tokens, hypothesis: Tokens, weights: Weights = "levenshtein") -> ErrorCount:
+    """Count the errors of one utterance; its tokens may be words, characters or anything hashable."""
+    if not all(isinstance(token, str) for side in (reference, hypothesis) for token in side):
+        # rapidfuzz compares by hash: as good as equality for strings, but hash(-1) is hash(-2).
+        letters: dict[Hashable, str] = {}
+        reference, hypothesis = ([letters.setdefault(token, str(len(letters))) for token in side]
+                                 for side in (reference, hypothesis))  # fmt: skip
+    return total(count([cast(Words, reference)], [cast(Words, hypothesis)], weights))
+
+
+def count(references: Sequence[Words], hypotheses: Sequence[Words], weights: Weights = "levenshtein") -> Counts:
+    """Counts (num_utterances, 4) of each reference against its hypothesis; memory grows with a pair's longer side.
+
+    A token is a string; where a whole utterance is one string, its characters are the tokens.
+
+    `levenshtein`: fewest edits (Levenshtein 1966), and of all alignments with so few, the fewest substitutions, so
+    the most tokens correct. `sclite`: what NIST's sclite counts, whose substitution costs 4 and whose deletion and
+    insertion cost 3; see `alignment.align` for how it settles ties.
+    """
+    lengths = np.array([(len(one), len(other)) for one, other in zip(references, hypotheses, strict=True)])
+    lengths = lengths.reshape(len(references), 2)
+    # One weighted distance holds two numbers: the cost, and how many substitutions there are at that cost.
+    scale = int(lengths.max(initial=0)) + 1
+    cost = SCLITE if weights == "sclite" else Costs(1, 1, 1)
+    fewest = _distances(references, hypotheses, cost, scale, 1)
+    substitutions = fewest % scale
+    counts = _split(fewest // scale, substitutions, lengths, cost)
+    if weights == "sclite":
+        # Three substitutions cost as much as two deletions and two insertions: with two of each there may be others.
+        places = np.flatnonzero(counts[:, 2:].min(axis=1, initial=2) >= 2)
+        most = -_distances(*_at(places, references, hypotheses), cost, scale, -1) % scale
+        unsure = places[most != substitutions[places]]
+        for place, letters in zip(unsure, align(*_at(unsure, references, hypotheses), weights), strict=True):
+            counts[place] = [letters.count(letter) for letter in "CSDI"]
+    return counts
+
+
+def _at(
+    places: npt.NDArray[np.int64], references: Sequence[Words], hypotheses: Sequence[Words]
+) -> tuple[list[Words], list[Words]]:
+    return [references[place] for place in places.tolist()], [hypotheses[place] for place in places.tolist()]
+
+
+def _distances(
+    references: Sequence[Words], hypotheses: Sequence[Words], cost: Costs, scale: int, extra: int
+) -> npt.NDArray[np.int64]:
+    """Least of cost x scale + substitutions x extra over all alignments of each pair."""
+    weights = (cost.insertion * scale, cost.deletion * scale, cost.substitution * scale + extra)
+    distance = Levenshtein.distance
+    return np.array(
+        [distance(one, other, weights=weights) for one, other in zip(references, hypotheses, strict=True)],
+        dtype=np.int64,
+    )
+
+
+def _split(
+    total_cost: npt.NDArray[np.int64], substitutions: npt.NDArray[np.int64], lengths: npt.NDArray[Any], cost: Costs
+) -> Counts:
+    """Counts from cost and substitutions: the rest is deletions and insertions, whose difference is the lengths'."""
+    others = (total_cost - cost.substitution * substitutions) // cost.deletion
+    deletions = (others + lengths[:, 0] - lengths[:, 1]) // 2
+    return np.stack([lengths[:, 0] - substitutions - deletions, substitutions, deletions, others - deletions], axis=1)
+
+
+def _fields(count: ErrorCount) -> tuple[int, ...]:
+    return (count.correct, count.substitutions, count.deletions, count.insertions, count.utterances,
+            count.utterance_errors)  # fmt: skip

@@ -1,0 +1,240 @@
+"""Word and character errors of transcripts paired by id: totals, speakers, utterances, confusions."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+
+from asr.score.alignment import Weights, align
+from asr.score.counts import Counts, ErrorCount, count, total
+from asr.score.normalise import Normaliser, all_words, normalised_mapping
+from asr.score.transcripts import ScoreError
+
+Blanks = Literal["counted", "ignored"]
+Characters = Literal["codepoints", "graphemes"]
+
+
+@dataclass(frozen=True)
+class Counting:
+    """How errors are counted; a result names it, since two results compare only where it is the same."""
+
+    weights: Weights = "levenshtein"
+    """levenshtein: fewest edits, then fewest substitutions; sclite: substitution 4, deletion and insertion 3."""
+    blanks: Blanks | None = None
+    """Whether one blank between words is a character: counted as in jiwer, ignored as in sclite, whose weights make
+    that the default."""
+    characters: Characters = "codepoints"
+    """What a character is: a Unicode code point, or what a reader sees as one (a grapheme cluster, UAX 29)."""
+
+    def __post_init__(self) -> None:
+        if self.blanks is None:
+            object.__setattr__(self, "blanks", "ignored" if self.weights == "sclite" else "counted")
+
+    def to_dict(self) -> dict[str, str | None]:
+        """For JSON."""
+        return {"weights": self.weights, "blanks": self.blanks, "characters": self.characters}
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """One utterance's words and errors."""
+
+    id: str
+    speaker: str
+    """Empty where it is not known."""
+    reference: list[str]
+    hypothesis: list[str]
+    word: ErrorCount
+    character: ErrorCount
+
+
+@dataclass(frozen=True)
+class Confusions:
+    """What was taken for what, most often first."""
+
+    substitutions: list[tuple[tuple[str, str], int]]
+    """(reference word, hypothesis word) and how often."""
+    deletions: list[tuple[str, int]]
+    insertions: list[tuple[str, int]]
+
+
+@dataclass(frozen=True)
+class Score:
+    """Errors of one system, and the ids that stood on one side only. Made by `score`."""
+
+    ids: list[str]
+    references: list[list[str]] = field(repr=False)
+    hypotheses: list[list[str]] = field(repr=False)
+    word_counts: Counts = field(repr=False, compare=False)  # what they follow from is compared
+    """(num_utterances, 4): correct, substitutions, deletions, insertions."""
+    character_counts: Counts = field(repr=False, compare=False)
+    speaker_of: Mapping[str, str] = field(default_factory=dict, repr=False)
+    missing: tuple[str, ...] = ()
+    """References without a hypothesis: scored as deletions."""
+    extra: tuple[str, ...] = ()
+    """Hypotheses without a reference: not scored."""
+    counting: Counting = Counting()
+    normalisation: tuple[str, ...] = ()
+
+    @cached_property
+    def word(self) -> ErrorCount:
+        """Word errors of all utterances."""
+        return total(self.word_counts)
+
+    @cached_property
+    def character(self) -> ErrorCount:
+        """Character errors of all utterances."""
+        return total(self.character_counts)
+
+    def utterances(self) -> Iterator[Utterance]:
+        """Utterance by utterance, in the order of the references."""
+        for place in range(len(self.ids)):
+            yield self.utterance(place)
+
+    def utterance(self, place: int) -> Utterance:
+        """One utterance by its place among the references."""
+        key, here = self.ids[place], slice(place, place + 1)
+        return Utterance(
+            key, self.speaker_of.get(key, ""), self.references[place], self.hypotheses[place],
+            total(self.word_counts[here]), total(self.character_counts[here]),
+        )  # fmt: skip
+
+    def worst(self, most: int | None = None) -> list[int]:
+        """Places of the utterances with errors: most word errors first, then the highest rate, then as they stood."""
+        wrong = self.word_counts[:, 1:].sum(axis=1)
+        rates = wrong / np.maximum(self.word_counts[:, :3].sum(axis=1), 1)
+        order = np.lexsort((-rates, -wrong))
+        return [int(place) for place in order[:most] if wrong[place]]
+
+    @cached_property
+    def speakers(self) -> dict[str, tuple[ErrorCount, ErrorCount]]:
+        """Word and character errors by speaker, in the order of their first utterance; empty without speakers."""
+        if not self.speaker_of:
+            return {}
+        groups: dict[str, list[int]] = {}
+        for place, key in enumerate(self.ids):
+            groups.setdefault(self.speaker_of.get(key, ""), []).append(place)
+        return {name: (total(self.word_counts[places]), total(self.character_counts[places]))
+                for name, places in groups.items()}  # fmt: skip
+
+    @cached_property
+    def alignments(self) -> list[str]:
+        """One letter of C, S, D and I for each step of each utterance's word alignment."""
+        places = [int(place) for place in np.flatnonzero(self.word_counts[:, 1:].any(axis=1))]
+        found = ["C" * len(words) for words in self.references]
+        made = align([self.references[place] for place in places], [self.hypotheses[place] for place in places],
+                     self.counting.weights)  # fmt: skip
+        for place, letters in zip(places, made, strict=True):
+            found[place] = letters
+        return found
+
+    @cached_property
+    def confusions(self) -> Confusions:
+        """Words taken for others, missed and made up."""
+        substitutions: Counter[tuple[str, str]] = Counter()
+        deletions: Counter[str] = Counter()
+        insertions: Counter[str] = Counter()
+        for reference, hypothesis, letters in zip(self.references, self.hypotheses, self.alignments, strict=True):
+            for letter, said, heard in columns(reference, hypothesis, letters):
+                if letter == "S":
+                    substitutions[said, heard] += 1
+                elif letter == "D":
+                    deletions[said] += 1
+                elif letter == "I":
+                    insertions[heard] += 1
+        return Confusions(_ranked(substitutions), _ranked(deletions), _ranked(insertions))
+
+    def to_dict(self, *, has_utterances: bool = False) -> dict[str, Any]:
+        """For JSON: totals, how they were counted, the ids on one side alone, speakers, and if wanted utterances."""
+        result = {
+            "word": self.word.to_dict(),
+            "character": self.character.to_dict(),
+            "counting": self.counting.to_dict(),
+            "normalisation": list(self.normalisation),
+            "missing_hypotheses": list(self.missing),
+            "extra_hypotheses": list(self.extra),
+            "speakers": {
+                name: {"word": word.to_dict(), "character": character.to_dict()}
+                for name, (word, character) in self.speakers.items()
+            },
+        }
+        if has_utterances:
+            result["utterances"] = [
+                {"id": one.id, "speaker": one.speaker, "word": one.word.to_dict(), "character": one.character.to_dict(),
+                 "reference": one.reference, "hypothesis": one.hypothesis, "alignment": letters}
+                for one, letters in zip(self.utterances(), self.alignments, strict=True)
+            ]  # fmt: skip
+        return result
+
+
+def score(
+    references: Mapping[str, str],
+    hypotheses: Mapping[str, str],
+    *,
+    speakers: Mapping[str, str] | None = None,
+    counting: Counting = Counting(),
+    normaliser: Normaliser | None = None,
+) -> Score:
+    """Score transcripts by id: word and character errors.
+
+    A reference without a hypothesis counts as deletions; a hypothesis without a reference does not count; both are
+    named in the result. `speakers` has the speaker of each id. Without `normaliser` the default rules apply, or with
+    sclite's weights none.
+    """
+    normaliser = normaliser or Normaliser(() if counting.weights == "sclite" else Normaliser.rules)
+    if normaliser.mapping:
+        plain = Normaliser(normaliser.rules)
+        normaliser = Normaliser(normaliser.rules, normalised_mapping(normaliser.mapping, plain))
+    ids = list(references)
+    said = all_words(references.values(), normaliser)
+    heard = all_words([hypotheses.get(key, "") for key in ids], normaliser)
+    words = count(said, heard, counting.weights)
+    return Score(
+        ids=ids,
+        references=said,
+        hypotheses=heard,
+        word_counts=words,
+        character_counts=_count_characters(said, heard, words, counting),
+        speaker_of=speakers or {},
+        missing=tuple(key for key in ids if key not in hypotheses),
+        extra=tuple(key for key in hypotheses if key not in references),
+        counting=counting,
+        normalisation=normaliser.names,
+    )
+
+
+def columns(reference: Sequence[str], hypothesis: Sequence[str], letters: str) -> Iterator[tuple[str, str, str]]:
+    """Steps of an alignment with the tokens that they take; empty where a side has none."""
+    said, heard = iter(reference), iter(hypothesis)
+    for letter in letters:
+        yield letter, "" if letter == "I" else next(said), "" if letter == "D" else next(heard)
+
+
+def _count_characters(said: list[list[str]], heard: list[list[str]], words: Counts, counting: Counting) -> Counts:
+    blank = " " if counting.blanks == "counted" else ""
+    sides: list[list[Any]] = [[blank.join(words) for words in side] for side in (said, heard)]
+    if counting.characters == "graphemes":
+        sides = [_graphemes(side) for side in sides]
+    counts = np.zeros((len(said), 4), dtype=np.int64)
+    counts[:, 0] = [len(characters) for characters in sides[0]]
+    # Equal words have equal characters, and most utterances of a good recogniser are equal.
+    places = np.flatnonzero(words[:, 1:].any(axis=1))
+    first, second = ([side[place] for place in places.tolist()] for side in sides)
+    counts[places] = count(first, second, counting.weights)
+    return counts
+
+
+def _graphemes(texts: Sequence[str]) -> list[list[str]]:
+    try:
+        import regex
+    except ModuleNotFoundError:
+        raise ScoreError("grapheme clusters need the package regex: pip install 'asr[text]'") from None
+    return [regex.findall(r"\X", text) for text in texts]
+
+
+def _ranked(counter: Counter[Any]) -> list[tuple[Any, int]]:
+    """Most often first, then by the words, so that a result does not depend on the order of the files."""
+    return sorted(counter.items(), key=lambda item: (-item[1], item[0]))

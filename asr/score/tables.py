@@ -1,0 +1,285 @@
+"""What a score says, as tables; and the tables as text, Markdown and sclite's own `.sys` report."""
+
+import math
+import statistics
+import unicodedata
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from asr.score.counts import ErrorCount
+from asr.score.scoring import Score, Utterance, columns
+from asr.score.significance import Comparison, Interval
+
+WEIGHTS = {
+    "levenshtein": "fewest edits, of those fewest substitutions",
+    "sclite": "sclite's weights: substitution 4, deletion 3, insertion 3",
+}
+
+
+class Rate(float):
+    """A fraction, shown in percent."""
+
+    def __str__(self) -> str:
+        return "inf" if self == float("inf") else f"{self:.2%}"
+
+
+class Difference(float):
+    """A difference of two fractions, shown in percent with its sign."""
+
+    def __str__(self) -> str:
+        return f"{self:+.2%}"
+
+
+class Statistic(float):
+    """A test statistic, with its sign."""
+
+    def __str__(self) -> str:
+        return f"{self:+.3f}"
+
+
+class Probability(float):
+    """A p-value."""
+
+    def __str__(self) -> str:
+        return "<0.001" if self < 0.001 else f"{self:.3f}"
+
+
+Cell = str | int | Rate | Difference | Statistic | Probability
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows under a header; a column of numbers is set to the right."""
+
+    title: str
+    header: tuple[str, ...]
+    rows: list[tuple[Cell, ...]]
+
+    def is_number(self, column: int) -> bool:
+        """Whether a column's cells are numbers."""
+        return any(isinstance(row[column], (int, float)) for row in self.rows)
+
+    def to_text(self) -> str:
+        """Columns by blanks, for a terminal."""
+        cells = [self.header, *(tuple(map(str, row)) for row in self.rows)]
+        widths = [max(width(row[column]) for row in cells) for column in range(len(self.header))]
+        lines = []
+        for row in cells:
+            parts = [pad(text, widths[column], is_right=self.is_number(column)) for column, text in enumerate(row)]
+            lines.append("  ".join(parts).rstrip())
+        return "".join(f"{line}\n" for line in ([self.title] if self.title else []) + lines)
+
+    def to_markdown(self) -> str:
+        """A pipe table, as READMEs have."""
+        rule = ["---:" if self.is_number(column) else "---" for column in range(len(self.header))]
+        cells = [self.header, rule, *([_escape(str(cell)) for cell in row] for row in self.rows)]
+        title = f"**{self.title}**\n\n" if self.title else ""
+        return title + "".join(f"| {' | '.join(row)} |\n" for row in cells)
+
+
+def totals(names: Sequence[str], scores: Sequence[Score], intervals: Sequence[tuple[Interval, Interval]] = ()) -> Table:
+    """Words and characters of each system, with confidence intervals where there are some."""
+    rows: list[tuple[Cell, ...]] = []
+    for system, (name, score) in enumerate(zip(names, scores, strict=True)):
+        for place, (unit, count) in enumerate((("words", score.word), ("characters", score.character))):
+            between = (_between(intervals[system][place]),) if intervals else ()
+            rows.append((
+                *((name,) if len(names) > 1 else ()), unit, Rate(count.rate), *between, count.errors,
+                count.reference_length, count.correct, count.substitutions, count.deletions, count.insertions,
+                f"{count.utterance_errors}/{count.utterances}",
+            ))  # fmt: skip
+    header = (*(("system",) if len(names) > 1 else ()), "tokens", "rate",
+              *((f"{intervals[0][0].level:.0%} interval",) if intervals else ()), "errors", "of", "correct", "subst",
+              "delet", "insert", "utterances wrong")  # fmt: skip
+    return Table("", header, rows)
+
+
+def speakers(score: Score) -> Table:
+    """Speakers, the worst first."""
+    ordered = sorted(score.speakers.items(), key=lambda item: -item[1][0].rate)
+    rows: list[tuple[Cell, ...]] = [
+        (name or "(unknown)", Rate(word.rate), Rate(character.rate), word.errors, word.reference_length,
+         word.substitutions, word.deletions, word.insertions, f"{word.utterance_errors}/{word.utterances}")
+        for name, (word, character) in ordered
+    ]  # fmt: skip
+    header = ("speaker", "WER", "CER", "errors", "words", "subst", "delet", "insert", "utterances wrong")
+    return Table(f"{len(rows)} speakers, worst first", header, rows)
+
+
+def utterances(score: Score, most: int | None) -> Table:
+    """Utterances with errors, the worst first."""
+    places = score.worst()
+    rows: list[tuple[Cell, ...]] = []
+    for place in places[:most]:
+        one = score.utterance(place)
+        rows.append((one.id, one.word.errors, Rate(one.word.rate), Rate(one.character.rate), one.word.substitutions,
+                     one.word.deletions, one.word.insertions))  # fmt: skip
+    title = f"{len(places)} utterances with errors, worst first{_of(len(places), most)}"
+    return Table(title, ("utterance", "errors", "WER", "CER", "subst", "delet", "insert"), rows)
+
+
+def confusions(score: Score, most: int | None) -> list[Table]:
+    """What was taken for what, missed and made up, most often first."""
+    found = score.confusions
+    return [
+        Table(f"{len(found.substitutions)} confusions{_of(len(found.substitutions), most)}", ("times", "said", "heard"),
+              [(times, said, heard) for (said, heard), times in found.substitutions[:most]]),
+        Table(f"{len(found.deletions)} words missed{_of(len(found.deletions), most)}", ("times", "said"),
+              [(times, said) for said, times in found.deletions[:most]]),
+        Table(f"{len(found.insertions)} words made up{_of(len(found.insertions), most)}", ("times", "heard"),
+              [(times, heard) for heard, times in found.insertions[:most]]),
+    ]  # fmt: skip
+
+
+def comparisons(found: Sequence[Comparison]) -> Table:
+    """Tests of each pair of systems."""
+    rows: list[tuple[Cell, ...]] = []
+    for one in found:
+        exact = "-" if one.mapsswe.p_exact is None else Probability(one.mapsswe.p_exact)
+        rows.append((
+            one.a, one.b, Difference(one.bootstrap.difference),
+            f"{Difference(one.bootstrap.low)} to {Difference(one.bootstrap.high)}",
+            Probability(one.bootstrap.p), Statistic(one.mapsswe.z), Probability(one.mapsswe.p), exact,
+            *((Probability(one.p_holm),) if len(found) > 1 else ()),
+            f"{one.mcnemar.only_a_right}:{one.mcnemar.only_b_right}", Probability(one.mcnemar.p),
+        ))  # fmt: skip
+    header = ("A", "B", "WER A - B", "interval", "bootstrap p", "MAPSSWE z", "MAPSSWE p", "exact p",
+              *(("p, Holm",) if len(found) > 1 else ()), "only A:B right", "McNemar p")  # fmt: skip
+    return Table("differences", header, rows)
+
+
+def describe(score: Score) -> str:
+    """How the errors were counted, in one line."""
+    counting = score.counting
+    rules = ", ".join(score.normalisation) or "no normalisation"
+    characters = "code points" if counting.characters == "codepoints" else "grapheme clusters"
+    return f"{WEIGHTS[counting.weights]}; {rules}; characters are {characters}, blanks {counting.blanks}"
+
+
+def describe_interval(interval: Interval) -> str:
+    """How an interval was made, in one line."""
+    return (f"intervals: bootstrap over {interval.num_units} {interval.resampled}, {interval.num_resamples} resamples, "
+            f"seed {interval.seed}")  # fmt: skip
+
+
+def aligned(utterance: Utterance, letters: str, *, width_limit: int = 80, has_color: bool = False) -> str:
+    """Reference over hypothesis with a mark under each error: S, D or I.
+
+    Lines are broken at `width_limit` terminal columns, between words.
+    """
+    head = f"{utterance.id}{f' ({utterance.speaker})' if utterance.speaker else ''}"
+    counts = utterance.word
+    result = [f"{head}: {Rate(counts.rate)}, {counts.correct} correct, {counts.substitutions} S, {counts.deletions} D, "
+              f"{counts.insertions} I"]  # fmt: skip
+    row: list[tuple[str, str, str]] = []
+    used = 5
+
+    def flush() -> None:
+        for place, label in enumerate(("REF: ", "HYP: ", "     ")):
+            line = label + " ".join(cells[place] for cells in row)
+            if line.strip():
+                result.append(line.rstrip())
+
+    for letter, said, heard in columns(utterance.reference, utterance.hypothesis, letters):
+        size = max(width(said), width(heard), 1)
+        if row and used + size + 1 > width_limit:
+            flush()
+            row, used = [], 5
+        used += size + 1
+        if letter == "C":
+            row.append((pad(said, size), pad(heard, size), " " * size))
+            continue
+        marks = [pad(said or "*" * size, size), pad(heard or "*" * size, size), pad(letter, size)]
+        paint = _COLORS[letter] if has_color else ""
+        row.append((*(f"{paint}{mark}\033[0m" if paint else mark for mark in marks),))  # type: ignore[arg-type]
+    flush()
+    return "".join(f"{line}\n" for line in result)
+
+
+_COLORS = {"S": "\033[33m", "D": "\033[31m", "I": "\033[36m"}
+
+
+def sys_report(name: str, score: Score, unit: str = "word") -> str:
+    """The table of sclite's `.sys` report: percentages by speaker, and mean, deviation and median over speakers.
+
+    As there, speakers without a reference word show counts with * and stay out of the mean, then marked +.
+    """
+    place = 0 if unit == "word" else 1
+    by_speaker = {key: counts[place] for key, counts in score.speakers.items()} or {
+        "all": score.word if unit == "word" else score.character
+    }
+    whole = score.word if unit == "word" else score.character
+    rows = [(key, [f"{count.utterances}", f"{count.reference_length}"], _percentages(count))
+            for key, count in by_speaker.items()]  # fmt: skip
+    some = [count for count in by_speaker.values() if count.reference_length]
+    mark = "+" if len(some) < len(by_speaker) else ""
+    numbers = [(count.utterances, count.reference_length) for count in by_speaker.values()]
+    spreads = []
+    measures: list[tuple[str, Callable[[Sequence[float]], float]]] = [
+        ("Mean", statistics.fmean), ("S.D.", lambda values: statistics.stdev(values) if len(values) > 1 else 0.0),
+        ("Median", statistics.median),
+    ]  # fmt: skip
+    for label, measure in measures:
+        columns_ = [[getattr(count, key) / count.reference_length for count in some] for key in _PARTS]
+        wrong = [count.utterance_errors / count.utterances for count in by_speaker.values()]
+        values = [f"{_percent(measure(column) if column else 0.0)}{mark}" for column in columns_]
+        spreads.append((label, [f"{measure([pair[side] for pair in numbers]):.1f}" for side in (0, 1)],
+                        [*values, _percent(measure(wrong))]))  # fmt: skip
+    first = max(8, *(width(key) for key, *_ in rows))
+    unit_name = "# Wrd" if unit == "word" else "# Chr"
+
+    def line(label: str, numbers: Sequence[str], values: Sequence[str]) -> str:
+        left = " ".join(f"{number:>6}" for number in numbers)
+        return f"| {pad(label, first)} |{left} |" + "".join(f"{value:>7}" for value in values) + " |"
+
+    body = [line("SPKR", ["# Snt", unit_name], ["Corr", "Sub", "Del", "Ins", "Err", "S.Err"])]
+    blocks = [[line(*row) for row in rows],
+              [line("Sum/Avg", [f"{whole.utterances}", f"{whole.reference_length}"], _percentages(whole))],
+              [line(*row) for row in spreads]]  # fmt: skip
+    inner = len(body[0]) - 2
+    parts = [f",{'-' * inner}.", f"| {pad(name, inner - 2)} |", f"|{'-' * inner}|", *body, f"|{'-' * inner}|"]
+    for block in blocks:
+        parts += [*block, f"|{'=' * inner}|"]
+    parts[-1] = f"`{'-' * inner}'"
+    return "".join(f"{part}\n" for part in parts)
+
+
+_PARTS = ("correct", "substitutions", "deletions", "insertions", "errors")
+
+
+def _percentages(count: ErrorCount) -> list[str]:
+    wrong = _percent(count.utterance_errors / count.utterances)
+    if not count.reference_length:
+        return [*(f"{getattr(count, key)}*" for key in _PARTS), wrong]
+    return [*(_percent(getattr(count, key) / count.reference_length) for key in _PARTS), wrong]
+
+
+def _percent(fraction: float) -> str:
+    """One decimal, by the very steps that sclite rounds in, so that the last digit is the same."""
+    return f"{math.floor(fraction * 100 * 10 + 0.5) / 10:.1f}"
+
+
+def width(text: str) -> int:
+    """Columns of a terminal that a text takes: none for a combining mark, two for a wide character."""
+    if text.isascii():
+        return len(text)
+    return sum(0 if unicodedata.combining(mark) or unicodedata.category(mark) in ("Mn", "Me", "Cf")
+               else 2 if unicodedata.east_asian_width(mark) in "WF" else 1 for mark in text)  # fmt: skip
+
+
+def pad(text: str, columns: int, *, is_right: bool = False) -> str:
+    """Fill up with blanks to so many terminal columns, on the left where the text is set to the right."""
+    blanks = " " * (columns - width(text))
+    return blanks + text if is_right else text + blanks
+
+
+def _between(interval: Interval) -> str:
+    return f"{Rate(interval.low)} to {Rate(interval.high)}"
+
+
+def _of(number: int, most: int | None) -> str:
+    return f", the first {most}" if most is not None and number > most else ""
+
+
+def _escape(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("|", "\\|").replace("*", "\\*").replace("_", "\\_").replace("`", "\\`")
