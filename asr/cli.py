@@ -5,7 +5,6 @@ is named on stderr); 2 a mistake in what was asked, in one sentence; 130 interru
 """
 
 import argparse
-import gc
 import io
 import json
 import os
@@ -199,7 +198,6 @@ def _score(arguments: argparse.Namespace) -> int:
     from asr.score.normalise import parse_rules, read_mapping
     from asr.score.transcripts import read_speakers
 
-    gc.disable()  # a short life that makes many lists and no circles
     if [arguments.reference, *arguments.hypotheses].count("-") > 1:
         raise ValueError("standard input can be read once: give one - only")
     reference, hypotheses = read_all(arguments.reference, arguments.hypotheses, arguments.input_format)

@@ -92,8 +92,9 @@ def count(references: Sequence[Words], hypotheses: Sequence[Words], weights: Wei
     the most tokens correct. `sclite`: what NIST's sclite counts, whose substitution costs 4 and whose deletion and
     insertion cost 3; see `alignment.align` for how it settles ties.
     """
-    lengths = np.array([(len(one), len(other)) for one, other in zip(references, hypotheses, strict=True)])
-    lengths = lengths.reshape(len(references), 2)
+    if len(references) != len(hypotheses):
+        raise ValueError(f"{len(references)} references and {len(hypotheses)} hypotheses are no pairs")
+    lengths = np.stack([np.fromiter(map(len, side), np.int64, len(side)) for side in (references, hypotheses)], axis=1)
     # One weighted distance holds two numbers: the cost, and how many substitutions there are at that cost.
     scale = int(lengths.max(initial=0)) + 1
     cost = SCLITE if weights == "sclite" else Costs(1, 1, 1)
@@ -122,10 +123,8 @@ def _distances(
     """Least of cost x scale + substitutions x extra over all alignments of each pair."""
     weights = (cost.insertion * scale, cost.deletion * scale, cost.substitution * scale + extra)
     distance = Levenshtein.distance
-    return np.array(
-        [distance(one, other, weights=weights) for one, other in zip(references, hypotheses, strict=True)],
-        dtype=np.int64,
-    )
+    found = (distance(one, other, weights=weights) for one, other in zip(references, hypotheses, strict=True))
+    return np.fromiter(found, np.int64, len(references))
 
 
 def _split(

@@ -11,7 +11,7 @@ import numpy as np
 from asr.score.alignment import Weights, align
 from asr.score.counts import Counts, ErrorCount, count, total
 from asr.score.normalise import Normaliser, all_words, normalised_mapping
-from asr.score.transcripts import ScoreError
+from asr.score.transcripts import ScoreError, collector_paused
 
 Blanks = Literal["counted", "ignored"]
 Characters = Literal["codepoints", "graphemes"]
@@ -170,6 +170,7 @@ class Score:
         return result
 
 
+@collector_paused()
 def score(
     references: Mapping[str, str],
     hypotheses: Mapping[str, str],
