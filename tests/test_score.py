@@ -9,10 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asr import score
-from asr.score import Counting, ErrorCount, Normaliser, ScoreError, alignment, transcripts
+from asr.score import Counting, ErrorCount, Normaliser, ScoreError, alignment, counts, transcripts
 from asr.score.counts import total
 
 TOKENS = st.lists(st.sampled_from("abc"), max_size=9)
+CHANGES = st.lists(st.tuples(st.integers(0, 29), st.text("abc", max_size=2)), max_size=6)
 PAIRS = st.lists(st.tuples(TOKENS, TOKENS), max_size=30)
 
 
@@ -38,10 +39,10 @@ class TestCounts:
     @settings(max_examples=50, deadline=None)
     @given(pairs=PAIRS)
     def test_many_pairs_at_once_equal_one_at_a_time(self, pairs, weights):
-        counts = score.count([reference for reference, _ in pairs], [hypothesis for _, hypothesis in pairs], weights)
+        made = score.count([reference for reference, _ in pairs], [hypothesis for _, hypothesis in pairs], weights)
         one_by_one = [score.errors(*pair, weights) for pair in pairs]
-        assert [total(counts[place : place + 1]) for place in range(len(pairs))] == one_by_one
-        assert total(counts) == sum(one_by_one, ErrorCount())
+        assert [total(made[place : place + 1]) for place in range(len(pairs))] == one_by_one
+        assert total(made) == sum(one_by_one, ErrorCount())
 
     @settings(max_examples=100, deadline=None)
     @given(st.text(max_size=60), st.text(max_size=60))
@@ -61,6 +62,22 @@ class TestCounts:
         assert score.errors([], []).rate == 0.0
         assert score.errors([], ["a"]).rate == float("inf")
         assert score.errors([], ["a"]).to_dict()["rate"] is None
+
+    @pytest.mark.parametrize("weights", ["levenshtein", "sclite"])
+    @settings(max_examples=200, deadline=None)
+    @given(reference=st.text("ab", max_size=30), changes=CHANGES)
+    def test_a_band_of_the_table_is_enough(self, reference, changes, weights):
+        hypothesis = list(reference)
+        for place, text in changes:
+            hypothesis[place : place + 1] = text
+        hypothesis = "".join(hypothesis)
+        whole = score.errors(reference, hypothesis, weights)
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in (("_LONG", 1), ("_WORTH", 0)):
+                patch.setattr(counts, name, value)
+            for rows in (1, 4):
+                patch.setattr(alignment, "_BAND", rows)
+                assert score.errors(reference, hypothesis, weights) == whole
 
     @pytest.mark.parametrize("weights", ["levenshtein", "sclite"])
     def test_a_pair_of_3000_words_needs_little_memory(self, weights):

@@ -15,6 +15,7 @@ Tokens = Sequence[Hashable]
 Codes = npt.NDArray[np.int32]
 
 _CELLS = 1 << 22  # of the table of choices that is held at a time, one byte each
+_BAND = 256  # rows of a band between one shift and the next
 _DIAGONAL, _DELETION, _INSERTION = range(3)
 
 
@@ -69,6 +70,30 @@ def align(references: Sequence[Tokens], hypotheses: Sequence[Tokens], weights: W
 
 def _codes(tokens: Tokens, ids: dict[Hashable, int]) -> Codes:
     return np.array([ids.setdefault(token, len(ids)) for token in tokens], dtype=np.int32)
+
+
+def distance(reference: Tokens, hypothesis: Tokens, cost: Costs, edits: int) -> int:
+    """Least cost of an alignment of one pair of no more than `edits` edits, in the cells that such a one can reach.
+
+    With n tokens against m, at most (edits + n - m) / 2 are deletions and the rest of the way is bounded alike
+    (Ukkonen 1985): of a long pair that is much the same, a narrow band of the table.
+    """
+    ids: dict[Hashable, int] = {}
+    one, other = _codes(reference, ids)[None], _codes(hypothesis, ids)[None]
+    surplus = other.shape[1] - one.shape[1]
+    below, above = (edits - surplus) // 2, (edits + surplus) // 2  # diagonals on either side of the main one
+    dtype = np.int32 if cost.substitution * (one.shape[1] + other.shape[1] + 1) < 2**31 else np.int64
+    low, high = 0, min(above, other.shape[1])
+    state = np.arange(high + 1, dtype=dtype)[None] * dtype(cost.insertion)
+    for start in range(0, one.shape[1], _BAND):
+        end = min(start + _BAND, one.shape[1])
+        # Columns that leave the band fall away; new ones are reached by insertions from the last.
+        left, right = max(0, start - below), min(end + above, other.shape[1])
+        more = state[:, -1:] + np.arange(1, right - high + 1, dtype=dtype) * dtype(cost.insertion)
+        state, low, high = np.concatenate([state[:, left - low :], more], axis=1), left, right
+        for row, _ in _rows(one[:, start:end], other[:, low:high], state, cost):
+            state = row
+    return int(state[0, -1])
 
 
 def _align(pairs: Sequence[tuple[Codes, Codes]], weights: Weights) -> list[str]:

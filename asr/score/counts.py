@@ -8,9 +8,11 @@ import numpy as np
 import numpy.typing as npt
 from rapidfuzz.distance import Levenshtein
 
-from asr.score.alignment import SCLITE, Costs, Tokens, Weights, align
+from asr.score.alignment import SCLITE, Costs, Tokens, Weights, align, distance
 
 Words = Sequence[str]
+_LONG = 10**8  # cells of a table above which a band of it is looked at first
+_WORTH = 3  # a band wider than a third of the table saves nothing
 Counts = npt.NDArray[np.int64]
 """(num_utterances, 4): correct, substitutions, deletions, insertions."""
 
@@ -121,9 +123,21 @@ def _distances(
     references: Sequence[Words], hypotheses: Sequence[Words], cost: Costs, scale: int, extra: int
 ) -> npt.NDArray[np.int64]:
     """Least of cost x scale + substitutions x extra over all alignments of each pair."""
-    weights = (cost.insertion * scale, cost.deletion * scale, cost.substitution * scale + extra)
-    distance = Levenshtein.distance
-    found = (distance(one, other, weights=weights) for one, other in zip(references, hypotheses, strict=True))
+    scaled = Costs(cost.substitution * scale + extra, cost.deletion * scale, cost.insertion * scale)
+    weights = (scaled.insertion, scaled.deletion, scaled.substitution)
+    measure = Levenshtein.distance
+
+    def long(one: Words, other: Words) -> int:
+        # An alignment of least weighted cost has at most 4 edits for each 3 of the fewest, if 4 weighs the dearest.
+        edits = -(-measure(one, other) * cost.substitution // cost.deletion)
+        if _WORTH * edits > max(len(one), len(other)):
+            return measure(one, other, weights=weights)
+        return distance(one, other, scaled, edits)
+
+    found = (
+        measure(one, other, weights=weights) if len(one) * len(other) < _LONG else long(one, other)
+        for one, other in zip(references, hypotheses, strict=True)
+    )
     return np.fromiter(found, np.int64, len(references))
 
 
