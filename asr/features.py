@@ -5,6 +5,7 @@ deltas and normalises. Calling the extractor does both.
 """
 
 import math
+import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -114,6 +115,7 @@ class FeatureExtractor:
     def __init__(self, config: FeatureConfig, statistics: Statistics | None = None) -> None:
         self.config = config
         self.statistics = statistics
+        self._rooms = threading.local()
 
     def __call__(self, waveform: npt.NDArray[Any]) -> Frames:
         """(num_samples,) float in [-1, 1], or int16 -> (num_frames, num_features) in the precision of the input."""
@@ -137,28 +139,44 @@ class FeatureExtractor:
         # rounding to float32 would show in its logarithm.
         dtype = wanted if config.sample_rate / config.fft_size <= 40 else np.dtype(np.float64)
         scale = dtype.type(1 / 32768 if signal.dtype == np.int16 else 1)
-        signal = signal.astype(dtype, copy=False)
-
+        room = self._room(dtype)
         num_frames = config.num_frames(len(signal))
-        padded = np.zeros((num_frames - 1) * config.hop + config.window, dtype)
-        np.multiply(signal, scale, out=padded[: len(signal)])
-        padded[1 : len(signal)] -= dtype.type(config.preemphasis) * scale * signal[:-1]
-        windows = np.lib.stride_tricks.sliding_window_view(padded, config.window)[:: config.hop, : config.fft_size]
-
-        filters, cosines = self._filters.astype(dtype), self._cosines.astype(dtype)
-        cepstra = np.empty((num_frames, config.num_cepstra), dtype)
+        cepstra = np.empty((num_frames, config.num_cepstra), wanted)
         for start in range(0, num_frames, _CHUNK):
-            chunk = slice(start, start + _CHUNK)
-            # norm="forward" keeps float32 in float32, and leaves the power spectrum 1 / fft_size too small.
-            spectrum = np.fft.rfft(windows[chunk], config.fft_size, norm="forward")
-            power = np.square(spectrum.real) + np.square(spectrum.imag)
-            energies = power @ filters
-            energies[energies == 0] = _EPS
-            # The last column is the whole frame's energy: it takes the first coefficient's place.
+            count = min(_CHUNK, num_frames - start)
+            self._emphasise(signal, start * config.hop, (count - 1) * config.hop + config.window, scale, room)
+            width = min(config.window, config.fft_size)
+            windows, spectrum, power, energies = (part[:count] for part in room.tables)
+            windows[:, :width] = room.framed[:count, :width]
+            # norm="forward" keeps float32 in float32, and leaves the power spectrum 1 / fft_size^2 too small.
+            np.fft.rfft(windows, norm="forward", out=spectrum)
+            np.square(spectrum.view(dtype), out=power)  # real and imaginary parts, which the filters add up
+            np.matmul(power, room.filters, out=energies)
+            np.copyto(energies, dtype.type(_EPS), where=energies == 0)
             np.log(energies, out=energies)
-            np.matmul(energies[:, :-1], cosines, out=cepstra[chunk])
-            cepstra[chunk, 0] = energies[:, -1]
-        return np.asarray(cepstra, wanted)
+            # The last column is the whole frame's energy: it takes the first coefficient's place.
+            cepstra[start : start + count] = energies[:, :-1] @ room.cosines
+            cepstra[start : start + count, 0] = energies[:, -1]
+        return cepstra
+
+    def _room(self, dtype: np.dtype[Any]) -> "_Room":
+        """This thread's work space: fresh memory for every chunk would cost more than the arithmetic."""
+        rooms = self._rooms.__dict__
+        if dtype.char not in rooms:
+            rooms[dtype.char] = _Room(self.config, dtype, self._filters, self._cosines)
+        room: _Room = rooms[dtype.char]
+        return room
+
+    def _emphasise(self, signal: npt.NDArray[Any], start: int, count: int, scale: Any, room: "_Room") -> None:
+        """Samples [start, start + count) less a part of the sample before each, zeros behind the end."""
+        here = signal[start : start + count]
+        before = signal[max(start - 1, 0) : start - 1 + len(here)]
+        emphasised = room.emphasised[:count]
+        emphasised[: len(here) - len(before)] = 0
+        emphasised[len(here) :] = 0
+        weight = scale.dtype.type(self.config.preemphasis) * scale
+        np.multiply(before, -weight, out=emphasised[len(here) - len(before) : len(here)])
+        emphasised[: len(here)] += here if scale == 1 else here * scale
 
     def finish(self, static: Frames) -> Frames:
         """Cepstra (num_frames, num_cepstra) -> deltas appended and normalised (num_frames, num_features).
@@ -231,6 +249,28 @@ class FeatureExtractor:
         if config.lifter > 0:
             basis *= 1 + config.lifter / 2 * np.sin(np.pi * k / config.lifter)
         return basis
+
+
+class _Room:
+    """Tables and work space for chunks of frames in one precision, used by one thread."""
+
+    def __init__(
+        self, config: FeatureConfig, dtype: np.dtype[Any], filters: npt.NDArray[Any], cosines: npt.NDArray[Any]
+    ) -> None:
+        bins = config.fft_size // 2 + 1
+        self.filters = np.repeat(filters, 2, axis=0).astype(dtype)  # for real and imaginary parts alike
+        self.cosines = cosines.astype(dtype)
+        self.emphasised = np.zeros((_CHUNK - 1) * config.hop + config.window, dtype)
+        step = self.emphasised.strides[0]
+        self.framed = np.lib.stride_tricks.as_strided(
+            self.emphasised, (_CHUNK, config.window), (config.hop * step, step), writeable=False
+        )
+        self.tables = (
+            np.zeros((_CHUNK, config.fft_size), dtype),
+            np.empty((_CHUNK, bins), np.result_type(dtype, np.complex64)),
+            np.empty((_CHUNK, 2 * bins), dtype),
+            np.empty((_CHUNK, config.num_filters + 1), dtype),
+        )
 
 
 def delta(frames: Frames, window: int) -> Frames:

@@ -1,4 +1,6 @@
 import logging
+import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -49,6 +51,25 @@ def test_silence_and_nothing_are_finite():
     for waveform in (np.zeros(4000), np.zeros(4000, np.float32), np.zeros(1, np.int16)):
         assert np.isfinite(extractor(waveform)).all()
     assert np.abs(extractor(np.zeros(4000)) - psf.mfcc(np.zeros(4000))).max() < 1e-9
+
+
+def test_work_space_does_not_grow_with_length():
+    extractor, waveform = FeatureExtractor(FeatureConfig(**PLAIN)), np.ones(16000 * 300, np.float32)
+    extractor.static(waveform[:16000])
+    tracemalloc.start()
+    static = extractor.static(waveform)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < static.nbytes + 1_000_000
+
+
+def test_threads_do_not_share_their_work_space():
+    extractor = FeatureExtractor(FeatureConfig(**PLAIN))
+    waveforms = [noise(3000 + 700 * seed, seed) for seed in range(40)]
+    expected = [extractor.static(waveform) for waveform in waveforms]
+    with ThreadPoolExecutor(8) as pool:
+        made = list(pool.map(extractor.static, waveforms * 5))
+    assert all(np.array_equal(one, other) for one, other in zip(made, expected * 5, strict=True))
 
 
 def test_int16_and_float_give_the_same_frames():
