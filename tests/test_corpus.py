@@ -287,6 +287,22 @@ class TestSynthetic:
         other = script(folder=tmp_path / "other", utterances_per_word=6, held_out_per_word=2, num_voices=5, seed=2)
         assert ids(other.train) != ids(splits.train)
 
+    def test_phrases_noise_and_words_of_ones_own(self, tmp_path):
+        splits = prepare("synthetic")(
+            folder=tmp_path, words="a yes nine", most_words=3, utterances_per_word=10, held_out_per_word=2,
+            num_voices=5, noise_share=0.5, sample_rate=8000,
+        )  # fmt: skip
+        spoken = [utterance for utterance in splits.train if utterance.text]
+        assert (
+            sorted(" ".join(utterance.text for utterance in spoken).split())
+            == ["a"] * 10 + ["nine"] * 10 + ["yes"] * 10
+        )
+        assert {len(utterance.text.split()) for utterance in spoken} == {1, 2, 3}
+        assert len(splits.train) - len(spoken) == round(0.5 * len(spoken))
+        for utterance in splits.train + splits.dev:
+            assert audio.info(utterance.audio).sample_rate == 8000
+            assert np.isfinite(audio.read(utterance.audio)).all()
+
     def test_the_words_cover_every_letter_and_hold_no_homophones(self):
         source = (REPOSITORY / "recipes" / "prepare" / "synthetic.py").read_text()
         words = set(source.partition('WORDS = """')[2].partition('"""')[0].split())

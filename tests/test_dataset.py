@@ -21,9 +21,9 @@ def load(utterances, **settings):
     return dataset.load(utterances, FeatureExtractor(CONFIG), Tokenizer(TEXT.alphabet), TEXT, **settings)
 
 
-def batches(examples, augment=None, **settings):
-    augmenter = augment and Augmenter(augment, CONFIG.sample_rate, CONFIG.hop_ms)
-    return Batches(examples, FeatureExtractor(CONFIG), 8, augmenter=augmenter, **settings)
+def batches(examples, augment=None, config=CONFIG, **settings):
+    augmenter = augment and Augmenter(augment, config)
+    return Batches(examples, FeatureExtractor(config), 8, augmenter=augmenter, **settings)
 
 
 @pytest.fixture(scope="module")
@@ -102,6 +102,14 @@ def test_an_epoch_never_makes_a_transcript_impossible(utterances):
             for row in range(len(batch.ids)):
                 needed = ctc.min_frames(batch.tokens[row, : batch.token_lengths[row]])
                 assert batch.frame_lengths[row] >= needed
+
+
+def test_an_empty_transcript_says_that_nobody_speaks(utterances):
+    silence = Utterance("silence", "", utterances[0].audio)
+    examples, left_out = load([silence, utterances[1]])
+    assert not left_out and [len(example.tokens) for example in examples] == [0, len(examples[1].tokens)]
+    batch = next(iter(batches(examples).in_order()))
+    assert sorted(batch.token_lengths.tolist()) == [0, len(examples[1].tokens)]
 
 
 def test_a_large_corpus_is_mapped_from_a_file(utterances, tmp_path):
