@@ -52,7 +52,7 @@ class Recipe:
     def __post_init__(self) -> None:
         if self.features.source == "precomputed" and self.augment.touches_sound:
             raise RecipeError(
-                "augment.speed, pad_ms, channel_db, room_ms, noise_probability and gain_db change sound, and "
+                "augment.speed, crop_ms, pad_ms, channel_db, room_ms, noise_probability and gain_db change sound, and "
                 "features.source is precomputed: leave them at 0"
             )
 

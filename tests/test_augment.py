@@ -26,8 +26,11 @@ def test_nothing_is_touched_by_default():
     assert AugmentConfig(gain_db=1).touches_sound
 
 
-@pytest.mark.parametrize("settings", [{"speed": 0.2}, {"pad_ms": 100}, {"channel_db": 6}, {"room_ms": 300},
-                                      {"noise_probability": 1.0}, {"gain_db": 10}])  # fmt: skip
+@pytest.mark.parametrize(
+    "settings",
+    [{"speed": 0.2}, {"crop_ms": 1}, {"pad_ms": 100}, {"channel_db": 6}, {"room_ms": 300}, {"noise_probability": 1.0},
+     {"gain_db": 10}],
+)  # fmt: skip
 def test_sound_stays_float32_and_finite_and_follows_the_seed(settings):
     for num_samples in (1, 37, 16000, 140000):
         waveform = noise(num_samples)
@@ -88,6 +91,20 @@ def test_tempo_stretches_time_and_nothing_else():
     assert 70 < min(lengths) < 90 and 115 < max(lengths) < 150
     assert len(augmenter(tempo=0.3).cepstra(ramp, rng(3), min_frames=101)) >= 101
     assert augmenter(tempo=0.3).cepstra(ramp[:1], rng()).shape == (1, 3)
+
+
+def test_cropping_takes_from_the_ends_and_leaves_the_middle():
+    waveform = np.arange(16000, dtype=np.float32)
+    firsts, lengths = set(), set()
+    for seed in range(20):
+        made = augmenter(crop_ms=100).waveform(waveform, rng(seed))
+        assert np.array_equal(made, np.arange(made[0], made[-1] + 1))
+        assert made[0] <= 1600 and made[-1] >= 16000 - 1601
+        firsts.add(made[0])
+        lengths.add(len(made))
+    assert len(firsts) > 10 and len(lengths) > 10
+    assert len(augmenter(crop_ms=100).waveform(waveform, rng(), min_samples=16000)) == 16000
+    assert len(augmenter(crop_ms=1000).waveform(waveform, rng())) >= 8000
 
 
 def test_a_room_keeps_the_length_and_rings_after_the_sound():

@@ -25,6 +25,8 @@ class AugmentConfig:
 
     speed: float = 0.0
     """Play up to this share faster or slower, pitch included (Ko et al. 2015)."""
+    crop_ms: float = 0.0
+    """Cut up to so much off either end, as a recording does that starts late."""
     pad_ms: float = 0.0
     """Put up to so much near-silence before and after."""
     channel_db: float = 0.0
@@ -63,7 +65,9 @@ class AugmentConfig:
     @property
     def touches_sound(self) -> bool:
         """Whether anything happens to the waveform, so that frames must be made anew in each epoch."""
-        return any((self.speed, self.pad_ms, self.channel_db, self.room_ms, self.noise_probability, self.gain_db))
+        return any(
+            (self.speed, self.crop_ms, self.pad_ms, self.channel_db, self.room_ms, self.noise_probability, self.gain_db)
+        )
 
 
 class Augmenter:
@@ -83,6 +87,11 @@ class Augmenter:
                 # Linear interpolation: what it takes from the highest frequencies is one more perturbation.
                 places = np.arange(0, len(waveform) - 1, factor)
                 waveform = np.interp(places, np.arange(len(waveform)), waveform).astype(np.float32)
+        if config.crop_ms:
+            most = config.crop_ms / 1000 * self.sample_rate
+            first, last = int(rng.uniform(0, most)), len(waveform) - int(rng.uniform(0, most))
+            if last - first >= max(min_samples, len(waveform) / 2):
+                waveform = waveform[first:last]
         if config.pad_ms:
             most = config.pad_ms / 1000 * self.sample_rate
             waveform = np.pad(waveform, (int(rng.uniform(0, most)), int(rng.uniform(0, most))))

@@ -68,7 +68,7 @@ def draw_voice(rng: np.random.Generator) -> str:
         (0.3, f"roughness {numbers(1, 0, 4)}"),
         (0.3, f"klatt {rng.integers(1, 7)}"),
         (0.7, f"voicing {numbers(1, 40, 180)}"),
-        (0.7, f"consonants {numbers(2, 40, 150)}"),
+        (0.9, f"consonants {numbers(1, 3, 140)} {numbers(1, 30, 150)}"),
         (0.3, f"echo {numbers(1, 20, 160)} {numbers(1, 5, 40)}"),
         (0.3, f"stressAdd {numbers(8, -30, 120)}"),
         (0.3, f"stressAmp {numbers(8, 14, 26)}"),
