@@ -39,6 +39,8 @@ class AugmentConfig:
     """Signal-to-noise ratio of the loudest noise; the quietest is 35 dB weaker."""
     gain_db: float = 0.0
     """Louder or softer by up to so much."""
+    renew: int = 1
+    """Epochs until sound is perturbed anew; between them its cepstra are kept in memory, and only these perturbed."""
     tempo: float = 0.0
     """Stretch the cepstra in time by up to this share, pitch unchanged."""
     tract: float = 0.0
@@ -59,6 +61,8 @@ class AugmentConfig:
         for name, value in vars(self).items():
             if value < 0 and name != "noise_snr_db":
                 raise ValueError(f"augment.{name} must not be negative, not {value}")
+        if self.renew < 1:
+            raise ValueError(f"augment.renew must be at least 1, not {self.renew}")
         if max(self.speed, self.tempo, self.tract) >= 0.5 or self.noise_probability > 1:
             raise ValueError("augment.speed, tempo and tract must be below 0.5, noise_probability at most 1")
 

@@ -139,6 +139,7 @@ class Batches:
         self.batch_size = batch_size
         self.augmenter = augmenter
         self.seed = seed
+        self._kept: dict[int, tuple[int, Frames]] = {}
         self._lengths = np.array([len(example.source) for example in examples])
 
     def __len__(self) -> int:
@@ -176,10 +177,24 @@ class Batches:
         rng = np.random.default_rng([self.seed, epoch, index])
         needed = (ctc.min_frames(example.tokens) - 1) * extractor.config.stack + 1
         if static.ndim == 1:
-            least = extractor.config.window + (needed - 1) * extractor.config.hop
-            static = extractor.static(augmenter.waveform(static * np.float32(1 / 32768), rng, least))
+            static = self._perturbed(augmenter, example, epoch, index, needed)
         frames = extractor.finish(augmenter.cepstra(static, rng, needed))
         return augmenter.frames(frames, rng, extractor.config.num_cepstra)
+
+    def _perturbed(self, augmenter: Augmenter, example: Example, epoch: int, index: int, needed: int) -> Frames:
+        """Cepstra of an example's perturbed sound, kept until its sound is perturbed anew."""
+        config = self.extractor.config
+        turn = -(-epoch // augmenter.config.renew)
+        kept = self._kept.get(index)
+        if kept and kept[0] == turn:
+            return kept[1]
+        rng = np.random.default_rng([self.seed, turn, index, 1])
+        least = config.window + (needed - 1) * config.hop
+        waveform = augmenter.waveform(example.source * np.float32(1 / 32768), rng, least)
+        static = self.extractor.static(waveform)
+        if augmenter.config.renew > 1:
+            self._kept[index] = turn, static
+        return static
 
 
 def bucket(lengths: npt.NDArray[Any], batch_size: int, rng: np.random.Generator) -> list[npt.NDArray[np.intp]]:
