@@ -36,7 +36,8 @@ ay bee see dee ee eff gee aitch eye jay kay ell em en oh pea cue are ess tea you
 """.split(), strict=True))  # fmt: skip
 # How else people say them, spelled for espeak-ng: flat or narrow vowels, no th, no r.
 VARIANTS = {"zero": "zeero", "one": "wun wahn", "two": "tew", "three": "tree free", "four": "foar foh faw fower",
-            "five": "fahv fife foive", "six": "seeks zix", "seven": "sevun savven", "eight": "ehd", "nine": "nahn noine"}  # fmt: skip
+            "five": "fahv fife foive", "six": "seeks zix", "seven": "sevun savven", "eight": "ehd",
+            "nine": "nahn noine"}  # fmt: skip
 VARIANT_SHARE = 0.4
 
 ACCENTS = "en-us en-us en-us en-us-nyc en en en-gb-x-rp en-gb-scotland en-029".split()
