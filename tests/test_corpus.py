@@ -115,6 +115,15 @@ class TestFsdd:
         assert all(utterance.duration_s == pytest.approx(0.3) for utterance in splits.train)
         assert {item.id for item in splits.left_out} == {"notes.wav", "3_bob_11"}
 
+    def test_other_utterances_join_the_training_part_alone(self, source, tmp_path):
+        others = [Utterance(f"other-{number}", "one", audio=f"{number}.wav") for number in range(9)]
+        manifest.write(tmp_path / "others.jsonl", others)
+        plain = prepare("fsdd")(folder=tmp_path, source=source)
+        joined = prepare("fsdd")(folder=tmp_path, source=source, also=str(tmp_path / "others.jsonl"), also_count=4)
+        assert ids(joined.train) - ids(plain.train) < {other.id for other in others}
+        assert len(joined.train) == len(plain.train) + 4
+        assert (ids(joined.dev), ids(joined.test)) == (ids(plain.dev), ids(plain.test))
+
     def test_held_out_speaker(self, source, tmp_path):
         splits = prepare("fsdd")(folder=tmp_path, source=source, held_out_speaker="bob")
         assert {utterance.speaker for utterance in splits.test} == {"bob"} and len(splits.test) == 12

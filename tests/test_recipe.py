@@ -59,7 +59,8 @@ def test_overrides_are_checked_like_the_file():
     ])  # fmt: skip
     assert (loaded.train.epochs, loaded.model.hidden_size, loaded.train.learning_rate) == (5, 80, 1e-3)
     assert (loaded.features.high_hz, loaded.run_dir) == (3500.0, "here")
-    assert loaded.data.settings == {"source": "there", "held_out_speaker": "theo"}
+    given = {"source": "there", "held_out_speaker": "theo"}
+    assert loaded.data.settings == {**given, "also": "", "also_count": 3000}
 
 
 @pytest.mark.parametrize(
