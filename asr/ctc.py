@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def min_frames(tokens: Sequence[int] | npt.NDArray[np.integer[Any]]) -> int:
     """Least number of frames that can spell `tokens`: one each, and a blank between equal neighbours."""
-    ids = np.asarray(tokens)
+    ids = np.asarray(tokens, np.int64)
     return len(ids) + int((ids[1:] == ids[:-1]).sum())
 
 

@@ -4,6 +4,7 @@ The graph is made of ONNX's own LSTM operator with its `sequence_lens`, so that 
 and batch and length stay free. (Tracing exporters bake the length of the example into the graph.)
 """
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import onnx
 import torch
 from onnx import TensorProto, helper, numpy_helper
 
-from asr.checkpoint import ModelCard
+from asr.checkpoint import CheckpointError, ModelCard
 from asr.model import AcousticModel
 
 _OPSET, _IR = 14, 8  # old enough for every onnxruntime on the devices
@@ -45,6 +46,36 @@ def export(model: AcousticModel, card: ModelCard, path: Path) -> float:
     part.write_bytes(exported.SerializeToString())
     part.replace(path)
     return difference
+
+
+def read(path: Path) -> tuple[dict[str, torch.Tensor], ModelCard]:
+    """The weights by their names in AcousticModel, and the card, of a file that `export` wrote: its inverse.
+
+    Raises CheckpointError naming the file.
+    """
+    try:
+        exported = onnx.load_model_from_string(path.read_bytes())
+    except FileNotFoundError:
+        raise CheckpointError(f"{path}: no such model") from None
+    except Exception:  # protobuf's errors share no base class of their own
+        raise CheckpointError(f"{path}: not an ONNX model") from None
+    try:
+        card = ModelCard.from_metadata({item.key: item.value for item in exported.metadata_props})
+        values = {item.name: numpy_helper.to_array(item) for item in exported.graph.initializer}
+        weights = {"head.weight": values["head_weight"].T, "head.bias": values["head_bias"]}
+    except (KeyError, CheckpointError) as error:
+        raise CheckpointError(f"{path}: not a model of this package: {error}") from None
+    for name, value in values.items():
+        if re.fullmatch(r"[WRB]\d+", name):
+            for direction, directed in zip(("forwards", "backwards"), value, strict=False):
+                prefix = f"{direction}.{name[1:]}."
+                if name[0] == "B":
+                    inputs, recurrent = np.split(directed, 2)
+                    weights |= {f"{prefix}bias_ih_l0": _torch_gates(inputs),
+                                f"{prefix}bias_hh_l0": _torch_gates(recurrent)}  # fmt: skip
+                else:
+                    weights[f"{prefix}weight_{'ih' if name[0] == 'W' else 'hh'}_l0"] = _torch_gates(directed)
+    return {name: torch.from_numpy(value.copy()) for name, value in weights.items()}, card
 
 
 def parity(model: AcousticModel, exported: bytes, num_features: int) -> float:
@@ -125,3 +156,9 @@ def _lstm_weights(directions: list[Any]) -> dict[str, npt.NDArray[np.float32]]:
         "R": np.stack([gates(lstm.weight_hh_l0) for lstm in directions]),
         "B": np.stack([np.hstack([gates(lstm.bias_ih_l0), gates(lstm.bias_hh_l0)]) for lstm in directions]),
     }
+
+
+def _torch_gates(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Rows in ONNX's order of gates, input, output, forget, cell, brought to PyTorch's."""
+    i, o, f, c = np.split(values, 4)
+    return np.concatenate([i, f, c, o])

@@ -59,9 +59,12 @@ class FeatureConfig:
     """Whose mean is subtracted from each coefficient."""
     variance: Scope = "corpus"
     """Whose standard deviation each coefficient is divided by."""
+    stack: int = 1
+    """Consecutive frames that the network sees as one, side by side: as many times fewer steps (Sak et al. 2015)."""
 
     def __post_init__(self) -> None:
-        for name in ("sample_rate", "window_ms", "hop_ms", "num_cepstra", "num_filters", "fft_size", "delta_window"):
+        for name in ("sample_rate", "window_ms", "hop_ms", "num_cepstra", "num_filters", "fft_size", "delta_window",
+                     "stack"):  # fmt: skip
             if getattr(self, name) <= 0:
                 raise FeatureError(f"features.{name} must be above 0, not {getattr(self, name)}")
         if min(self.window, self.hop) < 1:
@@ -91,7 +94,16 @@ class FeatureConfig:
     @property
     def num_features(self) -> int:
         """Values in a finished frame."""
-        return self.num_cepstra * (1 + self.deltas)
+        return self.num_cepstra * (1 + self.deltas) * self.stack
+
+    @property
+    def frame_ms(self) -> float:
+        """From the start of one finished frame to the start of the next."""
+        return self.hop_ms * self.stack
+
+    def num_stacked(self, num_frames: int) -> int:
+        """Finished frames that `num_frames` frames of cepstra give."""
+        return -(-num_frames // self.stack)
 
     def num_frames(self, num_samples: int) -> int:
         """Frames that a waveform of `num_samples` gives: the last window is filled up with zeros."""
@@ -179,7 +191,7 @@ class FeatureExtractor:
         emphasised[: len(here)] += here if scale == 1 else here * scale
 
     def finish(self, static: Frames) -> Frames:
-        """Cepstra (num_frames, num_cepstra) -> deltas appended and normalised (num_frames, num_features).
+        """Cepstra (num_frames, num_cepstra) -> deltas appended, normalised, stacked (num_stacked, num_features).
 
         Raises FeatureError if corpus statistics are wanted and missing, or if the width is wrong.
         """
@@ -192,14 +204,14 @@ class FeatureExtractor:
             mean = self.statistics.mean
         centred = frames if mean is None else frames - mean
         if config.variance == "utterance":
-            return np.asarray(centred / np.maximum(frames.std(axis=0), 1e-3), frames.dtype)
-        if config.variance == "corpus" and self.statistics:
-            return centred / self.statistics.std.astype(frames.dtype)
-        return centred
+            centred = np.asarray(centred / np.maximum(frames.std(axis=0), 1e-3), frames.dtype)
+        elif config.variance == "corpus" and self.statistics:
+            centred = centred / self.statistics.std.astype(frames.dtype)
+        return stack(centred, config.stack)
 
     def measure(self, statics: Iterable[Frames]) -> Statistics:
         """Mean and standard deviation over a corpus of cepstra; about the utterance's mean where that is subtracted."""
-        width = self.config.num_features
+        width = self.config.num_cepstra * (1 + self.config.deltas)
         count, total, squares = 0, np.zeros(width), np.zeros(width)
         for static in statics:
             frames = self._with_deltas(static).astype(np.float64)
@@ -230,7 +242,7 @@ class FeatureExtractor:
         Scaled by fft_size to make up for the FFT's norm="forward".
         """
         config = self.config
-        mels = np.linspace(_mel(config.low_hz), _mel(config.top_hz), config.num_filters + 2)
+        mels = np.linspace(mel(config.low_hz), mel(config.top_hz), config.num_filters + 2)
         edges = np.floor((config.fft_size + 1) * 700 * (10 ** (mels / 2595) - 1) / config.sample_rate)
         bins = np.arange(config.fft_size // 2 + 1)[:, None]
         left, centre, right = edges[:-2], edges[1:-1], edges[2:]
@@ -284,6 +296,14 @@ def delta(frames: Frames, window: int) -> Frames:
     return np.asarray(slope / frames.dtype.type(2 * sum(n * n for n in steps)))
 
 
+def stack(frames: Frames, count: int) -> Frames:
+    """Every `count` frames side by side, the last one repeated to fill up: (T, F) -> (ceil(T / count), count * F)."""
+    if count == 1:
+        return frames
+    padded = np.pad(frames, ((0, -len(frames) % count), (0, 0)), mode="edge")
+    return padded.reshape(len(padded) // count, -1)
+
+
 def pad(rows: Sequence[npt.NDArray[Any]], dtype: type) -> tuple[npt.NDArray[Any], npt.NDArray[np.int64]]:
     """Arrays of different length -> one array (B, longest, ...) filled up with zeros, and their lengths (B,)."""
     lengths = np.array([len(row) for row in rows], dtype=np.int64)
@@ -293,7 +313,8 @@ def pad(rows: Sequence[npt.NDArray[Any]], dtype: type) -> tuple[npt.NDArray[Any]
     return padded, lengths
 
 
-def _mel(hz: float) -> float:
+def mel(hz: float) -> float:
+    """The mel scale of O'Shaughnessy 1987."""
     return 2595 * math.log10(1 + hz / 700)
 
 

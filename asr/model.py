@@ -1,5 +1,6 @@
 """Frames -> log-probabilities of tokens for each frame: the recurrent encoder and its head (torch)."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,6 +57,27 @@ class AcousticModel(nn.Module):
             nn.init.ones_(input_bias.chunk(4)[1])  # the gates stand in the order input, forget, cell, output
         nn.init.xavier_uniform_(self.head.weight)
         nn.init.zeros_(self.head.bias)
+
+    def inherit(self, weights: Mapping[str, Tensor], rows: Mapping[int, int]) -> None:
+        """Take over the weights of a model of the same shape; of its head, to each row of ours the row in `rows`.
+
+        Rows of the head that `rows` does not name stay as they are. Raises ValueError where the shapes differ.
+        """
+        own = self.state_dict()
+        shapes, wanted = (
+            {name: tuple(value.shape) for name, value in values.items() if not name.startswith("head")}
+            for values in (weights, own)
+        )
+        if shapes != wanted or weights["head.weight"].shape[1] != own["head.weight"].shape[1]:
+            raise ValueError(
+                "the network to begin with has another shape: model.hidden_size, num_layers and bidirectional, "
+                "features.num_cepstra, deltas and stack must be as they were in it"
+            )
+        for name, value in weights.items():
+            if name.startswith("head"):
+                own[name][list(rows)] = value[list(rows.values())]
+            else:
+                own[name].copy_(value)
 
     @property
     def num_weights(self) -> int:

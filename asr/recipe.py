@@ -52,8 +52,8 @@ class Recipe:
     def __post_init__(self) -> None:
         if self.features.source == "precomputed" and self.augment.touches_sound:
             raise RecipeError(
-                "augment.speed, pad_ms, channel_db, noise_probability and gain_db change sound, and features.source "
-                "is precomputed: leave them at 0"
+                "augment.speed, crop_ms, pad_ms, channel_db, room_ms, noise_probability and gain_db change sound, and "
+                "features.source is precomputed: leave them at 0"
             )
 
     def to_dict(self) -> dict[str, Any]:

@@ -1,10 +1,12 @@
 """One run: a recipe from its corpus to test figures, in one folder.
 
 The folder holds recipe.yaml (resolved), metrics.jsonl and TensorBoard events, last.pt (to resume), best.pt (by dev
-CER), model.onnx (to transcribe with) and the scored hypotheses of the test part.
+CER), model.onnx (to transcribe with), parent.onnx (that it began with, if any) and the scored hypotheses of the test
+part.
 """
 
 import itertools
+import shutil
 import subprocess
 import sys
 import time
@@ -22,13 +24,13 @@ from asr.data.augment import Augmenter
 from asr.data.dataset import Batches, Example
 from asr.data.manifest import Utterance
 from asr.evaluate import evaluate
-from asr.export import export
+from asr.export import export, read
 from asr.features import FeatureExtractor, Frames
 from asr.model import AcousticModel
 from asr.recipe import Recipe
-from asr.transcribe import MODEL_FILE, Recognizer
+from asr.transcribe import MODEL_FILE, SHIPPED, Recognizer
 
-RECIPE_FILE = "recipe.yaml"
+RECIPE_FILE, PARENT_FILE = "recipe.yaml", "parent.onnx"
 
 
 @dataclass(frozen=True)
@@ -105,9 +107,13 @@ def _carry_out(settings: Recipe, script: Path, run: Path, began: float) -> Resul
 
     card = _card(settings, script)
     (run / "left_out.txt").unlink(missing_ok=True)
-    augmenter = Augmenter(settings.augment, settings.features.sample_rate, settings.features.hop_ms)
+    augmenter = Augmenter(settings.augment, settings.features)
     examples = _load(parts["train"], card, config, settings.augment.touches_sound, run / "cache.train", "train")
-    card = replace(card, statistics=card.extractor.measure(_statics(examples, card.extractor)))
+    parent = _parent(config.init_from, run)
+    if parent and parent.card.features == card.features and parent.card.statistics:
+        card = replace(card, statistics=parent.card.statistics)
+    else:
+        card = replace(card, statistics=card.extractor.measure(_statics(examples, card.extractor)))
     model = AcousticModel(settings.model, card.features.num_features, len(card.tokenizer))
     dev = _load(parts["dev"] or parts["train"], card, config, False, run / "cache.dev", "dev")
     print(f"{model.num_weights} weights, {len(examples)} utterances to train on, {len(dev)} to choose by; "
@@ -120,6 +126,7 @@ def _carry_out(settings: Recipe, script: Path, run: Path, began: float) -> Resul
             Batches(dev, card.extractor, 32),
             config,
             run,
+            parent,
         )
     except KeyboardInterrupt:
         if (run / train.BEST).is_file():  # what was learned so far can be used
@@ -133,6 +140,22 @@ def _carry_out(settings: Recipe, script: Path, run: Path, began: float) -> Resul
                 cache.unlink()
     _export_best(model, card, run)
     return _test(parts, run, model.num_weights, began)
+
+
+def _parent(init_from: str | None, run: Path) -> train.Parent | None:
+    """The model to begin with, kept in the run's folder so that resuming needs nothing else."""
+    if not init_from:
+        return None
+    kept = run / PARENT_FILE
+    source = SHIPPED if init_from == "shipped" else Path(init_from).expanduser()
+    if kept.is_file():
+        source = kept
+    elif source.is_dir():
+        source /= MODEL_FILE
+    parent = train.Parent(*read(source))
+    if source != kept:
+        shutil.copyfile(source, kept)
+    return parent
 
 
 def _export_best(model: AcousticModel, card: ModelCard, run: Path) -> None:

@@ -1,5 +1,6 @@
 """The loop: batch, loss, clip, step; then evaluate, save, log. One line, one record and a few pairs each epoch."""
 
+import copy
 import ctypes
 import json
 import math
@@ -49,8 +50,15 @@ class TrainConfig:
     """Gradients longer than this are cut to it."""
     patience: int = 0
     """Stop after so many epochs that were not the best by dev CER, then dev loss; 0: never."""
+    init_from: str | None = None
+    """A model to begin with: the folder of a run, a .onnx file, or `shipped`, the model inside the package. Its network
+    must have the same shape; its alphabet may differ: only characters that it does not have begin anew. Where the
+    features are the same, its statistics come with it."""
     seed: int = 1
     """Of weights, order, dropout and augmentation: the same seed gives the same weights."""
+    averaging: float = 0.0
+    """Weight of the past in a moving average of the weights, which is what is judged and kept (Polyak & Juditsky 1992):
+    the mean of all steps at first, then one that forgets exponentially; 0: the last weights alone."""
     shards: int = 2
     """Parts of a batch that are computed side by side, one core each; another number rounds differently."""
     memory_mb: float = 4096.0
@@ -60,10 +68,19 @@ class TrainConfig:
         for name in ("epochs", "batch_size", "learning_rate", "clip_norm", "shards", "memory_mb"):
             if getattr(self, name) <= 0:
                 raise ValueError(f"train.{name} must be above 0, not {getattr(self, name)}")
-        if not 0 <= self.warmup < 1:
-            raise ValueError(f"train.warmup must be in [0, 1), not {self.warmup}")
+        for name in ("warmup", "averaging"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ValueError(f"train.{name} must be in [0, 1), not {getattr(self, name)}")
         if min(self.weight_decay, self.patience, self.seed) < 0:
             raise ValueError("train.weight_decay, patience and seed must not be negative")
+
+
+@dataclass(frozen=True)
+class Parent:
+    """A trained model to begin with: its weights by name, and its card."""
+
+    weights: dict[str, Tensor]
+    card: ModelCard
 
 
 @dataclass(frozen=True)
@@ -84,24 +101,36 @@ class Epoch:
 
 
 def fit(
-    model: AcousticModel, card: ModelCard, train: Batches, dev: Batches, config: TrainConfig, run: Path
+    model: AcousticModel,
+    card: ModelCard,
+    train: Batches,
+    dev: Batches,
+    config: TrainConfig,
+    run: Path,
+    parent: Parent | None = None,
 ) -> list[Epoch]:
     """Train `model`, continuing where `run`/last.pt stands; leaves last.pt, best.pt and the metrics there.
 
-    Returns the records of all epochs. Raises TrainingError when a loss is not finite.
+    It begins with the weights of `parent`, or without one with drawn weights. Returns the records of all epochs.
+    Raises TrainingError when a loss is not finite.
     """
     _keep_freed_memory()
     torch.set_num_threads(1)  # the shards keep the cores busy; more threads inside them would only wait
     torch.manual_seed(config.seed)
     model.reset()
     optimizer = torch.optim.AdamW(model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
+    if parent:
+        ours = card.tokenizer.tokens
+        theirs = {token: row for row, token in enumerate(parent.card.tokenizer.tokens)}
+        model.inherit(parent.weights, {row: theirs[token] for row, token in enumerate(ours) if token in theirs})
     num_steps = config.epochs * len(train) + 1
     # OneCycleLR divides by zero where the climb ends on its first step.
     warmup = max(config.warmup, 1.5 / num_steps)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, config.learning_rate, total_steps=num_steps, pct_start=warmup
     )
-    history = _resume(run, model, optimizer, schedule, train.fingerprint)
+    average = copy.deepcopy(model)
+    history = _resume(run, model, average, optimizer, schedule, train.fingerprint)
     writer = SummaryWriter(str(run), purge_step=len(history) + 1)
     for number in range(len(history) + 1, config.epochs + 1):
         if _has_stalled(history, config.patience):
@@ -109,15 +138,15 @@ def fit(
             break
         start = time.perf_counter()
         learning_rate = float(schedule.get_last_lr()[0])
-        train_loss = _train_epoch(model, _bar(train, number), optimizer, schedule, config, number)
-        dev_loss, scored, pairs = evaluate(model, dev, card)
+        train_loss = _train_epoch(model, average, _bar(train, number), optimizer, schedule, config, number)
+        dev_loss, scored, pairs = evaluate(average, dev, card)
         record = Epoch(number, train_loss, dev_loss, scored.word.rate, scored.character.rate, learning_rate,
                        round(time.perf_counter() - start, 3))  # fmt: skip
         is_best = all(_quality(record) < _quality(earlier) for earlier in history)
         history.append(record)
         if is_best:
-            checkpoint.save(run / BEST, {"weights": model.state_dict(), "epoch": number})
-        _save(run, model, optimizer, schedule, history, train.fingerprint)
+            checkpoint.save(run / BEST, {"weights": average.state_dict(), "epoch": number})
+        _save(run, model, average, optimizer, schedule, history, train.fingerprint)
         _log(run, writer, record, pairs)
     writer.close()
     return history
@@ -140,11 +169,12 @@ def evaluate(
             hypotheses.update(zip(batch.ids, map(tokenizer.decode, decoded), strict=True))
     references = {example.id: example.text for example in batches.examples}
     pairs = [(text, hypotheses[key]) for key, text in references.items()]
-    return total / num_tokens, score.score(references, hypotheses), pairs
+    return total / max(1, num_tokens), score.score(references, hypotheses), pairs
 
 
 def _train_epoch(
     model: AcousticModel,
+    average: AcousticModel,
     batches: Iterable[Batch],
     optimizer: torch.optim.Optimizer,
     schedule: torch.optim.lr_scheduler.LRScheduler,
@@ -160,15 +190,23 @@ def _train_epoch(
             # Drawn anew for each shard of each step: no order of threads and no interruption can change it.
             seeds = np.random.SeedSequence([config.seed, number, step]).generate_state(len(shards), np.uint64)
             results = list(pool.map(partial(_gradients, model), shards, seeds.tolist()))
-            tokens = int(batch.token_lengths.sum())
+            tokens = max(1, int(batch.token_lengths.sum()))  # a batch of silence has none
             for weight, *gradients in zip(weights, *(gradients for _, gradients in results), strict=True):
                 weight.grad = torch.stack(gradients).sum(dim=0) / tokens
             torch.nn.utils.clip_grad_norm_(weights, config.clip_norm)
             optimizer.step()
             schedule.step()
+            _blend(average, model, max(1 - config.averaging, 1 / schedule.last_epoch))
             total += sum(loss for loss, _ in results)
             num_tokens += tokens
-    return total / num_tokens
+    return total / max(1, num_tokens)
+
+
+def _blend(average: AcousticModel, model: AcousticModel, share: float) -> None:
+    """Move the averaged weights by `share` of the way to the new ones."""
+    with torch.no_grad():
+        for mean, weight in zip(average.parameters(), model.parameters(), strict=True):
+            mean.lerp_(weight, share)
 
 
 def _gradients(model: AcousticModel, batch: Batch, seed: int) -> tuple[float, tuple[Tensor, ...]]:
@@ -205,11 +243,20 @@ def _has_stalled(history: list[Epoch], patience: int) -> bool:
     return len(history) - best.epoch >= patience
 
 
-def _save(run: Path, model: AcousticModel, optimizer: Any, schedule: Any, history: list[Epoch], corpus: str) -> None:
+def _save(
+    run: Path,
+    model: AcousticModel,
+    average: AcousticModel,
+    optimizer: Any,
+    schedule: Any,
+    history: list[Epoch],
+    corpus: str,
+) -> None:
     checkpoint.save(
         run / LAST,
         {
             "weights": model.state_dict(),
+            "average": average.state_dict(),
             "optimizer": optimizer.state_dict(),
             "schedule": schedule.state_dict(),
             "history": [asdict(record) for record in history],
@@ -218,7 +265,9 @@ def _save(run: Path, model: AcousticModel, optimizer: Any, schedule: Any, histor
     )
 
 
-def _resume(run: Path, model: AcousticModel, optimizer: Any, schedule: Any, corpus: str) -> list[Epoch]:
+def _resume(
+    run: Path, model: AcousticModel, average: AcousticModel, optimizer: Any, schedule: Any, corpus: str
+) -> list[Epoch]:
     if not (run / LAST).is_file():
         return []
     state = checkpoint.load(run / LAST)
@@ -226,6 +275,7 @@ def _resume(run: Path, model: AcousticModel, optimizer: Any, schedule: Any, corp
         raise CheckpointError(f"{run / LAST}: the run began with another corpus than the one that is here now")
     try:
         model.load_state_dict(state["weights"])
+        average.load_state_dict(state["average"])
         optimizer.load_state_dict(state["optimizer"])
         schedule.load_state_dict(state["schedule"])
         history = [Epoch(**record) for record in state["history"]]

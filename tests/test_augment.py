@@ -1,11 +1,12 @@
 import numpy as np
 import pytest
 
-from asr.data.augment import AugmentConfig, Augmenter
+from asr.data.augment import AugmentConfig, Augmenter, _warp
+from asr.features import FeatureConfig, FeatureExtractor
 
 
 def augmenter(**settings):
-    return Augmenter(AugmentConfig(**settings), 16000, 10.0)
+    return Augmenter(AugmentConfig(**settings), FeatureConfig())
 
 
 def noise(num_samples=16000, seed=0):
@@ -25,8 +26,11 @@ def test_nothing_is_touched_by_default():
     assert AugmentConfig(gain_db=1).touches_sound
 
 
-@pytest.mark.parametrize("settings", [{"speed": 0.2}, {"pad_ms": 100}, {"channel_db": 6}, {"noise_probability": 1.0},
-                                      {"gain_db": 10}])  # fmt: skip
+@pytest.mark.parametrize(
+    "settings",
+    [{"speed": 0.2}, {"crop_ms": 1}, {"pad_ms": 100}, {"channel_db": 6}, {"room_ms": 300}, {"noise_probability": 1.0},
+     {"gain_db": 10}],
+)  # fmt: skip
 def test_sound_stays_float32_and_finite_and_follows_the_seed(settings):
     for num_samples in (1, 37, 16000, 140000):
         waveform = noise(num_samples)
@@ -87,6 +91,62 @@ def test_tempo_stretches_time_and_nothing_else():
     assert 70 < min(lengths) < 90 and 115 < max(lengths) < 150
     assert len(augmenter(tempo=0.3).cepstra(ramp, rng(3), min_frames=101)) >= 101
     assert augmenter(tempo=0.3).cepstra(ramp[:1], rng()).shape == (1, 3)
+
+
+def test_cropping_takes_from_the_ends_and_leaves_the_middle():
+    waveform = np.arange(16000, dtype=np.float32)
+    firsts, lengths = set(), set()
+    for seed in range(20):
+        made = augmenter(crop_ms=100).waveform(waveform, rng(seed))
+        assert np.array_equal(made, np.arange(made[0], made[-1] + 1))
+        assert made[0] <= 1600 and made[-1] >= 16000 - 1601
+        firsts.add(made[0])
+        lengths.add(len(made))
+    assert len(firsts) > 10 and len(lengths) > 10
+    assert len(augmenter(crop_ms=100).waveform(waveform, rng(), min_samples=16000)) == 16000
+    assert len(augmenter(crop_ms=1000).waveform(waveform, rng())) >= 8000
+
+
+def test_a_room_keeps_the_length_and_rings_after_the_sound():
+    waveform = np.zeros(8000, np.float32)
+    waveform[1000] = 1.0
+    for seed in range(10):
+        made = augmenter(room_ms=200).waveform(waveform, rng(seed))
+        assert len(made) == 8000 and np.allclose(made[:1000], 0, atol=1e-5) and made[1000] == pytest.approx(1, abs=1e-5)
+        assert np.allclose(made[1000 + 3200 :], 0, atol=1e-5), "no longer than it was asked for"
+        assert 0 < np.square(made[1001:]).sum() <= 1.01, "never louder than the sound itself"
+
+
+def test_a_vocal_tract_of_ones_own_length_changes_nothing():
+    for config in (FeatureConfig(), FeatureConfig(lifter=0, low_hz=130, high_hz=6800, num_cepstra=20)):
+        assert np.allclose(_warp(1.0, config), np.eye(config.num_cepstra), atol=1e-9)
+
+
+def test_a_shorter_vocal_tract_is_what_faster_playing_does_to_the_spectrum():
+    """Speech-like noise with formants, played 10 % faster: its mean cepstra are those of the warp by 1.1."""
+    white = np.fft.rfft(rng().standard_normal(1 << 17))
+    hz = np.fft.rfftfreq(1 << 17, 1 / 16000)
+    envelope = sum(np.exp(-(((hz - formant) / 250) ** 2)) for formant in (600, 1500, 2600)) + 0.05
+    sound = np.fft.irfft(white * envelope) * 10
+    faster = np.interp(np.arange(0, len(sound) - 1, 1.1), np.arange(len(sound)), sound)
+    extractor = FeatureExtractor(FeatureConfig())
+    slow, fast = (extractor.static(waveform).mean(axis=0)[1:] for waveform in (sound, faster))
+    warped = {factor: (np.r_[0, slow] @ _warp(factor, extractor.config))[1:] for factor in (1 / 1.1, 1.0, 1.1)}
+    distance = {factor: np.linalg.norm(made - fast) for factor, made in warped.items()}
+    assert distance[1.1] < 0.35 * distance[1.0] < distance[1 / 1.1]
+
+
+def test_a_drawn_vocal_tract_leaves_energy_and_time_alone():
+    static = rng().standard_normal((50, 13)).astype(np.float32)
+    made = [augmenter(tract=0.2).cepstra(static, rng(seed)) for seed in range(20)]
+    assert all(one.shape == static.shape and one.dtype == np.float32 for one in made)
+    assert all(np.array_equal(one[:, 0], static[:, 0]) for one in made)
+    assert len({one[0, 1].item() for one in made}) > 10
+
+
+def test_jitter_has_the_deviation_that_was_asked_for():
+    frames = np.zeros((400, 26), np.float32)
+    assert augmenter(jitter=0.3).frames(frames, rng(), 13).std() == pytest.approx(0.3, rel=0.03)
 
 
 def test_masks_put_the_mean_in_place_and_spare_most_of_the_time():

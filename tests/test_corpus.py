@@ -115,6 +115,15 @@ class TestFsdd:
         assert all(utterance.duration_s == pytest.approx(0.3) for utterance in splits.train)
         assert {item.id for item in splits.left_out} == {"notes.wav", "3_bob_11"}
 
+    def test_other_utterances_join_the_training_part_alone(self, source, tmp_path):
+        others = [Utterance(f"other-{number}", "one", audio=f"{number}.wav") for number in range(9)]
+        manifest.write(tmp_path / "others.jsonl", others)
+        plain = prepare("fsdd")(folder=tmp_path, source=source)
+        joined = prepare("fsdd")(folder=tmp_path, source=source, also=str(tmp_path / "others.jsonl"), also_count=4)
+        assert ids(joined.train) - ids(plain.train) < {other.id for other in others}
+        assert len(joined.train) == len(plain.train) + 4
+        assert (ids(joined.dev), ids(joined.test)) == (ids(plain.dev), ids(plain.test))
+
     def test_held_out_speaker(self, source, tmp_path):
         splits = prepare("fsdd")(folder=tmp_path, source=source, held_out_speaker="bob")
         assert {utterance.speaker for utterance in splits.test} == {"bob"} and len(splits.test) == 12
@@ -286,6 +295,22 @@ class TestSynthetic:
             assert np.array_equal(audio.read(one.audio), audio.read(other.audio))
         other = script(folder=tmp_path / "other", utterances_per_word=6, held_out_per_word=2, num_voices=5, seed=2)
         assert ids(other.train) != ids(splits.train)
+
+    def test_phrases_noise_and_words_of_ones_own(self, tmp_path):
+        splits = prepare("synthetic")(
+            folder=tmp_path, words="a yes nine", most_words=3, utterances_per_word=10, held_out_per_word=2,
+            num_voices=5, noise_share=0.5, sample_rate=8000,
+        )  # fmt: skip
+        spoken = [utterance for utterance in splits.train if utterance.text]
+        assert (
+            sorted(" ".join(utterance.text for utterance in spoken).split())
+            == ["a"] * 10 + ["nine"] * 10 + ["yes"] * 10
+        )
+        assert {len(utterance.text.split()) for utterance in spoken} == {1, 2, 3}
+        assert len(splits.train) - len(spoken) == round(0.5 * len(spoken))
+        for utterance in splits.train + splits.dev:
+            assert audio.info(utterance.audio).sample_rate == 8000
+            assert np.isfinite(audio.read(utterance.audio)).all()
 
     def test_the_words_cover_every_letter_and_hold_no_homophones(self):
         source = (REPOSITORY / "recipes" / "prepare" / "synthetic.py").read_text()

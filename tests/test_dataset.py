@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -21,9 +23,9 @@ def load(utterances, **settings):
     return dataset.load(utterances, FeatureExtractor(CONFIG), Tokenizer(TEXT.alphabet), TEXT, **settings)
 
 
-def batches(examples, augment=None, **settings):
-    augmenter = augment and Augmenter(augment, CONFIG.sample_rate, CONFIG.hop_ms)
-    return Batches(examples, FeatureExtractor(CONFIG), 8, augmenter=augmenter, **settings)
+def batches(examples, augment=None, config=CONFIG, **settings):
+    augmenter = augment and Augmenter(augment, config)
+    return Batches(examples, FeatureExtractor(config), 8, augmenter=augmenter, **settings)
 
 
 @pytest.fixture(scope="module")
@@ -102,6 +104,29 @@ def test_an_epoch_never_makes_a_transcript_impossible(utterances):
             for row in range(len(batch.ids)):
                 needed = ctc.min_frames(batch.tokens[row, : batch.token_lengths[row]])
                 assert batch.frame_lengths[row] >= needed
+
+
+def test_sound_is_renewed_when_its_time_has_come_and_never_between(utterances):
+    examples, _ = load(utterances, keep_sound=True)
+    made = batches(examples, replace(EVERYTHING, renew=2, tempo=0, time_masks=0, feature_masks=0), seed=3)
+
+    def epoch(number, source=made):
+        return {key: batch.frames[row, : batch.frame_lengths[row]]
+                for batch in source.epoch(number) for row, key in enumerate(batch.ids)}  # fmt: skip
+
+    one, two, three = epoch(1), epoch(2), epoch(3)
+    assert all(np.array_equal(one[key], two[key]) for key in one)
+    assert not any(np.array_equal(one[key], three[key]) for key in one)
+    resumed = epoch(2, batches(examples, made.augmenter.config, seed=3))
+    assert all(np.array_equal(resumed[key], two[key]) for key in two), "whether it was kept or not changes nothing"
+
+
+def test_an_empty_transcript_says_that_nobody_speaks(utterances):
+    silence = Utterance("silence", "", utterances[0].audio)
+    examples, left_out = load([silence, utterances[1]])
+    assert not left_out and [len(example.tokens) for example in examples] == [0, len(examples[1].tokens)]
+    batch = next(iter(batches(examples).in_order()))
+    assert sorted(batch.token_lengths.tolist()) == [0, len(examples[1].tokens)]
 
 
 def test_a_large_corpus_is_mapped_from_a_file(utterances, tmp_path):

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from asr import export
-from asr.checkpoint import ModelCard
+from asr.checkpoint import CheckpointError, ModelCard
 from asr.export import ExportError
 from asr.features import FeatureConfig, Statistics
 from asr.model import AcousticModel, ModelConfig
@@ -83,3 +83,24 @@ def test_the_default_network_is_about_240_kilobytes(tmp_path):
         AcousticModel(ModelConfig(), 26, 27), ModelCard(FeatureConfig(deltas=1), TextConfig()), tmp_path / "m"
     )
     assert (tmp_path / "m").stat().st_size < 300_000
+
+
+def test_reading_is_the_inverse_of_exporting(exported):
+    model, path = exported
+    weights, card = export.read(path)
+    own = model.state_dict()
+    assert weights.keys() == own.keys() and all(torch.equal(weights[name], own[name]) for name in own)
+    assert card.text == CARD.text and card.features == CARD.features
+    assert np.array_equal(card.statistics.std, CARD.statistics.std)
+
+
+def test_what_is_no_model_is_not_read(tmp_path):
+    (tmp_path / "text.onnx").write_bytes(b"no model at all")
+    onnx.save(onnx.helper.make_model(onnx.helper.make_graph([], "empty", [], [])), tmp_path / "other.onnx")
+    for name, said in (
+        ("text.onnx", "not an ONNX model"),
+        ("other.onnx", "not a model"),
+        ("none.onnx", "no such model"),
+    ):
+        with pytest.raises(CheckpointError, match=said):
+            export.read(tmp_path / name)

@@ -8,7 +8,7 @@ import python_speech_features as psf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asr.features import FeatureConfig, FeatureError, FeatureExtractor, delta
+from asr.features import FeatureConfig, FeatureError, FeatureExtractor, delta, stack
 
 logging.getLogger("root").setLevel(logging.ERROR)  # it warns of windows longer than its FFT
 RATES = (8000, 11025, 16000, 22050, 44100, 48000)
@@ -141,3 +141,25 @@ def test_what_cannot_be_made_is_refused():
         FeatureExtractor(FeatureConfig(**PLAIN))(np.zeros((100, 2)))
     with pytest.raises(FeatureError, match="do not fit"):
         FeatureExtractor(FeatureConfig(**PLAIN)).finish(np.zeros((10, 12)))
+
+
+@pytest.mark.parametrize("num_frames", [1, 2, 3, 4, 98])
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_stacking_puts_frames_side_by_side_and_loses_none(num_frames, count):
+    frames = noise(num_frames * 26).reshape(num_frames, 26)
+    config = FeatureConfig(stack=count, deltas=1)
+    stacked = stack(frames, count)
+    assert stacked.shape == (config.num_stacked(num_frames), config.num_features)
+    unstacked = stacked.reshape(-1, 26)
+    assert np.array_equal(unstacked[:num_frames], frames)
+    assert np.array_equal(unstacked[num_frames:], np.repeat(frames[-1:], len(unstacked) - num_frames, axis=0))
+    assert config.frame_ms == 10 * count
+
+
+def test_statistics_do_not_depend_on_stacking():
+    statics = [noise(260, seed).reshape(-1, 13) for seed in range(4)]
+    one, two = (FeatureExtractor(FeatureConfig(stack=count)) for count in (1, 2))
+    statistics = one.measure(statics)
+    assert np.array_equal(statistics.std, two.measure(statics).std)
+    finished = FeatureExtractor(one.config, statistics).finish(statics[0])
+    assert np.array_equal(FeatureExtractor(two.config, statistics).finish(statics[0]), stack(finished, 2))

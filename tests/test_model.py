@@ -98,3 +98,31 @@ def test_dropout_is_off_when_evaluating():
 def test_impossible_sizes_are_refused(settings):
     with pytest.raises(ValueError, match="model"):
         ModelConfig(**settings)
+
+
+def test_a_child_with_the_same_tokens_says_what_its_parent_says():
+    parent, child = AcousticModel(ModelConfig(), 13, 27).eval(), AcousticModel(ModelConfig(), 13, 27).eval()
+    frames, lengths = batch([30, 12])
+    assert not torch.equal(parent(frames, lengths)[0], child(frames, lengths)[0])
+    child.inherit(parent.state_dict(), {row: row for row in range(27)})
+    assert torch.equal(parent(frames, lengths)[0], child(frames, lengths)[0])
+
+
+def test_a_child_with_other_tokens_keeps_its_own_rows_and_takes_the_shared_ones():
+    parent, child = AcousticModel(ModelConfig(), 13, 4), AcousticModel(ModelConfig(), 13, 5)
+    drawn = child.head.weight.detach().clone()
+    child.inherit(parent.state_dict(), {0: 0, 1: 3, 4: 2})
+    assert torch.equal(child.head.weight[[0, 1, 4]], parent.head.weight[[0, 3, 2]])
+    assert torch.equal(child.head.bias[[0, 1, 4]], parent.head.bias[[0, 3, 2]])
+    assert torch.equal(child.head.weight[[2, 3]], drawn[[2, 3]])
+    assert torch.equal(child.backwards[1].weight_hh_l0, parent.backwards[1].weight_hh_l0)
+
+
+@pytest.mark.parametrize(
+    "config", [ModelConfig(hidden_size=8), ModelConfig(num_layers=1), ModelConfig(bidirectional=False)]
+)
+def test_a_child_of_another_shape_is_refused(config):
+    with pytest.raises(ValueError, match=r"model\.hidden_size"):
+        AcousticModel(ModelConfig(), 13, 4).inherit(AcousticModel(config, 13, 4).state_dict(), {})
+    with pytest.raises(ValueError, match=r"deltas"):
+        AcousticModel(ModelConfig(), 13, 4).inherit(AcousticModel(ModelConfig(), 26, 4).state_dict(), {})

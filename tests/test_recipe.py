@@ -10,12 +10,13 @@ from asr.data.corpus import CorpusError
 from asr.recipe import RecipeError
 
 RECIPES = sorted((REPOSITORY / "recipes").glob("*.yaml"))
+SYNTHETIC = ("english_letters", "digits", "spelling")
 FSDD = REPOSITORY / "recipes" / "fsdd.yaml"
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
 def test_every_recipe_loads_fits_the_schema_and_begins_with_its_command(path):
-    source = [] if path.stem == "english_letters" else ["data.source=somewhere"]
+    source = [] if path.stem in SYNTHETIC else ["data.source=somewhere"]
     loaded = recipe.load(path, source)
     assert loaded.name == path.stem
     assert path.read_text().startswith(f"# asr-train recipes/{path.name}")
@@ -45,8 +46,8 @@ def test_english_letters_has_27_outputs_and_phrases_have_28():
     from asr.text import Tokenizer
 
     for path in RECIPES:
-        loaded = recipe.load(path, ["data.source=x"] if path.stem != "english_letters" else [])
-        expected = 28 if path.stem in ("an4", "wake_words", "one_utterance") else 27
+        loaded = recipe.load(path, ["data.source=x"] if path.stem not in SYNTHETIC else [])
+        expected = 28 if path.stem in ("an4", "spelling", "wake_words", "one_utterance") else 27
         assert len(Tokenizer(loaded.text.alphabet)) == expected
         assert (loaded.model.hidden_size, loaded.model.num_layers, loaded.model.bidirectional) == (40, 2, True)
 
@@ -58,7 +59,8 @@ def test_overrides_are_checked_like_the_file():
     ])  # fmt: skip
     assert (loaded.train.epochs, loaded.model.hidden_size, loaded.train.learning_rate) == (5, 80, 1e-3)
     assert (loaded.features.high_hz, loaded.run_dir) == (3500.0, "here")
-    assert loaded.data.settings == {"source": "there", "held_out_speaker": "theo"}
+    given = {"source": "there", "held_out_speaker": "theo"}
+    assert loaded.data.settings == {**given, "also": "", "also_count": 3000}
 
 
 @pytest.mark.parametrize(

@@ -62,8 +62,10 @@ def test_the_same_seed_gives_the_same_weights(tones_recipe, tmp_path):
     assert not equal(weights(tmp_path / "one"), weights(tmp_path / "other"))
 
 
-def test_resuming_changes_nothing(tones_recipe, tmp_path, monkeypatch, capsys):
-    run.start(tones_recipe, ["train.epochs=4", f"run_dir={tmp_path / 'whole'}"])
+@pytest.mark.parametrize("averaging", [0, 0.9])
+def test_resuming_changes_nothing(tones_recipe, tmp_path, monkeypatch, capsys, averaging):
+    settings = ["train.epochs=4", f"train.averaging={averaging}"]
+    run.start(tones_recipe, [*settings, f"run_dir={tmp_path / 'whole'}"])
 
     save, saved = train._save, []
 
@@ -75,7 +77,7 @@ def test_resuming_changes_nothing(tones_recipe, tmp_path, monkeypatch, capsys):
 
     monkeypatch.setattr(train, "_save", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        run.start(tones_recipe, ["train.epochs=4", f"run_dir={tmp_path / 'cut'}"])
+        run.start(tones_recipe, [*settings, f"run_dir={tmp_path / 'cut'}"])
     assert (tmp_path / "cut" / "model.onnx").is_file(), "what was learned so far can be used"
     assert f"--resume {tmp_path / 'cut'}" in capsys.readouterr().err
     monkeypatch.setattr(train, "_save", save)
@@ -89,6 +91,60 @@ def test_resuming_changes_nothing(tones_recipe, tmp_path, monkeypatch, capsys):
         for name in ("whole", "cut")
     ]
     assert records[0] == records[1]
+
+
+def test_the_average_of_one_is_itself_and_of_many_is_their_average(tones_recipe, tmp_path):
+    run.start(tones_recipe, ["train.epochs=1", f"run_dir={tmp_path / 'plain'}"])
+    assert equal(weights(tmp_path / "plain"), weights(tmp_path / "plain", train.BEST))
+    run.start(tones_recipe, ["train.epochs=1", "train.averaging=0.9", f"run_dir={tmp_path / 'averaged'}"])
+    assert equal(weights(tmp_path / "plain"), weights(tmp_path / "averaged")), "what is trained does not change"
+    best, last = weights(tmp_path / "averaged", train.BEST), weights(tmp_path / "averaged")
+    assert not equal(best, last)
+    state = checkpoint.load(tmp_path / "averaged" / train.LAST)["average"]
+    assert all(torch.equal(best[name], state[name]) for name in best), "what is judged is the average"
+
+
+def test_a_run_begins_with_the_model_it_names(tones_recipe, tones_run, tmp_path):
+    begin = [f"train.init_from={tones_run[0]}", "train.epochs=1", "train.learning_rate=1e-12"]
+    result = run.start(tones_recipe, [*begin, f"run_dir={tmp_path / 'child'}"])
+    assert result.score == tones_run[1].score, "a step of no length leaves the parent's words"
+    for name, value in weights(tones_run[0], train.BEST).items():
+        assert torch.allclose(weights(tmp_path / "child", train.BEST)[name], value, atol=1e-6)
+
+    rows = {letter: row for row, letter in enumerate("_abcd")}
+    run.start(tones_recipe, [*begin, "text.alphabet=xdcba", f"run_dir={tmp_path / 'other'}"])
+    head, parent = (weights(folder, train.BEST)["head.weight"] for folder in (tmp_path / "other", tones_run[0]))
+    for row, letter in enumerate("_xdcba"):
+        assert letter == "x" or torch.allclose(head[row], parent[rows[letter]], atol=1e-6)
+
+
+def test_a_run_that_began_with_a_model_resumes_without_it(tones_recipe, tones_run, tmp_path):
+    shutil.copy(tones_run[0] / "model.onnx", tmp_path / "parent.onnx")
+    begin = [f"train.init_from={tmp_path / 'parent.onnx'}", "train.epochs=1", f"run_dir={tmp_path / 'child'}"]
+    result = run.start(tones_recipe, begin)
+    (tmp_path / "parent.onnx").unlink()
+    assert run.resume(tmp_path / "child").score == result.score
+
+
+def test_a_model_of_another_shape_or_none_is_refused(tones_recipe, tones_run, tmp_path):
+    for settings, said in (
+        ([f"train.init_from={tones_run[0]}", "model.hidden_size=8"], "another shape"),
+        ([f"train.init_from={tmp_path}"], "no such model"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            run.start(tones_recipe, [*settings, f"run_dir={tmp_path / said.replace(' ', '-')}"])
+
+
+def test_silence_is_learned_too(tones_recipe, tones, tmp_path):
+    script = tmp_path / "prepare_tones.py"
+    script.write_text(
+        script.read_text() + "\nfrom asr.data.manifest import Utterance\n_all = prepare\n"
+        "def prepare(folder, source: str) -> Splits:\n"
+        "    sounds = [u.audio for u in _all(folder, source).train[:3]]\n"
+        "    return Splits(train=[Utterance(f'u{i}', '', p) for i, p in enumerate(sounds)])\n"
+    )
+    result = run.start(tones_recipe, ["train.epochs=3", f"run_dir={tmp_path / 'r'}"])
+    assert result.score.word.insertions == 0, "a corpus of nothing but silence teaches silence"
 
 
 def test_a_run_is_never_overwritten(tones_recipe, tones_run):
@@ -172,7 +228,8 @@ def test_a_loss_that_is_not_finite_names_the_utterances(tmp_path):
                   TrainConfig(epochs=1), tmp_path)  # fmt: skip
 
 
-@pytest.mark.parametrize("settings", [{"epochs": 0}, {"warmup": 1.0}, {"patience": -1}, {"clip_norm": 0.0}])
+@pytest.mark.parametrize("settings", [{"epochs": 0}, {"warmup": 1.0}, {"patience": -1}, {"clip_norm": 0.0},
+                                      {"averaging": 1.0}])  # fmt: skip
 def test_impossible_settings_are_refused(settings):
     with pytest.raises(ValueError, match="train"):
         TrainConfig(**settings)

@@ -12,10 +12,11 @@ import numpy as np
 import numpy.typing as npt
 
 from asr import audio
-from asr.features import Frames
+from asr.features import FeatureConfig, Frames, mel
 
 Generator = np.random.Generator
 _KNOTS = 6
+_WARPS = 20  # vocal tracts to each side of the speaker's own
 
 
 @dataclass(frozen=True)
@@ -24,18 +25,29 @@ class AugmentConfig:
 
     speed: float = 0.0
     """Play up to this share faster or slower, pitch included (Ko et al. 2015)."""
+    crop_ms: float = 0.0
+    """Cut up to so much off either end, as a recording does that starts late."""
     pad_ms: float = 0.0
     """Put up to so much near-silence before and after."""
     channel_db: float = 0.0
     """Filter with a smooth random curve of up to so many decibels either way, as microphones and rooms do."""
+    room_ms: float = 0.0
+    """Reverberate with a room of up to this reverberation time (to -60 dB), near or far from the microphone."""
     noise_probability: float = 0.0
     """Share of utterances that get coloured noise (white to brown)."""
     noise_snr_db: float = 5.0
     """Signal-to-noise ratio of the loudest noise; the quietest is 35 dB weaker."""
     gain_db: float = 0.0
     """Louder or softer by up to so much."""
+    renew: int = 1
+    """Epochs until sound is perturbed anew; between them its cepstra are kept in memory, and only these perturbed."""
     tempo: float = 0.0
     """Stretch the cepstra in time by up to this share, pitch unchanged."""
+    tract: float = 0.0
+    """Speak with a vocal tract up to this share shorter or longer: a warp of the frequency axis (Jaitly & Hinton 2013),
+    which is linear in the cepstra (Pitz & Ney 2005), so that precomputed ones can be warped too."""
+    jitter: float = 0.0
+    """Standard deviation of Gaussian noise on the finished frames."""
     time_masks: int = 0
     """Stretches of time blanked out (SpecAugment, Park et al. 2019)."""
     time_mask_ms: float = 150.0
@@ -49,22 +61,26 @@ class AugmentConfig:
         for name, value in vars(self).items():
             if value < 0 and name != "noise_snr_db":
                 raise ValueError(f"augment.{name} must not be negative, not {value}")
-        if max(self.speed, self.tempo) >= 0.5 or self.noise_probability > 1:
-            raise ValueError("augment.speed and tempo must be below 0.5, noise_probability at most 1")
+        if self.renew < 1:
+            raise ValueError(f"augment.renew must be at least 1, not {self.renew}")
+        if max(self.speed, self.tempo, self.tract) >= 0.5 or self.noise_probability > 1:
+            raise ValueError("augment.speed, tempo and tract must be below 0.5, noise_probability at most 1")
 
     @property
     def touches_sound(self) -> bool:
         """Whether anything happens to the waveform, so that frames must be made anew in each epoch."""
-        return any((self.speed, self.pad_ms, self.channel_db, self.noise_probability, self.gain_db))
+        return any(
+            (self.speed, self.crop_ms, self.pad_ms, self.channel_db, self.room_ms, self.noise_probability, self.gain_db)
+        )
 
 
 class Augmenter:
     """The perturbations of one configuration."""
 
-    def __init__(self, config: AugmentConfig, sample_rate: int, hop_ms: float) -> None:
+    def __init__(self, config: AugmentConfig, features: FeatureConfig) -> None:
         self.config = config
-        self.sample_rate = sample_rate
-        self.hop_ms = hop_ms
+        self.features = features
+        self.sample_rate = features.sample_rate
 
     def waveform(self, waveform: audio.Waveform, rng: Generator, min_samples: int = 0) -> audio.Waveform:
         """Speed, padding, channel, noise and gain: (num_samples,) -> another length, at least `min_samples`."""
@@ -75,11 +91,18 @@ class Augmenter:
                 # Linear interpolation: what it takes from the highest frequencies is one more perturbation.
                 places = np.arange(0, len(waveform) - 1, factor)
                 waveform = np.interp(places, np.arange(len(waveform)), waveform).astype(np.float32)
+        if config.crop_ms:
+            most = config.crop_ms / 1000 * self.sample_rate
+            first, last = int(rng.uniform(0, most)), len(waveform) - int(rng.uniform(0, most))
+            if last - first >= max(min_samples, len(waveform) / 2):
+                waveform = waveform[first:last]
         if config.pad_ms:
             most = config.pad_ms / 1000 * self.sample_rate
             waveform = np.pad(waveform, (int(rng.uniform(0, most)), int(rng.uniform(0, most))))
         if config.channel_db:
             waveform = self._filter(waveform, rng)
+        if config.room_ms:
+            waveform = self._reverberate(waveform, rng)
         if rng.random() < config.noise_probability:
             snr_db = config.noise_snr_db + rng.uniform(0, 35)
             loudness = np.sqrt(np.mean(np.square(waveform)))
@@ -91,7 +114,10 @@ class Augmenter:
         return waveform
 
     def cepstra(self, static: Frames, rng: Generator, min_frames: int = 1) -> Frames:
-        """Tempo: (T, C) -> another number of frames, at least `min_frames`, interpolated linearly."""
+        """Vocal tract and tempo: (T, C) -> another number of frames, at least `min_frames`, interpolated linearly."""
+        if self.config.tract:
+            step = round(rng.uniform(-_WARPS, _WARPS))
+            static = static @ _warp(1 + self.config.tract * step / _WARPS, self.features).astype(static.dtype)
         if not self.config.tempo:
             return static
         factor = rng.uniform(1 - self.config.tempo, 1 + self.config.tempo)
@@ -105,11 +131,13 @@ class Augmenter:
     def frames(self, frames: Frames, rng: Generator, num_cepstra: int) -> Frames:
         """Masks: (T, F) with stretches of time and bands of coefficients, deltas too, at the utterance's mean."""
         config = self.config
+        if config.jitter:
+            frames = frames + np.float32(config.jitter) * rng.standard_normal(frames.shape, np.float32)
         if not config.time_masks and not config.feature_masks:
             return frames
         frames, mean = frames.copy(), frames.mean(axis=0)
         for _ in range(config.time_masks):
-            longest = min(config.time_mask_ms / self.hop_ms, len(frames) / 5 / config.time_masks)
+            longest = min(config.time_mask_ms / self.features.frame_ms, len(frames) / 5 / config.time_masks)
             width = int(rng.uniform(0, longest + 1))
             start = int(rng.integers(0, len(frames) - width + 1))
             frames[start : start + width] = mean
@@ -130,6 +158,16 @@ class Augmenter:
         filtered = np.fft.irfft(spectrum, size, norm="forward")[: len(waveform)]
         return filtered.astype(np.float32, copy=False)
 
+    def _reverberate(self, waveform: audio.Waveform, rng: Generator) -> audio.Waveform:
+        """An impulse response of noise that dies away exponentially (Moorer 1979); the length stays."""
+        size = max(2, int(rng.uniform(0.2, 1) * self.config.room_ms / 1000 * self.sample_rate))
+        tail = rng.standard_normal(size) * np.exp(math.log(1e-3) * np.arange(size) / size)
+        response = tail * (rng.uniform(0, 1) / np.linalg.norm(tail))
+        response[0] = 1.0
+        length = 1 << (len(waveform) + size - 1).bit_length()
+        spectrum = np.fft.rfft(waveform, length) * np.fft.rfft(response.astype(np.float32), length)
+        return np.fft.irfft(spectrum, length)[: len(waveform)].astype(np.float32, copy=False)
+
     def _noise(self, num_samples: int, rng: Generator) -> npt.NDArray[np.float32]:
         noise = self._noises[rng.integers(len(self._noises))]
         start = int(rng.integers(len(noise)))
@@ -144,6 +182,26 @@ class Augmenter:
         slopes = np.linspace(0, 1, 9)[:, None]  # of the amplitude: half that of the power
         coloured = np.fft.irfft(white * np.maximum(np.arange(size // 2 + 1), 20.0) ** -slopes, size)
         return np.asarray(coloured / coloured.std(axis=1, keepdims=True), np.float32)
+
+
+@lru_cache(maxsize=4 * _WARPS + 2)
+def _warp(factor: float, config: FeatureConfig) -> npt.NDArray[np.float64]:
+    """(num_cepstra, num_cepstra): frames @ this have what stood at f Hz stand at f * factor.
+
+    The log spectrum that cepstra c say, sum of c_k cos(pi k x) over mel x in [0, 1], is read at warped places and
+    projected on the cosines again. The first coefficient, an energy, stays; the upper end of the band is filled with
+    what stands at its edge.
+    """
+    points, k = 256, np.arange(1, config.num_cepstra)
+    x = (np.arange(points) + 0.5) / points
+    low, high = mel(config.low_hz), mel(config.top_hz)
+    hz = 700 * (10 ** ((low + x * (high - low)) / 2595) - 1)
+    source = np.clip((2595 * np.log10(1 + hz / factor / 700) - low) / (high - low), 0, 1)
+    lifter = 1 + config.lifter / 2 * np.sin(np.pi * k / config.lifter) if config.lifter > 0 else np.ones(len(k))
+    matrix = np.eye(config.num_cepstra)
+    warped = np.cos(np.pi * np.outer(k, source)) @ np.cos(np.pi * np.outer(x, k)) * 2 / points
+    matrix[1:, 1:] = warped / lifter[:, None] * lifter
+    return matrix
 
 
 @lru_cache(maxsize=32)

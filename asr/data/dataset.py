@@ -74,6 +74,8 @@ def load(
 ) -> tuple[list[Example], list[LeftOut]]:
     """Read utterances into examples; those that cannot be learned from come back named, with the reason.
 
+    A transcript of no characters at all, not even spaces, says that nobody speaks: silence and noise are learned too.
+
     `keep_sound` keeps waveforms rather than cepstra, for augmentation. Where the whole would take more than
     `memory_mb`, it is written to the file `cache` and mapped into memory.
     """
@@ -83,8 +85,8 @@ def load(
         try:
             normalised = text.normalise(utterance.text)
             tokens = np.array(tokenizer.encode(normalised), dtype=np.int64)
-            if not len(tokens):
-                return LeftOut(utterance.id, "empty transcript")
+            if not len(tokens) and utterance.text:
+                return LeftOut(utterance.id, f"empty transcript: nothing is left of {utterance.text!r}")
             source: npt.NDArray[Any]
             if keep_sound and config.source == "audio":
                 waveform = manifest.read_waveform(utterance, config.sample_rate)
@@ -97,6 +99,7 @@ def load(
             return LeftOut(utterance.id, f"outside the alphabet: {error} (in {utterance.text!r})")
         except (audio.AudioError, ManifestError) as error:
             return LeftOut(utterance.id, f"unreadable audio: {error}")
+        num_frames = config.num_stacked(num_frames)
         if ctc.min_frames(tokens) > num_frames:
             return LeftOut(utterance.id, f"transcript too long for its sound: {normalised!r} needs "
                                          f"{ctc.min_frames(tokens)} frames, there are {num_frames}")  # fmt: skip
@@ -136,6 +139,7 @@ class Batches:
         self.batch_size = batch_size
         self.augmenter = augmenter
         self.seed = seed
+        self._kept: dict[int, tuple[int, Frames]] = {}
         self._lengths = np.array([len(example.source) for example in examples])
 
     def __len__(self) -> int:
@@ -171,12 +175,26 @@ class Batches:
         if epoch is None or augmenter is None:
             return extractor.finish(extractor.static(static) if static.ndim == 1 else static)
         rng = np.random.default_rng([self.seed, epoch, index])
-        needed = ctc.min_frames(example.tokens)
+        needed = (ctc.min_frames(example.tokens) - 1) * extractor.config.stack + 1
         if static.ndim == 1:
-            least = extractor.config.window + (needed - 1) * extractor.config.hop
-            static = extractor.static(augmenter.waveform(static * np.float32(1 / 32768), rng, least))
+            static = self._perturbed(augmenter, example, epoch, index, needed)
         frames = extractor.finish(augmenter.cepstra(static, rng, needed))
         return augmenter.frames(frames, rng, extractor.config.num_cepstra)
+
+    def _perturbed(self, augmenter: Augmenter, example: Example, epoch: int, index: int, needed: int) -> Frames:
+        """Cepstra of an example's perturbed sound, kept until its sound is perturbed anew."""
+        config = self.extractor.config
+        turn = -(-epoch // augmenter.config.renew)
+        kept = self._kept.get(index)
+        if kept and kept[0] == turn:
+            return kept[1]
+        rng = np.random.default_rng([self.seed, turn, index, 1])
+        least = config.window + (needed - 1) * config.hop
+        waveform = augmenter.waveform(example.source * np.float32(1 / 32768), rng, least)
+        static = self.extractor.static(waveform)
+        if augmenter.config.renew > 1:
+            self._kept[index] = turn, static
+        return static
 
 
 def bucket(lengths: npt.NDArray[Any], batch_size: int, rng: np.random.Generator) -> list[npt.NDArray[np.intp]]:

@@ -8,15 +8,27 @@ a held-out speaker, that speaker is the whole test part and the official test in
 import re
 from pathlib import Path
 
-from asr.data import corpus
+import numpy as np
+
+from asr.data import corpus, manifest
 from asr.data.corpus import CorpusError, Splits
 from asr.data.manifest import LeftOut, Utterance
 
 DIGITS = "zero one two three four five six seven eight nine".split()
 
 
-def prepare(folder: Path, source: str, held_out_speaker: str = "") -> Splits:  # noqa: ARG001
-    """Read the recordings below `source`; `held_out_speaker` is trained without and tested on."""
+def prepare(
+    folder: Path,  # noqa: ARG001
+    source: str,
+    held_out_speaker: str = "",
+    also: str = "",
+    also_count: int = 3000,
+) -> Splits:
+    """Read the recordings below `source`; `held_out_speaker` is trained without and tested on.
+
+    `also` is a manifest, of synthetic digits say, of which `also_count` utterances drawn at random join the training
+    part: three speakers are few to learn what all have in common.
+    """
     recordings = sorted(Path(source).glob("recordings/*.wav")) or sorted(Path(source).glob("*.wav"))
     splits, utterances, indices = Splits(), [], {}
     for path in recordings:
@@ -43,6 +55,10 @@ def prepare(folder: Path, source: str, held_out_speaker: str = "") -> Splits:  #
         else:
             part = splits.test if is_official_test else splits.dev if indices[utterance.id] < 10 else splits.train
         part.append(utterance)
+    if also:
+        others = manifest.read(also)
+        drawn = np.random.default_rng(0).permutation(len(others))[:also_count]
+        splits.train += [others[place] for place in sorted(drawn)]
     return splits
 
 

@@ -1,14 +1,15 @@
-"""A few hundred English words spoken by espeak-ng: no recordings, no network, the same corpus for the same seed.
+"""English words, letters and digits spoken by espeak-ng: no recordings, no network, the same corpus for the same seed.
 
 Corpus: made here, in seconds. Licence: the sound is yours; espeak-ng, which speaks it, is GPL-3.0 and only a tool.
-Layout: FOLDER/{train,dev,test}/WORD-VOICE-NUMBER.wav, 16 kHz. Dev and test speak with voices that training never
-hears.
+Layout: FOLDER/{train,dev,test}/WORDS-VOICE-NUMBER.wav. Dev and test speak with voices that training never hears. A
+share of the utterances is silence, noise, hum and knocks, in which nobody speaks.
 """
 
 from pathlib import Path
 
 import numpy as np
 
+from asr import audio
 from asr.data import corpus, synth
 from asr.data.corpus import Splits
 from asr.data.manifest import Utterance
@@ -29,6 +30,16 @@ bread apple banana mother father brother sister doctor people woman happy quick 
 sorry hello because together really begin finish watch listen question example jazz box voice
 """.split()
 
+# A single letter is a word too, spelled; espeak-ng would read some of them as words (a, i, o).
+SPELLED = dict(zip("abcdefghijklmnopqrstuvwxyz", """
+ay bee see dee ee eff gee aitch eye jay kay ell em en oh pea cue are ess tea you vee double-you ex why zee
+""".split(), strict=True))  # fmt: skip
+# How else people say them, spelled for espeak-ng: flat or narrow vowels, no th, no r.
+VARIANTS = {"zero": "zeero", "one": "wun wahn", "two": "tew", "three": "tree free", "four": "foar foh faw fower",
+            "five": "fahv fife foive", "six": "seeks zix", "seven": "sevun savven", "eight": "ehd",
+            "nine": "nahn noine"}  # fmt: skip
+VARIANT_SHARE = 0.4
+
 ACCENTS = "en-us en-us en-us en-us-nyc en en en-gb-x-rp en-gb-scotland en-029".split()
 # espeak-ng's own voices that could be people's: formants 0 to 5 within 75 to 140 % of the default's, a pitch of 60 Hz
 # or more, voicing of 50 % or more, no robots. Dealt out at random; training hears none of them: its speakers are drawn.
@@ -41,41 +52,69 @@ m6 m7 pablo paul pedro quincy robert sandro
 """.split()
 
 
+def _spoken(word: str, rng: np.random.Generator) -> str:
+    """What espeak-ng is given to read for a word."""
+    if word in VARIANTS and rng.random() < VARIANT_SHARE:
+        return str(rng.choice(VARIANTS[word].split()))
+    return SPELLED.get(word, word)
+
+
 def prepare(
-    folder: Path, utterances_per_word: int = 100, held_out_per_word: int = 4, num_voices: int = 280, seed: int = 1
+    folder: Path,
+    words: str = "",
+    most_words: int = 1,
+    utterances_per_word: int = 100,
+    held_out_per_word: int = 4,
+    num_voices: int = 280,
+    noise_share: float = 0.0,
+    sample_rate: int = 16000,
+    seed: int = 1,
 ) -> Splits:
-    """Speak every word `utterances_per_word` times for training, and a few times each for dev and test."""
+    """Speak every word `utterances_per_word` times for training, and a few times each for dev and test.
+
+    `words` are separated by spaces, WORDS if there are none; an utterance has one to `most_words` of them.
+    `noise_share` utterances without speech come on top, for each that has some.
+    """
     rng = np.random.default_rng(seed)
-    words = sorted(set(WORDS))
+    vocabulary = sorted(set(words.split() or WORDS))
     drawn = {f"drawn{number:03}": synth.draw_voice(rng) for number in range(num_voices)}
     parts = {"dev": (DEV_VOICES, held_out_per_word), "test": (TEST_VOICES, held_out_per_word),
              "train": (list(drawn), utterances_per_word)}  # fmt: skip
-    lines, speakers, split_of = [], [], []
+    lines: list[synth.Line] = []
+    texts, splits_of, speakers = [], [], []
     for split, (names, times) in parts.items():
-        for number in range(times):
-            for word in rng.permutation(words).tolist():
-                voice = str(rng.choice(names))
-                speakers.append(voice)
-                split_of.append(split)
-                lines.append(
-                    synth.Line(
-                        path=str(folder / split / f"{word}-{voice}-{number}.wav"),
-                        text=word if word != "xray" else "x-ray",
-                        voice=f"{rng.choice(ACCENTS)}+{voice}",
-                        words_per_minute=int(rng.integers(120, 180)),
-                        pitch=int(rng.integers(30, 70)),
-                        pitch_range=int(rng.integers(20, 80)),
-                    )
+        stream = [word for _ in range(times) for word in rng.permutation(vocabulary).tolist()]
+        while stream:
+            count = int(rng.integers(1, most_words + 1))
+            said, stream = stream[:count], stream[count:]
+            speaker = str(rng.choice(names))
+            lines.append(
+                synth.Line(
+                    path=str(folder / split / f"{'_'.join(said)}-{speaker}-{len(lines)}.wav"),
+                    text=" ".join(_spoken(word, rng) for word in said),
+                    voice=f"{rng.choice(ACCENTS)}+{speaker}",
+                    words_per_minute=int(rng.integers(120, 180)),
+                    pitch=int(rng.integers(30, 70)),
+                    pitch_range=int(rng.integers(20, 80)),
                 )
+            )
+            texts.append(" ".join(said))
+            splits_of.append(split)
+            speakers.append(speaker)
     splits = Splits()
-    for line, speaker, split, duration_s in zip(
-        lines, speakers, split_of, synth.speak_all(lines, sample_rate=16000, voices=drawn), strict=True
-    ):
-        path = Path(line.path)
-        getattr(splits, split).append(
-            Utterance(id=path.stem, audio=line.path, text=path.stem.split("-")[0], speaker=speaker,
-                      duration_s=round(duration_s, 4))
-        )  # fmt: skip
+    durations_s = list(synth.speak_all(lines, sample_rate, voices=drawn))
+    for line, text, split, speaker, duration_s in zip(lines, texts, splits_of, speakers, durations_s, strict=True):
+        utterance = Utterance(
+            Path(line.path).stem, text, audio=line.path, speaker=speaker, duration_s=round(duration_s, 4)
+        )
+        getattr(splits, split).append(utterance)
+    for split in parts:
+        part: list[Utterance] = getattr(splits, split)
+        for number in range(round(noise_share * len(part))):
+            path = folder / split / f"noise-{split}-{number}.wav"
+            waveform = synth.noise(rng, round(rng.uniform(0.3, 2.5) * sample_rate), sample_rate)
+            audio.write(path, waveform, sample_rate)
+            part.append(Utterance(path.stem, "", audio=str(path), duration_s=len(waveform) / sample_rate))
     return splits
 
 
