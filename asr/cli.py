@@ -33,6 +33,7 @@ def train() -> NoReturn:
     parser.add_argument(
         "--resume", type=Path, metavar="RUN", help="continue the run in this folder, settings unchanged"
     )
+    _add_jobs(parser, "reading the corpus")
     parser.add_argument("--schema", action="store_true", help="print the JSON Schema of recipes, for editors")
     _add_format(parser, "text", "json")
     arguments = parser.parse_args()
@@ -115,7 +116,12 @@ def _train(arguments: argparse.Namespace) -> int:
     if arguments.schema:
         sys.stdout.write(recipe.schema())
         return 0
-    result = run.resume(arguments.resume) if arguments.resume else run.start(arguments.recipe, arguments.settings)
+    jobs = arguments.jobs
+    result = (
+        run.resume(arguments.resume, jobs=jobs)
+        if arguments.resume
+        else run.start(arguments.recipe, arguments.settings, jobs=jobs)
+    )
     minutes = result.seconds / 60
     command = shlex.join(["asr-transcribe", "--model", str(result.run), result.example or "FILE"])
     if arguments.format == "json":
@@ -296,6 +302,12 @@ def _version() -> str:
 
 def _add_format(parser: argparse.ArgumentParser, *forms: str) -> None:
     parser.add_argument("--format", choices=forms, default=forms[0], help=f"of the result (default {forms[0]})")
+
+
+def _add_jobs(parser: argparse.ArgumentParser, what: str) -> None:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    parser.add_argument("--jobs", "-j", type=_positive, default=cores, metavar="N",
+                        help=f"cores for {what} (default: all, {cores} here)")  # fmt: skip
 
 
 def _positive(text: str) -> int:

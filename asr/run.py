@@ -10,11 +10,13 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+from tqdm import tqdm
 
 import asr
 from asr import checkpoint, recipe, score, train
@@ -51,8 +53,11 @@ class Result:
                 "seconds": self.seconds, "example": self.example}  # fmt: skip
 
 
-def start(path: Path, overrides: list[str]) -> Result:
-    """Begin a run of a recipe; the errors of all the modules it uses come through, in one sentence each."""
+def start(path: Path, overrides: list[str], *, jobs: int = 2) -> Result:
+    """Begin a run of a recipe, reading its corpus with `jobs` threads.
+
+    The errors of all the modules it uses come through, in one sentence each.
+    """
     began = time.perf_counter()
     settings = recipe.load(path, overrides)
     script = path.parent / settings.data.prepare
@@ -64,10 +69,10 @@ def start(path: Path, overrides: list[str]) -> Result:
     _prepare(settings, script)
     run = _new_folder(settings)
     recipe.save(settings, run / RECIPE_FILE, prepare=manifest.relative(str(script), run))
-    return _carry_out(settings, script, run, began)
+    return _carry_out(settings, script, run, began, jobs)
 
 
-def resume(run: Path) -> Result:
+def resume(run: Path, *, jobs: int = 2) -> Result:
     """Continue a run where it stopped, as if it had never stopped."""
     began = time.perf_counter()
     path = run / RECIPE_FILE
@@ -76,7 +81,7 @@ def resume(run: Path) -> Result:
     settings = recipe.load(path)
     script = path.parent / settings.data.prepare
     _prepare(settings, script)
-    return _carry_out(settings, script, run, began)
+    return _carry_out(settings, script, run, began, jobs)
 
 
 def _prepare(settings: Recipe, script: Path) -> None:
@@ -98,7 +103,7 @@ def _new_folder(settings: Recipe) -> Path:
     return run
 
 
-def _carry_out(settings: Recipe, script: Path, run: Path, began: float) -> Result:
+def _carry_out(settings: Recipe, script: Path, run: Path, began: float, jobs: int) -> Result:
     config = settings.train
     folder = Path(settings.data.folder).expanduser()
     parts = {name: _read(folder / f"{name}.jsonl") for name in corpus.SPLITS}
@@ -108,14 +113,14 @@ def _carry_out(settings: Recipe, script: Path, run: Path, began: float) -> Resul
     card = _card(settings, script)
     (run / "left_out.txt").unlink(missing_ok=True)
     augmenter = Augmenter(settings.augment, settings.features)
-    examples = _load(parts["train"], card, config, settings.augment.touches_sound, run / "cache.train", "train")
+    examples = _load(parts["train"], card, settings.augment.touches_sound, folder, run, "train", jobs)
     parent = _parent(config.init_from, run)
     if parent and parent.card.features == card.features and parent.card.statistics:
         card = replace(card, statistics=parent.card.statistics)
     else:
         card = replace(card, statistics=card.extractor.measure(_statics(examples, card.extractor)))
     model = AcousticModel(settings.model, card.features.num_features, len(card.tokenizer))
-    dev = _load(parts["dev"] or parts["train"], card, config, False, run / "cache.dev", "dev")
+    dev = _load(parts["dev"] or parts["train"], card, False, folder, run, "dev", jobs)
     print(f"{model.num_weights} weights, {len(examples)} utterances to train on, {len(dev)} to choose by; "
           f"in {run}", file=sys.stderr)  # fmt: skip
     try:
@@ -133,11 +138,6 @@ def _carry_out(settings: Recipe, script: Path, run: Path, began: float) -> Resul
             _export_best(model, card, run)
         print(f"to continue: asr-train --resume {run}", file=sys.stderr)
         raise
-    finally:
-        del examples, dev
-        for cache in run.glob("cache.*"):
-            with suppress(OSError):  # Windows keeps what is still mapped
-                cache.unlink()
     _export_best(model, card, run)
     return _test(parts, run, model.num_weights, began)
 
@@ -180,15 +180,18 @@ def _read(path: Path) -> list[Utterance]:
 
 
 def _load(
-    utterances: list[Utterance], card: ModelCard, config: train.TrainConfig, keep_sound: bool, cache: Path, part: str
+    utterances: list[Utterance], card: ModelCard, keep_sound: bool, folder: Path, run: Path, part: str, jobs: int
 ) -> list[Example]:
+    def progress(made: Iterable[Any]) -> Iterable[Any]:
+        return tqdm(made, f"reading the {part} part", len(utterances), leave=False, disable=None, unit="utterance")
+
     examples, left_out = dataset.load(
         utterances, FeatureExtractor(card.features), card.tokenizer, card.text,
-        keep_sound=keep_sound, memory_mb=config.memory_mb, cache=cache,
+        keep_sound=keep_sound, cache=folder / "cache", name=part, jobs=jobs, progress=progress,
     )  # fmt: skip
     if left_out:
         print("\n".join([f"{part}: {line}" for line in corpus.describe(left_out)]), file=sys.stderr)
-        with (cache.parent / "left_out.txt").open("a", encoding="utf-8") as file:
+        with (run / "left_out.txt").open("a", encoding="utf-8") as file:
             file.writelines(f"{part}\t{item.id}\t{item.reason}\n" for item in left_out)
     if not examples:
         reason = f"; {left_out[0].id}: {left_out[0].reason}" if left_out else ""

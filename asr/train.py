@@ -61,11 +61,9 @@ class TrainConfig:
     the mean of all steps at first, then one that forgets exponentially; 0: the last weights alone."""
     shards: int = 2
     """Parts of a batch that are computed side by side, one core each; another number rounds differently."""
-    memory_mb: float = 4096.0
-    """A corpus larger than this is mapped into memory from a file in the run's folder."""
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size", "learning_rate", "clip_norm", "shards", "memory_mb"):
+        for name in ("epochs", "batch_size", "learning_rate", "clip_norm", "shards"):
             if getattr(self, name) <= 0:
                 raise ValueError(f"train.{name} must be above 0, not {getattr(self, name)}")
         for name in ("warmup", "averaging"):

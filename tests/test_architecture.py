@@ -29,8 +29,9 @@ ALLOWED = {
     "data.manifest": {"audio", "features"},
     "data.augment": {"audio", "features"},
     "data.synth": {"audio"},
+    "data.cache": {"features", "data.manifest"},
     "data.corpus": {"audio", "data.manifest"},
-    "data.dataset": {"audio", "ctc", "features", "text", "data.manifest", "data.augment"},
+    "data.dataset": {"audio", "ctc", "features", "text", "data.manifest", "data.augment", "data.cache"},
     "decode.greedy": {"ctc"},
     "export": {"checkpoint", "model"},
     "train": {"checkpoint", "ctc", "score.__init__", "model", "data.dataset", "decode.greedy"},
@@ -57,7 +58,7 @@ OWNERS = {
     "num2words": {"score.normalise"},
     "pydantic": {"recipe"},
     "yaml": {"recipe"},
-    "tqdm": {"train"},
+    "tqdm": {"train", "run"},
     "espeakng_loader": {"data.synth"},
 }
 EVERYWHERE = {"numpy"}

@@ -1,4 +1,6 @@
+import os
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -129,13 +131,82 @@ def test_an_empty_transcript_says_that_nobody_speaks(utterances):
     assert sorted(batch.token_lengths.tolist()) == [0, len(examples[1].tokens)]
 
 
-def test_a_large_corpus_is_mapped_from_a_file(utterances, tmp_path):
-    in_memory, _ = load(utterances, keep_sound=True)
-    mapped, _ = load(utterances, keep_sound=True, memory_mb=0.001, cache=tmp_path / "cache")
-    assert all(isinstance(example.source, np.memmap) for example in mapped)
-    assert len({id(example.source.base) for example in mapped}) <= 2, "one map, not a file handle for each utterance"
-    pairs = zip(batches(in_memory, EVERYTHING).epoch(1), batches(mapped, EVERYTHING).epoch(1), strict=True)
-    assert all(same(one, other) for one, other in pairs)
+@pytest.mark.parametrize("keep_sound", [True, False])
+def test_a_cache_is_mapped_and_changes_nothing(utterances, tmp_path, keep_sound):
+    in_memory, _ = load(utterances, keep_sound=keep_sound)
+    for _ in range(2):
+        mapped, _ = load(utterances, keep_sound=keep_sound, cache=tmp_path)
+        assert all(isinstance(example.source, np.memmap) for example in mapped)
+        assert len({id(example.source.base) for example in mapped}) <= 2, "one map, not a file handle for each"
+        pairs = zip(batches(in_memory, EVERYTHING).epoch(1), batches(mapped, EVERYTHING).epoch(1), strict=True)
+        assert all(same(one, other) for one, other in pairs)
+
+
+class TestCache:
+    @pytest.fixture
+    def copies(self, utterances, tmp_path):
+        made = []
+        for utterance in utterances[:5]:
+            path = tmp_path / f"{utterance.id}.wav"
+            path.write_bytes(Path(utterance.audio).read_bytes())
+            made.append(replace(utterance, audio=str(path)))
+        return made
+
+    def read(self, utterances, folder, monkeypatch, config=CONFIG, **settings):
+        """Examples, and how many utterances were read from their files to make them."""
+        count = 0
+
+        def counted(*args, **kwargs):
+            nonlocal count
+            count += 1
+            return original(*args, **kwargs)
+
+        original = manifest.read_waveform
+        with monkeypatch.context() as patch:
+            patch.setattr(manifest, "read_waveform", counted)
+            examples, left_out = dataset.load(
+                utterances, FeatureExtractor(config), Tokenizer(TEXT.alphabet), TEXT, cache=folder, **settings
+            )
+        return examples, left_out, count
+
+    def test_is_used_again_when_nothing_changed(self, copies, tmp_path, monkeypatch):
+        folder = tmp_path / "cache"
+        assert self.read(copies, folder, monkeypatch)[2] == 5
+        assert self.read(copies, folder, monkeypatch)[2] == 0
+        later = replace(CONFIG, deltas=2, mean="corpus", stack=2)
+        assert self.read(copies, folder, monkeypatch, later)[2] == 0, "these settings come after the cepstra"
+
+    def test_is_made_anew_when_settings_or_sound_did(self, copies, tmp_path, monkeypatch):
+        folder = tmp_path / "cache"
+        before = self.read(copies, folder, monkeypatch)[0]
+        changed, _, count = self.read(copies, folder, monkeypatch, replace(CONFIG, num_filters=20))
+        assert count == 5 and not np.array_equal(changed[0].source, before[0].source)
+        with Path(copies[0].audio).open("r+b") as file:
+            file.seek(2000)
+            file.write(b"xyz" * 100)
+        os.utime(copies[0].audio, ns=(1, 1))
+        examples, _, count = self.read(copies, folder, monkeypatch, replace(CONFIG, num_filters=20))
+        assert count == 5 and not np.array_equal(examples[0].source, changed[0].source)
+        assert len(list(folder.iterdir())) == 2, "the old files are gone"
+
+    def test_what_could_not_be_read_is_named_again(self, copies, tmp_path, monkeypatch):
+        broken = [*copies, Utterance("gone", "a", str(tmp_path / "gone.wav"))]
+        first, second = (self.read(broken, tmp_path / "cache", monkeypatch) for _ in range(2))
+        assert [item.id for item in first[1]] == ["gone"] and first[1] == second[1]
+
+    def test_an_interrupted_writer_leaves_nothing_to_believe(self, copies, tmp_path, monkeypatch):
+        folder = tmp_path / "cache"
+
+        def interrupted(made):
+            for number, item in enumerate(made):
+                if number == 3:
+                    raise KeyboardInterrupt
+                yield item
+
+        with pytest.raises(KeyboardInterrupt):
+            self.read(copies, folder, monkeypatch, progress=interrupted)
+        assert not list(folder.iterdir())
+        assert self.read(copies, folder, monkeypatch)[2] == 5
 
 
 def test_what_cannot_be_learned_from_is_named_with_its_reason(utterances, tmp_path):

@@ -4,7 +4,7 @@ import hashlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,11 +14,13 @@ import numpy.typing as npt
 from asr import audio, ctc
 from asr.data import manifest
 from asr.data.augment import Augmenter
+from asr.data.cache import Source, digest, sources
 from asr.data.manifest import LeftOut, ManifestError, Utterance
-from asr.features import FeatureExtractor, Frames, pad
+from asr.features import FeatureConfig, FeatureExtractor, Frames, pad
 from asr.text import TextConfig, TextError, Tokenizer
 
 _POOL = 30  # batches shuffled together before they are sorted by length: random enough, and padding stays small
+_KEPT_BYTES = 1 << 30  # of perturbed cepstra in memory: some 50 hours; the rest of a larger corpus is made each time
 _AHEAD = 4  # batches made before they are asked for
 Item = TypeVar("Item")
 Made = TypeVar("Made")
@@ -69,57 +71,62 @@ def load(
     text: TextConfig,
     *,
     keep_sound: bool = False,
-    memory_mb: float = 4096,
     cache: Path | None = None,
+    name: str = "train",
+    jobs: int = 2,
+    progress: Callable[[Iterable[Source | LeftOut]], Iterable[Source | LeftOut]] = lambda made: made,
 ) -> tuple[list[Example], list[LeftOut]]:
     """Read utterances into examples; those that cannot be learned from come back named, with the reason.
 
     A transcript of no characters at all, not even spaces, says that nobody speaks: silence and noise are learned too.
 
-    `keep_sound` keeps waveforms rather than cepstra, for augmentation. Where the whole would take more than
-    `memory_mb`, it is written to the file `cache` and mapped into memory.
+    `keep_sound` keeps waveforms rather than cepstra, for augmentation. With a folder `cache` they are kept there under
+    `name` and mapped into memory, in this run and in the next; `jobs` threads make them, and `progress` wraps what
+    they make.
     """
     config = extractor.config
+    is_sound = keep_sound and config.source == "audio"
 
-    def one(utterance: Utterance) -> Example | LeftOut:
+    def one(utterance: Utterance) -> Source | LeftOut:
         try:
-            normalised = text.normalise(utterance.text)
-            tokens = np.array(tokenizer.encode(normalised), dtype=np.int64)
-            if not len(tokens) and utterance.text:
-                return LeftOut(utterance.id, f"empty transcript: nothing is left of {utterance.text!r}")
-            source: npt.NDArray[Any]
-            if keep_sound and config.source == "audio":
+            if is_sound:
                 waveform = manifest.read_waveform(utterance, config.sample_rate)
-                source = np.clip(np.rint(waveform * 32768), -32768, 32767).astype(np.int16)
-                num_frames = config.num_frames(len(source))
-            else:
-                source = manifest.load_frames(utterance, extractor).astype(np.float32, copy=False)
-                num_frames = len(source)
-        except TextError as error:
-            return LeftOut(utterance.id, f"outside the alphabet: {error} (in {utterance.text!r})")
+                return np.clip(np.rint(waveform * 32768), -32768, 32767).astype(np.int16)
+            return manifest.load_frames(utterance, extractor).astype(np.float32, copy=False)
         except (audio.AudioError, ManifestError) as error:
             return LeftOut(utterance.id, f"unreadable audio: {error}")
-        num_frames = config.num_stacked(num_frames)
-        if ctc.min_frames(tokens) > num_frames:
-            return LeftOut(utterance.id, f"transcript too long for its sound: {normalised!r} needs "
-                                         f"{ctc.min_frames(tokens)} frames, there are {num_frames}")  # fmt: skip
-        return Example(utterance.id, normalised, tokens, source)
 
-    bytes_per_s = (
-        2 * config.sample_rate if keep_sound and config.source == "audio" else 4000 / config.hop_ms * config.num_cepstra
-    )
-    is_large = sum(utterance.duration_s for utterance in utterances) * bytes_per_s > memory_mb * 1e6
-    results = ahead(one, utterances, depth=64)
-    if is_large and cache:
-        results = _shelved(results, cache)
+    def make() -> Iterable[Source | LeftOut]:
+        return progress(ahead(one, utterances, depth=32 * jobs, threads=jobs))
+
+    kind = f"{name}-{'sound' if is_sound else 'cepstra'}"
+    made = sources(cache, kind, digest(utterances, config, is_sound=is_sound), make) if cache else make()
     examples: list[Example] = []
     left_out: list[LeftOut] = []
-    for result in results:
+    for utterance, source in zip(utterances, made, strict=True):
+        result = source if isinstance(source, LeftOut) else _example(utterance, source, config, tokenizer, text)
         if isinstance(result, LeftOut):
             left_out.append(result)
         else:
             examples.append(result)
     return examples, left_out
+
+
+def _example(
+    utterance: Utterance, source: Source, config: FeatureConfig, tokenizer: Tokenizer, text: TextConfig
+) -> Example | LeftOut:
+    try:
+        normalised = text.normalise(utterance.text)
+        tokens = np.array(tokenizer.encode(normalised), dtype=np.int64)
+    except TextError as error:
+        return LeftOut(utterance.id, f"outside the alphabet: {error} (in {utterance.text!r})")
+    if not len(tokens) and utterance.text:
+        return LeftOut(utterance.id, f"empty transcript: nothing is left of {utterance.text!r}")
+    num_frames = config.num_stacked(config.num_frames(len(source)) if source.ndim == 1 else len(source))
+    if ctc.min_frames(tokens) > num_frames:
+        return LeftOut(utterance.id, f"transcript too long for its sound: {normalised!r} needs "
+                                     f"{ctc.min_frames(tokens)} frames, there are {num_frames}")  # fmt: skip
+    return Example(utterance.id, normalised, tokens, source)
 
 
 class Batches:
@@ -140,6 +147,7 @@ class Batches:
         self.augmenter = augmenter
         self.seed = seed
         self._kept: dict[int, tuple[int, Frames]] = {}
+        self._kept_bytes = 0
         self._lengths = np.array([len(example.source) for example in examples])
 
     def __len__(self) -> int:
@@ -192,7 +200,8 @@ class Batches:
         least = config.window + (needed - 1) * config.hop
         waveform = augmenter.waveform(example.source * np.float32(1 / 32768), rng, least)
         static = self.extractor.static(waveform)
-        if augmenter.config.renew > 1:
+        if augmenter.config.renew > 1 and (kept or self._kept_bytes < _KEPT_BYTES):
+            self._kept_bytes += static.nbytes - (kept[1].nbytes if kept else 0)
             self._kept[index] = turn, static
         return static
 
@@ -222,27 +231,3 @@ def ahead(make: Callable[[Item], Made], items: Sequence[Item], *, depth: int, th
         finally:
             for future in waiting:
                 future.cancel()
-
-
-def _shelved(results: Iterable[Example | LeftOut], cache: Path) -> Iterator[Example | LeftOut]:
-    """The same results with the sources of the examples in the file `cache`, which is mapped into memory once."""
-    places: list[tuple[Example, int] | LeftOut] = []
-    cache.parent.mkdir(parents=True, exist_ok=True)
-    with cache.open("wb") as file:
-        for result in results:
-            if isinstance(result, LeftOut):
-                places.append(result)
-                continue
-            file.write(bytes(-file.tell() % 8))  # alignment
-            shape_only = np.broadcast_to(np.zeros((), result.source.dtype), result.source.shape)
-            places.append((replace(result, source=shape_only), file.tell()))
-            file.write(np.ascontiguousarray(result.source).data)
-    mapped = np.memmap(cache, np.uint8, "r")
-    for place in places:
-        if isinstance(place, LeftOut):
-            yield place
-        else:
-            example, start = place
-            nbytes = example.source.size * example.source.itemsize
-            source = mapped[start : start + nbytes].view(example.source.dtype).reshape(example.source.shape)
-            yield replace(example, source=source)
