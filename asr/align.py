@@ -51,16 +51,16 @@ def align(log_probs: npt.NDArray[np.floating[Any]], tokens: Sequence[int]) -> li
     state = len(states) - 1 if best[-1, -1] >= best[-1, -2] else len(states) - 2
     if best[-1, state + 2] == -np.inf:
         raise AlignError("no path through these frames spells the transcript")
-    path = np.empty(len(log_probs), np.int64)
-    for frame in range(len(log_probs) - 1, -1, -1):
-        path[frame] = state
-        before = best[frame - 1, state : state + 3]  # from two states before, from one, from the same
-        steps = 3 if skips[state] == 0 else 2
-        state -= int(np.argmax(before[::-1][:steps]))
+    # Where each state was best entered from, all frames at once: 0 itself, 1 its neighbour, 2 the one before.
+    entered = np.argmax([best[:-1, 2:], best[:-1, 1:-1], best[:-1, :-2] + skips], axis=0).tolist()
+    path = [state]
+    for steps in reversed(entered):
+        path.append(path[-1] - steps[path[-1]])
+    starts = {state: frame for frame, state in reversed([*enumerate(reversed(path))])}
+    ends = {state: frame + 1 for frame, state in enumerate(reversed(path))}
     spans = []
     for place, token in enumerate(tokens):
-        frames = np.flatnonzero(path == 2 * place + 1)
-        start, end = int(frames[0]), int(frames[-1]) + 1
+        start, end = starts[2 * place + 1], ends[2 * place + 1]
         spans.append(TokenSpan(int(token), start, end, float(log_probs[start:end, token].mean())))
     return spans
 

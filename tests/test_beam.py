@@ -196,7 +196,7 @@ class TestEmissions:
     def test_those_that_do_not_sum_to_one_are_an_error(self, decoder):
         good = oracles.random_log_probs(5, 4)
         for bad in (good * 2, np.exp(good), np.zeros((5, 4)), np.full((5, 4), np.nan), np.full((5, 4), -np.inf)):
-            with pytest.raises(DecodeError, match="frame 0 .* not to 1"):
+            with pytest.raises(DecodeError, match=r"frame 0 .* not to 1"):
                 decoder(bad)
         padded = np.vstack([good, np.zeros((2, 4))])
         with pytest.raises(DecodeError, match="frame 5"):

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from asr import align
 from asr.align import TokenSpan
+from asr.text import BLANK
 
 _SUREST = 16.0  # log-odds are cut here and at its negative: float32 knows no surer
 
@@ -44,7 +45,7 @@ def log_odds(
 
     The probability of a word is that which the frames between its neighbouring spaces give to its spelling, summed
     over all paths and against any other spelling (Graves et al. 2006, equation 8): no lexicon and no language model
-    can make it likelier.
+    can make it likelier. More spaces before and after the word are no other spelling.
     """
     words = word_spans(spans, space)
     if not words:
@@ -55,20 +56,26 @@ def log_odds(
             ends.append(span.start_frame)
             starts.append(span.end_frame)
     ends.append(len(log_probs))
-    totals = _forward(log_probs, [[span.token for span in word] for word in words], starts, ends)
+    probability = np.exp(log_probs, dtype=np.float64)
+    around = probability[:, BLANK] + (0.0 if space is None else probability[:, space])
+    totals = _forward(probability, around, [[span.token for span in word] for word in words], starts, ends)
     with np.errstate(divide="ignore"):
         odds = np.log(totals) - np.log1p(-np.minimum(totals, 1 - 1e-12))
-    return np.clip(odds, -_SUREST, _SUREST)
+    return np.asarray(np.clip(odds, -_SUREST, _SUREST))
 
 
 def _forward(
-    log_probs: npt.NDArray[np.floating[Any]], words: Sequence[Sequence[int]], starts: Sequence[int], ends: Sequence[int]
+    probability: npt.NDArray[np.float64],
+    around: npt.NDArray[np.float64],
+    words: Sequence[Sequence[int]],
+    starts: Sequence[int],
+    ends: Sequence[int],
 ) -> npt.NDArray[np.float64]:
     """Probability that frames [start, end) spell each word: (N,). All words advance together, a frame at a time.
 
-    Shorter stretches are followed by frames that are surely blank, which keep every path as it is.
+    `around` (T,) is the probability of what may stand before and after a word. Shorter stretches are followed by
+    frames that are surely blank, which keep every path as it is.
     """
-    probability = np.exp(log_probs, dtype=np.float64)
     num_frames = max(end - start for start, end in zip(starts, ends, strict=True))
     num_states = 2 * max(map(len, words)) + 1
     emitted = np.zeros((num_frames, len(words), num_states))
@@ -78,6 +85,7 @@ def _forward(
     for place, (word, start, end) in enumerate(zip(words, starts, ends, strict=True)):
         states = align.extended(word)
         emitted[: end - start, place, : len(states)] = probability[start:end, states]
+        emitted[: end - start, place, [0, len(states) - 1]] = around[start:end, None]
         emitted[: end - start, place, len(states) :] = 0.0
         skips[place, : len(states)] = align.may_skip(states)
     paths = np.zeros((len(words), num_states + 2))
@@ -90,29 +98,24 @@ def _forward(
 
 
 def fit(log_odds: npt.NDArray[np.float64], is_right: npt.NDArray[np.bool_]) -> Calibration:
-    """Logistic regression of right or wrong (N,) on log-odds (N,), by Newton's method.
+    """Logistic regression of right or wrong (N,) on log-odds (N,), by Newton's method (Platt 1999).
 
-    As in Platt 1999 the targets are (R + 1) / (R + 2) and 1 / (W + 2) of R right and W wrong ones, so that a few
-    words that are all right do not make it infinitely sure. The slope is never negative.
+    A Gaussian prior around Calibration() keeps a part where nothing is wrong from teaching that every word is right,
+    whatever its log-odds.
     """
-    right, wrong = int(is_right.sum()), int((~is_right).sum())
-    if not len(is_right):
-        return Calibration()
-    targets = np.where(is_right, (right + 1) / (right + 2), 1 / (wrong + 2))
-    weights = np.zeros(2)
-    inputs = np.stack([log_odds / _SUREST, np.ones(len(log_odds))])
-    for _ in range(50):
+    prior, precision = np.array([1.0, 0.0]), np.array([4.0, 0.1])
+    weights = prior.copy()
+    inputs = np.stack([log_odds, np.ones(len(log_odds))])
+    for _ in range(100):
         guess = 1 / (1 + np.exp(-(weights @ inputs)))
-        gradient = inputs @ (guess - targets) + 1e-3 * weights
-        curvature = (inputs * (guess * (1 - guess))) @ inputs.T + 1e-3 * np.eye(2)
+        gradient = inputs @ (guess - is_right) + precision * (weights - prior)
+        curvature = (inputs * (guess * (1 - guess))) @ inputs.T + np.diag(precision)
         step = np.linalg.solve(curvature, gradient)
-        weights = weights - step * min(1.0, 5 / max(float(np.abs(step).max()), 1e-9))
+        # Newton's step may be far too long where the sigmoid is flat.
+        weights = weights - step * min(1.0, 0.5 / max(float(np.abs(step).max()), 1e-9))
         if np.abs(step).max() < 1e-8:
             break
-    if weights[0] < 0:
-        share = float(targets.mean())
-        return Calibration(0.0, math.log(share / (1 - share)))
-    return Calibration(round(float(weights[0]) / _SUREST, 6), round(float(weights[1]), 6))
+    return Calibration(round(max(0.0, float(weights[0])), 6), round(float(weights[1]), 6))
 
 
 def calibration_error(

@@ -11,7 +11,7 @@ from asr.decode.hypothesis import DecodeError, Decoder
 from asr.decode.lexicon import Lexicon
 from asr.text import TextConfig, Tokenizer
 
-LM_WEIGHT, WORD_BONUS = 0.5, 1.5
+LM_WEIGHT, WORD_BONUS, BEAM_WIDTH = 0.5, 1.5, 50
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class DecoderConfig:
     hotwords: str | Path | None = None
     """Words and phrases that are likelier here, one on a line, each with a tab and its boost where wanted."""
     beam_width: int | None = None
-    """Prefixes that are kept; None: 50."""
+    """Prefixes that are kept; None: BEAM_WIDTH."""
     lm_weight: float | None = None
     """None: what was tuned for the model, else LM_WEIGHT."""
     word_bonus: float | None = None
@@ -80,18 +80,23 @@ class Knowledge:
                                       "it is never heard; add it there")  # fmt: skip
         return cls(config, tokenizer, Lexicon(words, tokenizer) if words is not None else None, model, hot)
 
+    def weights(self, lm_weight: float | None, word_bonus: float | None) -> tuple[float, float]:
+        """Weight of the language model and bonus of a word: the configuration's, else these, else the defaults."""
+        config = self.config
+        choices = ((config.lm_weight, lm_weight, LM_WEIGHT),
+                   (config.word_bonus, word_bonus, WORD_BONUS if self.lm else 0.0))  # fmt: skip
+        first, second = (next(value for value in values if value is not None) for values in choices)
+        return first, second
+
     def decoder(self, lm_weight: float | None = None, word_bonus: float | None = None) -> Decoder:
-        """The decoder; the weights are those of the configuration, where it has none these, else the defaults."""
+        """The decoder, with the `weights` that follow from these."""
         config = self.config
         if config.decoder == "greedy":
             return Greedy(self.tokenizer)
-        defaults = (LM_WEIGHT, WORD_BONUS if self.lm else 0.0)
-        chosen = [next(value for value in values if value is not None)
-                  for values in zip((config.lm_weight, config.word_bonus), (lm_weight, word_bonus), defaults,
-                                    strict=True)]  # fmt: skip
-        width = {} if config.beam_width is None else {"beam_width": config.beam_width}
+        lm_weight, word_bonus = self.weights(lm_weight, word_bonus)
         return BeamSearch(self.tokenizer, lexicon=self.lexicon, lm=self.lm, hotwords=self.hotwords,
-                          lm_weight=chosen[0], word_bonus=chosen[1], nbest=config.nbest, **width)  # fmt: skip
+                          beam_width=config.beam_width or BEAM_WIDTH, lm_weight=lm_weight, word_bonus=word_bonus,
+                          nbest=config.nbest)  # fmt: skip
 
 
 def _is_spelled(word: str, text: TextConfig) -> bool:

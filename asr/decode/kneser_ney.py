@@ -1,5 +1,6 @@
 """Interpolated modified Kneser-Ney estimation of n-gram models (Chen & Goodman 1999, section 3)."""
 
+import itertools
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
@@ -71,7 +72,7 @@ def _counts(sentences: Iterable[Sequence[str]], order: int) -> list[Counter[Ngra
 def _adjusted(counts: list[Counter[Ngram]]) -> list[Counter[Ngram]]:
     """Below the highest order: how many words each n-gram follows, but for those at <s>, which follow none."""
     adjusted = []
-    for table, longer in zip(counts, counts[1:], strict=False):
+    for table, longer in itertools.pairwise(counts):
         follows = Counter(ngram[1:] for ngram in longer)
         adjusted.append(Counter({ngram: count if ngram[0] == BEGIN else follows[ngram]
                                  for ngram, count in table.items()}))  # fmt: skip

@@ -103,16 +103,19 @@ class HotWords:
 
 
 def read_words(path: str | Path, text: TextConfig) -> list[str]:
-    """Entries of a word list: a word or a phrase on each line, normalised, in order, once each.
+    """Entries of a lexicon: a word or a phrase on each line, normalised, in order, once each.
 
     Raises DecodeError naming file and line: no such file, not UTF-8, a character outside the alphabet, no word.
     """
-    words: dict[str, None] = {}
-    for number, line in _lines(path, "lexicon"):
-        words[_checked(path, number, line, text)] = None
+    words = list(dict.fromkeys(_spelled(path, number, line, text) for number, line in _lines(path, "lexicon")))
     if not words:
         raise DecodeError(f"{path}: no words in this lexicon")
-    return list(words)
+    return words
+
+
+def read_list(path: str | Path, text: TextConfig) -> list[str]:
+    """The lines of a lexicon normalised, whatever they are spelled with; raises DecodeError as `read_words` does."""
+    return [text.normalise(line) for _, line in _lines(path, "lexicon")]
 
 
 def read_hotwords(path: str | Path, text: TextConfig, boost: float = BOOST) -> dict[str, float]:
@@ -121,7 +124,7 @@ def read_hotwords(path: str | Path, text: TextConfig, boost: float = BOOST) -> d
     Raises DecodeError as `read_words` does.
     """
     boosts: dict[str, float] = {}
-    for number, line in _lines(path, "hot words"):
+    for number, line in _lines(path, "file of hot words"):
         phrase, tab, value = line.partition("\t")
         try:
             own = float(value) if tab else boost
@@ -129,13 +132,13 @@ def read_hotwords(path: str | Path, text: TextConfig, boost: float = BOOST) -> d
             own = float("nan")
         if not 0 <= own < float("inf"):
             raise DecodeError(f"{path}, line {number}: the boost {value!r} is not a number of at least 0")
-        boosts[_checked(path, number, phrase, text)] = own
+        boosts[_spelled(path, number, phrase, text)] = own
     if not boosts:
         raise DecodeError(f"{path}: no words in this file of hot words")
     return boosts
 
 
-def _checked(path: str | Path, number: int, line: str, text: TextConfig) -> str:
+def _spelled(path: str | Path, number: int, line: str, text: TextConfig) -> str:
     word = text.normalise(line)
     try:
         if not Tokenizer(text.alphabet).encode(word):
@@ -147,7 +150,7 @@ def _checked(path: str | Path, number: int, line: str, text: TextConfig) -> str:
 
 def _lines(path: str | Path, what: str) -> Iterator[tuple[int, str]]:
     if not Path(path).is_file():
-        raise DecodeError(f"{path}: no such file of {what}" if what != "lexicon" else f"{path}: no such lexicon")
+        raise DecodeError(f"{path}: no such {what}")
     for number, line in enumerate(Path(path).read_bytes().splitlines(), start=1):
         try:
             decoded = line.decode("utf-8-sig" if number == 1 else "utf-8")

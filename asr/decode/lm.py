@@ -127,7 +127,7 @@ def read(path: str | Path) -> LanguageModel:
         with path.open("rb") as raw:
             packed = raw.read(2) == b"\x1f\x8b"
         with gzip.open(path, "rb") if packed else path.open("rb") as file:
-            lines = _Lines(io.TextIOWrapper(file, "utf-8", newline="\n"))  # type: ignore[arg-type]
+            lines = _Lines(io.TextIOWrapper(file, "utf-8", newline="\n"))
             try:
                 return _parse(lines)
             finally:
