@@ -15,29 +15,42 @@ ALLOWED = {
     "model": set(),
     "score": set(),
     "ctc": {"text"},
+    "align": {"ctc", "text"},
     "checkpoint": {"features", "text"},
     "data.manifest": {"audio", "features"},
     "data.augment": {"audio", "features"},
     "data.synth": {"audio"},
     "data.corpus": {"audio", "data.manifest"},
     "data.dataset": {"audio", "ctc", "features", "text", "data.manifest", "data.augment"},
-    "decode.greedy": {"ctc"},
+    "decode.hypothesis": set(),
+    "decode.greedy": {"ctc", "text", "decode.hypothesis"},
+    "decode.lexicon": {"text", "decode.hypothesis"},
+    "decode.lm": {"decode.hypothesis"},
+    "decode.kneser_ney": {"decode.hypothesis", "decode.lm"},
+    "decode.beam": {"text", "decode.hypothesis", "decode.lexicon", "decode.lm"},
+    "decode.confidence": {"align", "text"},
+    "decode.decoder": {"text", "decode.beam", "decode.greedy", "decode.hypothesis", "decode.lexicon", "decode.lm"},
     "export": {"checkpoint", "model"},
     "train": {"checkpoint", "ctc", "score", "model", "data.dataset", "decode.greedy"},
-    "transcribe": {"audio", "checkpoint", "features", "data.manifest", "decode.greedy"},
-    "evaluate": {"audio", "features", "score", "data.dataset", "data.manifest", "transcribe"},
+    "transcribe": {"align", "audio", "checkpoint", "features", "data.manifest", "decode.confidence", "decode.decoder",
+                   "decode.hypothesis"},
+    "formats": {"transcribe"},
+    "evaluate": {"audio", "features", "score", "data.dataset", "data.manifest", "decode.hypothesis", "transcribe"},
+    "tune": {"align", "checkpoint", "evaluate", "score", "transcribe", "data.manifest", "decode.confidence",
+             "decode.hypothesis"},
     "recipe": {"features", "model", "text", "train", "data.corpus", "data.augment"},
     "run": {"checkpoint", "evaluate", "export", "features", "model", "recipe", "score", "train", "transcribe",
             "data.augment", "data.corpus", "data.dataset", "data.manifest"},
-    "cli": {"audio", "checkpoint", "evaluate", "recipe", "run", "score", "transcribe", "data.manifest"},
-    "__init__": {"features", "score", "text", "transcribe", "data.manifest"},
+    "cli": {"audio", "checkpoint", "evaluate", "formats", "recipe", "run", "score", "text", "transcribe", "tune",
+            "data.manifest", "decode.decoder", "decode.kneser_ney", "decode.lexicon", "decode.lm"},
+    "__init__": {"features", "score", "text", "transcribe", "data.manifest", "decode.decoder"},
     "data.__init__": set(),
     "decode.__init__": set(),
 }  # fmt: skip
 
 OWNERS = {
     "torch": {"model", "ctc", "checkpoint", "export", "train"},
-    "onnx": {"export"},
+    "onnx": {"export", "checkpoint"},
     "onnxruntime": {"transcribe", "export"},
     "soundfile": {"audio"},
     "soxr": {"audio"},
@@ -127,5 +140,5 @@ def test_the_package_and_its_doors_cost_nothing(code):
 
 
 def test_transcribing_and_scoring_never_load_pytorch():
-    for code in ("import asr.transcribe, asr.evaluate, asr.data.corpus", "import asr.score"):
+    for code in ("import asr.transcribe, asr.evaluate, asr.tune, asr.formats, asr.data.corpus", "import asr.score"):
         assert not {name.partition(".")[0] for name in loaded(code)} & {"torch", "onnx", "pydantic", "yaml"}

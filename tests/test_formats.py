@@ -1,5 +1,6 @@
 """Each format is read back by a parser of its own grammar, and says what the transcript says."""
 
+import itertools
 import json
 import re
 
@@ -90,7 +91,7 @@ def test_textgrid(transcript):
     bounds = {float(value) for value in re.findall(r"^ *xmax = (\S+)$", text.partition("intervals:")[0], re.MULTILINE)}
     assert times[0][0] == 0 and bounds == {times[-1][1]} and times[-1][1] >= transcript.duration_s
     assert all(start < end for start, end in times)
-    assert all(end == start for (_, end), (start, _) in zip(times, times[1:], strict=False)), "no gaps"
+    assert all(end == start for (_, end), (start, _) in itertools.pairwise(times)), "no gaps"
     said = [(label.replace('""', '"'), start, end) for (*_, label), (start, end) in zip(intervals, times, strict=True)]
     assert [item for item in said if item[0]] == [(word.text, word.start_s, word.end_s) for word in transcript.words]
 

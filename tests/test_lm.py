@@ -71,9 +71,10 @@ class TestReading:
     @pytest.mark.parametrize("name", ["x.arpa", "x.arpa.gz"])
     def test_scores_back_off(self, tmp_path, name):
         model = read(tmp_path, ARPA, name)
-        for words, expected in [("a b", -0.1 - 0.2 - 0.3), ("b", -0.5 - 0.7 - 0.3), ("c a", -0.5 - 0.8 - 0.4 - 0.6 - 0.2 - 0.5),
-                                ("a zebra", -0.1 - 0.2 - 1.0 - 0.5), ("", -0.5 - 0.5)]:  # fmt: skip
-            assert model.score_sentence(words.split()) == pytest.approx(expected * math.log(10))
+        expected = {"a b": -0.1 - 0.2 - 0.3, "b": -0.5 - 0.7 - 0.3, "c a": -0.5 - 0.8 - 0.4 - 0.6 - 0.2 - 0.5,
+                    "a zebra": -0.1 - 0.2 - 1.0 - 0.5, "": -0.5 - 0.5}  # fmt: skip
+        for words, log_prob in expected.items():
+            assert model.score_sentence(words.split()) == pytest.approx(log_prob * math.log(10))
 
     def test_without_unk_an_unknown_word_is_next_to_impossible(self, tmp_path):
         model = read(tmp_path, ARPA.replace("-1.0\t<unk>\n", "").replace("1=6", "1=5"))
