@@ -25,20 +25,22 @@ class _Prefix:
     """
 
     __slots__ = ("bias", "blank", "children", "hot", "lexicon", "next_blank", "next_token", "offered", "parent",
-                 "since", "state", "token", "token_end")  # fmt: skip
+                 "state", "token", "token_end", "word")  # fmt: skip
 
-    def __init__(self, parent: "_Prefix | None", token: int) -> None:
+    def __init__(
+        self, parent: "_Prefix | None", token: int, word: str, lexicon: int, state: State, hot: Any, bias: float
+    ) -> None:
         self.parent = parent
         self.token = token
+        self.word = word  # what is spelled of the word that has begun
+        self.lexicon = lexicon
+        self.state = state
+        self.hot = hot
+        self.bias = bias
         self.children: dict[int, tuple[_Prefix, float]] = {}  # with the factor that their last token costs
         self.blank = self.token_end = 0.0  # paths that end in a blank, and in the last token
         self.next_blank = self.next_token = 0.0
         self.offered = False  # whether it is among the prefixes of the next frame
-        self.bias = 0.0
-        self.since = 0  # tokens of the word that is being spelled
-        self.state: State = ()
-        self.lexicon = Lexicon.START
-        self.hot = HotWords.START
 
 
 class BeamSearch:
@@ -83,7 +85,10 @@ class BeamSearch:
         self._is_character = lm is not None and lm.is_character(has_space=self._space > 0)
         self._hot = HotWords(hotwords, tokenizer) if hotwords else None
         # No token can make a prefix likelier by more than this: what is too bad even so need not be looked at.
-        self._most = math.exp(max(0.0, word_bonus) + (self._hot.most if self._hot else 0.0))
+        self._most = np.full(len(tokenizer), math.exp(self._hot.most if self._hot else 0.0))
+        if self._space > 0:
+            self._most[self._space] *= math.exp(max(0.0, word_bonus))
+        self._is_plain = self._hot is None and not (self._lm and self._is_character)
 
     def __call__(self, log_probs: Emission) -> list[Hypothesis]:
         """log_probs (T, V) -> up to `nbest` hypotheses with different texts, best first.
@@ -107,75 +112,71 @@ class BeamSearch:
         """The prefixes after the last frame, scaled, and the logarithm of their scale."""
         root = self._root()
         beam, log_scale, floor = [root], 0.0, math.exp(-threshold)
-        space, lexicon, most = self._space, self._lexicon, self._most
-        lexicon_steps = lexicon.steps if lexicon else None
-        for row, tokens, log_blank in _frames(probability, self.blank_skip, floor / most):
+        space, lexicon = self._space, self._lexicon
+        steps: dict[int, int] | None = None
+        for row, tokens, log_blank in _frames(probability, self.blank_skip, floor, self._most):
             if row is None:  # a stretch of blanks
                 log_scale += log_blank
                 for prefix in beam:
                     prefix.blank += prefix.token_end
                     prefix.token_end = 0.0
                 continue
-            p_blank, best, fresh = row[BLANK], 0.0, []
+            p_blank, best = row[BLANK], 0.0
             for prefix in beam:
                 p_end = prefix.token_end
                 total = prefix.blank + p_end
-                prefix.next_blank = total * p_blank
                 token = prefix.token
-                prefix.next_token = (total if token == space else p_end) * row[token]
+                prefix.next_blank = stay = total * p_blank
+                prefix.next_token = again = (total if token == space else p_end) * row[token]
                 prefix.offered = True
-                here = prefix.next_blank + prefix.next_token
-                if here > best:
-                    best = here
+                if stay + again > best:
+                    best = stay + again
+            fresh = []
             for prefix in beam:
                 total = prefix.blank + prefix.token_end
                 last, children = prefix.token, prefix.children
                 cut = best * floor
-                steps = lexicon_steps(prefix.lexicon) if lexicon_steps else None
-                for token in tokens:
-                    mass = total * row[token]
-                    if mass * most < cut:
+                if lexicon:
+                    steps = lexicon.steps(prefix.lexicon)
+                for token, p_token, reach in tokens:
+                    if total * reach < cut:
                         break
+                    mass = total * p_token
                     if token == last:
                         if token == space:
                             continue  # a second space changes nothing, and has been counted above
-                        mass = prefix.blank * row[token]
-                    if steps is not None and token not in steps:
-                        continue
+                        mass = prefix.blank * p_token
                     known = children.get(token)
                     if known is None:
-                        known = children[token] = self._extended(prefix, token)
+                        if steps is not None and token not in steps:
+                            continue
+                        known = children[token] = self._extended(prefix, token, steps[token] if steps else 0)
                     child, factor = known
                     mass *= factor
-                    child.next_token += mass
-                    if not child.offered:
-                        if child.next_token < cut:
-                            child.next_token = 0.0
-                            continue
+                    if child.offered:
+                        child.next_token += mass
+                    elif mass >= cut:
+                        child.next_token = mass
                         child.offered = True
                         fresh.append(child)
                     if mass > best:
                         best = mass
-            beam = self._pruned(beam + fresh, beam_width, best * floor)
-            scale = max(prefix.blank + prefix.token_end for prefix in beam)
-            if not scale:
+            if not best:
                 raise DecodeError("the emission gives no probability to anything that could be said")
-            log_scale += math.log(scale)
-            for prefix in beam:
-                prefix.blank /= scale
-                prefix.token_end /= scale
+            log_scale += math.log(best)
+            beam = self._pruned(beam + fresh, beam_width, best, floor)
         return beam, log_scale
 
     @staticmethod
-    def _pruned(offered: list[_Prefix], beam_width: int, cut: float) -> list[_Prefix]:
-        """Those that go on to the next frame; the others are forgotten, and may come back."""
-        kept = []
+    def _pruned(offered: list[_Prefix], beam_width: int, scale: float, floor: float) -> list[_Prefix]:
+        """Those that go on to the next frame, scaled; the others are forgotten, and may come back."""
+        kept, cut = [], scale * floor
         for prefix in offered:
             blank, token_end = prefix.next_blank, prefix.next_token
             prefix.next_blank = prefix.next_token = 0.0
             prefix.offered = False
             if blank + token_end >= cut:
-                prefix.blank, prefix.token_end = blank, token_end
+                prefix.blank, prefix.token_end = blank / scale, token_end / scale
                 kept.append(prefix)
         if len(kept) > beam_width:
             kept.sort(key=lambda prefix: prefix.blank + prefix.token_end, reverse=True)
@@ -184,43 +185,30 @@ class BeamSearch:
 
     def _root(self) -> _Prefix:
         # An utterance begins as if after a space: another space changes nothing.
-        root = _Prefix(None, self._space if self._space > 0 else BLANK)
+        token = self._space if self._space > 0 else BLANK
+        state = self._lm.begin if self._lm else ()
+        root = _Prefix(None, token, "", Lexicon.START, state, HotWords.START, 0.0)
         root.blank = 1.0
-        if self._lm:
-            root.state = self._lm.begin
         return root
 
-    def _extended(self, prefix: _Prefix, token: int) -> tuple[_Prefix, float]:
+    def _extended(self, prefix: _Prefix, token: int, lexicon: int) -> tuple[_Prefix, float]:
         """The prefix with one more token, and the factor that the token costs beside its acoustic probability."""
-        child = _Prefix(prefix, token)
         is_space = token == self._space
-        child.since = 0 if is_space else prefix.since + 1
-        child.state = prefix.state
-        if self._lexicon:
-            child.lexicon = self._lexicon.steps(prefix.lexicon)[token]
-        step = 0.0
-        if is_space:
-            step += self.word_bonus
+        word = "" if is_space else prefix.word + self.tokenizer.tokens[token]
+        if self._is_plain and not is_space:
+            return _Prefix(prefix, token, word, lexicon, prefix.state, prefix.hot, prefix.bias), 1.0
+        step = self.word_bonus if is_space else 0.0
+        state, hot = prefix.state, prefix.hot
         if self._lm and (is_space or self._is_character):
+            unit = prefix.word
             if self._is_character:
                 unit = SPACE if is_space else self.tokenizer.tokens[token]
-            else:
-                unit = self._last_word(prefix)
-            log_prob, child.state = self._lm.score(prefix.state, unit)
+            log_prob, state = self._lm.score(state, unit)
             step += self.lm_weight * log_prob
         if self._hot:
-            child.hot, completed = self._hot.step(prefix.hot, token, is_start=child.since == 1)
-            step += completed + self._hot.share(child.hot) - self._hot.share(prefix.hot)
-        child.bias = prefix.bias + step
-        return child, math.exp(step)
-
-    def _last_word(self, prefix: _Prefix) -> str:
-        letters = []
-        node: Any = prefix
-        for _ in range(prefix.since):
-            letters.append(node.token)
-            node = node.parent
-        return self.tokenizer.decode(letters[::-1])
+            hot, completed = self._hot.step(hot, token, is_start=len(word) == 1)
+            step += completed + self._hot.share(hot) - self._hot.share(prefix.hot)
+        return _Prefix(prefix, token, word, lexicon, state, hot, prefix.bias + step), math.exp(step)
 
     def _finished(self, beam: list[_Prefix], log_scale: float) -> list[Hypothesis]:
         """Hypotheses of the prefixes that may end here, those with the same words added up, best first."""
@@ -241,11 +229,11 @@ class BeamSearch:
     def _final_bias(self, prefix: _Prefix) -> float:
         """All that is added to the acoustic log-probability of a text that ends here."""
         bias, state = prefix.bias, prefix.state
-        if prefix.since:
+        if prefix.word:
             bias += self.word_bonus
         if self._lm:
-            if prefix.since and not self._is_character:
-                log_prob, state = self._lm.score(state, self._last_word(prefix))
+            if prefix.word and not self._is_character:
+                log_prob, state = self._lm.score(state, prefix.word)
                 bias += self.lm_weight * log_prob
             bias += self.lm_weight * self._lm.score_end(state)
         if self._hot:
@@ -261,24 +249,32 @@ class BeamSearch:
         return self.tokenizer.decode(tokens[::-1])
 
 
+_Row = tuple[list[float] | None, list[tuple[int, float, float]], float]
+
+
 def _frames(
-    probability: npt.NDArray[np.float64], blank_skip: float, floor: float
-) -> list[tuple[list[float] | None, list[int], float]]:
-    """What each frame can be: (probabilities by token, tokens worth a look from the likeliest on, 0), or for a
-    stretch of frames that are surely blank (None, [], log-probability of the stretch).
+    probability: npt.NDArray[np.float64], blank_skip: float, floor: float, most: npt.NDArray[np.float64]
+) -> list[_Row]:
+    """What each frame can be: probabilities by token, and the tokens worth a look as (token, its probability, the
+    same times the `most` that it may gain), best first; or, for a stretch of frames that are surely blank, None and
+    the stretch's log-probability.
     """
     is_blank = probability[:, BLANK] > blank_skip
     until = np.concatenate([[0.0], np.cumsum(np.log(np.where(is_blank, probability[:, BLANK], 1.0)))]).tolist()
     others = np.flatnonzero(~is_blank)
     rows = probability[others]
-    order = np.argsort(-rows, axis=1, kind="stable").tolist()
-    counts = (rows >= floor * rows.max(axis=1, keepdims=True)).sum(axis=1).tolist()
-    frames: list[tuple[list[float] | None, list[int], float]] = []
+    reach = rows * most
+    order = np.argsort(-reach, axis=1, kind="stable").tolist()
+    counts = (reach >= floor * rows.max(axis=1, keepdims=True)).sum(axis=1).tolist()
+    frames: list[_Row] = []
     previous = 0
-    for frame, row, tokens, count in zip(others.tolist(), rows.tolist(), order, counts, strict=True):
+    for frame, row, reached, tokens, count in zip(
+        others.tolist(), rows.tolist(), reach.tolist(), order, counts, strict=True
+    ):
         if frame > previous:
             frames.append((None, [], until[frame] - until[previous]))
-        frames.append((row, [token for token in tokens[:count] if token != BLANK], 0.0))
+        looked = [(token, row[token], reached[token]) for token in tokens[:count] if token != BLANK]
+        frames.append((row, looked, 0.0))
         previous = frame + 1
     if len(probability) > previous:
         frames.append((None, [], until[-1] - until[previous]))
