@@ -93,7 +93,9 @@ def write_card(path: Path, card: ModelCard) -> None:
         raise CheckpointError("to change a model file needs the package onnx: pip install 'asr[train]'") from None
     try:
         model = onnx.load_model_from_string(path.read_bytes())
-    except ValueError:
+    except OSError:
+        raise
+    except Exception:  # protobuf's errors share no base class with Python's
         raise CheckpointError(f"{path}: not an ONNX model") from None
     onnx.helper.set_model_props(model, card.to_metadata())
     part = path.with_name(path.name + ".part")

@@ -7,6 +7,7 @@ is named on stderr); 2 a mistake in what was asked, in one sentence; 130 interru
 import argparse
 import io
 import json
+import math
 import os
 import shlex
 import sys
@@ -228,8 +229,10 @@ def _tune(model: Path, recognizer: "Recognizer", utterances: "list[Utterance]") 
     card = recognizer.card
     write_card(model_file(model), replace(card, tuning={**card.tuning, tuned.kind: tuned.tuning}))
     print(f"{tuned}; stored in {model_file(model)}", file=sys.stderr)
-    return {"kind": tuned.kind, **asdict(tuned.tuning), "calibration_error": tuned.calibrated_error,
-            "calibration_error_before": tuned.raw_error}  # fmt: skip
+    errors = {"calibration_error": tuned.calibrated_error, "calibration_error_before": tuned.raw_error}
+    # JSON has no NaN: null where no word was heard.
+    return {"kind": tuned.kind, **asdict(tuned.tuning),
+            **{name: None if math.isnan(value) else value for name, value in errors.items()}}  # fmt: skip
 
 
 def _lm(arguments: argparse.Namespace) -> int:

@@ -27,6 +27,7 @@ class Tuned:
     """The tuning of one kind of decoder, and what it changed on the dev part.
 
     Calibration errors are expected ones, over words: as the emission gives them, and calibrated on other utterances.
+    NaN where no word was heard.
     """
 
     kind: str
@@ -39,8 +40,10 @@ class Tuned:
     def __str__(self) -> str:
         weights = "".join(f"{name} {value:g}, " for name, value in (("lm weight", self.tuning.lm_weight),
                           ("word bonus", self.tuning.word_bonus)) if value is not None)  # fmt: skip
-        return (f"tuned {self.kind}: {weights}WER {self.after.rate:.2%} (before {self.before.rate:.2%}); calibration "
-                f"error {self.calibrated_error:.2%} (before {self.raw_error:.2%})")  # fmt: skip
+        text = f"tuned {self.kind}: {weights}WER {self.after.rate:.2%} (before {self.before.rate:.2%}); "
+        if math.isnan(self.calibrated_error):
+            return text + "not a word was heard to calibrate on"
+        return text + f"calibration error {self.calibrated_error:.2%} (before {self.raw_error:.2%})"
 
 
 @dataclass(frozen=True)

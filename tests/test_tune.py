@@ -57,3 +57,11 @@ def test_a_part_that_cannot_be_read_is_an_error(tones_run, tmp_path):
     gone = [manifest.Utterance("gone", "abcd", str(tmp_path / "gone.wav"))]
     with pytest.raises(manifest.ManifestError, match=r"gone\.wav"):
         tune.tune(Recognizer.load(tones_run[0]), gone)
+
+
+def test_where_not_a_word_is_heard_nothing_is_calibrated(tones_run, dev, tmp_path):
+    (tmp_path / "words.txt").write_text("ddddddddddddddddddddddddddd\n")
+    recognizer = Recognizer.load(tones_run[0], decoding=DecoderConfig(lexicon=tmp_path / "words.txt", word_bonus=-99.0))
+    tuned = tune.tune(recognizer, dev)
+    assert (tuned.tuning.slope, tuned.tuning.intercept) == (1.0, 0.0)
+    assert "not a word was heard" in str(tuned) and "nan" not in str(tuned)

@@ -16,6 +16,8 @@ from asr.decode.lexicon import HotWords, Lexicon
 from asr.decode.lm import SPACE, LanguageModel, State
 from asr.text import BLANK, Tokenizer
 
+_NO_CHILDREN: dict[int, tuple["_Prefix", float]] = {}
+
 
 class _Prefix:
     """A string of tokens, and the probability of all paths so far that collapse to it.
@@ -37,7 +39,7 @@ class _Prefix:
         self.state = state
         self.hot = hot
         self.bias = bias
-        self.children: dict[int, tuple[_Prefix, float]] = {}  # with the factor that their last token costs
+        self.children = _NO_CHILDREN  # with the factor that their last token costs
         self.blank = self.token_end = 0.0  # paths that end in a blank, and in the last token
         self.next_blank = self.next_token = 0.0
         self.offered = False  # whether it is among the prefixes of the next frame
@@ -150,6 +152,8 @@ class BeamSearch:
                     if known is None:
                         if steps is not None and token not in steps:
                             continue
+                        if not children:  # most prefixes never have any
+                            children = prefix.children = {}
                         known = children[token] = self._extended(prefix, token, steps[token] if steps else 0)
                     child, factor = known
                     mass *= factor
