@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _HOMES = {
+    "DecoderConfig": "asr.decode.decoder",
     "ErrorCount": "asr.score",
     "FeatureConfig": "asr.features",
     "FeatureExtractor": "asr.features",
@@ -17,16 +18,19 @@ _HOMES = {
     "Tokenizer": "asr.text",
     "Transcript": "asr.transcribe",
     "Utterance": "asr.data.manifest",
+    "Word": "asr.transcribe",
 }
 
-__all__ = ["ErrorCount", "FeatureConfig", "FeatureExtractor", "Recognizer", "Tokenizer", "Transcript", "Utterance"]
+__all__ = ["DecoderConfig", "ErrorCount", "FeatureConfig", "FeatureExtractor", "Recognizer", "Tokenizer", "Transcript",
+           "Utterance", "Word"]  # fmt: skip
 
 if TYPE_CHECKING:
     from asr.data.manifest import Utterance
+    from asr.decode.decoder import DecoderConfig
     from asr.features import FeatureConfig, FeatureExtractor
     from asr.score import ErrorCount
     from asr.text import Tokenizer
-    from asr.transcribe import Recognizer, Transcript
+    from asr.transcribe import Recognizer, Transcript, Word
 
 
 def __getattr__(name: str) -> Any:

@@ -19,6 +19,16 @@ class CheckpointError(ValueError):
 
 
 @dataclass(frozen=True)
+class Tuning:
+    """What a dev part taught one kind of decoder: its weights (None: not tuned), and how sure it may be."""
+
+    lm_weight: float | None = None
+    word_bonus: float | None = None
+    slope: float = 1.0
+    intercept: float = 0.0
+
+
+@dataclass(frozen=True)
 class ModelCard:
     """Everything that inference needs beside the weights, and where the model came from."""
 
@@ -28,6 +38,8 @@ class ModelCard:
     recipe: dict[str, Any] = field(default_factory=dict)
     version: str = ""
     commit: str = ""
+    tuning: dict[str, Tuning] = field(default_factory=dict)
+    """By kind of decoder; see DecoderConfig.kind."""
 
     @property
     def tokenizer(self) -> Tokenizer:
@@ -43,7 +55,8 @@ class ModelCard:
         """String values by name, as ONNX metadata holds them."""
         statistics = self.statistics and {name: value.tolist() for name, value in vars(self.statistics).items()}
         parts = {"features": asdict(self.features), "text": asdict(self.text), "statistics": statistics,
-                 "recipe": self.recipe, "tokens": self.tokenizer.tokens}  # fmt: skip
+                 "recipe": self.recipe, "tokens": self.tokenizer.tokens,
+                 "tuning": {kind: asdict(tuning) for kind, tuning in self.tuning.items()}}  # fmt: skip
         return {name: json.dumps(value, ensure_ascii=False) for name, value in parts.items()} | {
             "sample_rate": str(self.features.sample_rate),
             "version": self.version,
@@ -63,9 +76,31 @@ class ModelCard:
                 recipe=json.loads(metadata["recipe"]),
                 version=metadata["version"],
                 commit=metadata["commit"],
+                tuning={kind: Tuning(**values) for kind, values in json.loads(metadata.get("tuning", "{}")).items()},
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise CheckpointError(f"not a model of this package: its metadata does not fit ({error})") from None
+
+
+def write_card(path: Path, card: ModelCard) -> None:
+    """Give a model file another card, its weights as they are, whole or not at all.
+
+    Raises CheckpointError where the package onnx is missing, or the file is no model.
+    """
+    try:
+        import onnx
+    except ModuleNotFoundError:
+        raise CheckpointError("to change a model file needs the package onnx: pip install 'asr[train]'") from None
+    try:
+        model = onnx.load_model_from_string(path.read_bytes())
+    except OSError:
+        raise
+    except Exception:  # protobuf's errors share no base class with Python's
+        raise CheckpointError(f"{path}: not an ONNX model") from None
+    onnx.helper.set_model_props(model, card.to_metadata())
+    part = path.with_name(path.name + ".part")
+    part.write_bytes(model.SerializeToString())
+    part.replace(path)
 
 
 def save(path: Path, state: dict[str, Any]) -> None:

@@ -7,6 +7,7 @@ is named on stderr); 2 a mistake in what was asked, in one sentence; 130 interru
 import argparse
 import io
 import json
+import math
 import os
 import shlex
 import shutil
@@ -20,8 +21,10 @@ from typing import TYPE_CHECKING, Any, NoReturn
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 if TYPE_CHECKING:
+    from asr.data.manifest import Utterance
+    from asr.decode.decoder import DecoderConfig
     from asr.score import Score
-    from asr.transcribe import Transcript
+    from asr.transcribe import Recognizer, Transcript
 
 
 def train() -> NoReturn:
@@ -51,7 +54,10 @@ def transcribe() -> NoReturn:
     parser.add_argument("--model", type=Path, metavar="RUN_OR_ONNX",
                         help="a run's folder or a .onnx file (default: the newest run below this folder, else the "
                         "model that comes with the package)")  # fmt: skip
-    _add_format(parser, "text", "json", "trn")
+    parser.add_argument("--output", type=Path, metavar="FOLDER",
+                        help="write one file for each sound into this folder (default: all to stdout)")  # fmt: skip
+    _add_decoding(parser)
+    _add_format(parser, "text", "json", "trn", "ctm", "srt", "vtt", "textgrid")
     _exit(_transcribe, parser.parse_args())
 
 
@@ -65,8 +71,27 @@ def evaluate() -> NoReturn:
     parser.add_argument(
         "--batch-size", type=_positive, default=16, metavar="N", help="utterances at a time (default 16)"
     )
+    parser.add_argument("--tune", action="store_true",
+                        help="choose --lm-weight and --word-bonus (those not given) by the word errors on MANIFEST, "
+                        "calibrate the confidence, and store both in MODEL for such a decoder")  # fmt: skip
+    _add_decoding(parser)
     _add_format(parser, "text", "json")
     _exit(_evaluate, parser.parse_args())
+
+
+def lm() -> NoReturn:
+    """`asr-lm`."""
+    parser = _parser("asr-lm", "Estimate an n-gram language model from transcripts, by interpolated modified "
+                     "Kneser-Ney smoothing.")  # fmt: skip
+    parser.add_argument("texts", nargs="+", type=Path, metavar="TEXT",
+                        help="a sentence on each line, or a manifest (.jsonl)")  # fmt: skip
+    parser.add_argument("--output", "-o", type=Path, required=True, metavar="LM.arpa", help=".gz: compressed")
+    parser.add_argument("--order", type=_positive, default=3, metavar="N", help="longest n-gram (default 3)")
+    parser.add_argument("--unit", choices=("word", "character"), default="word", help="what is counted (default word)")
+    parser.add_argument("--lexicon", type=Path, metavar="WORDS.txt", help="words that must be in it, seen or not")
+    parser.add_argument("--model", type=Path, metavar="RUN_OR_ONNX",
+                        help="normalise as this model does (default: lower case, punctuation is a space)")  # fmt: skip
+    _exit(_lm, parser.parse_args())
 
 
 def score() -> NoReturn:
@@ -133,7 +158,7 @@ def _train(arguments: argparse.Namespace) -> int:
 
 
 def _transcribe(arguments: argparse.Namespace) -> int:
-    from asr import audio
+    from asr import audio, formats
     from asr.data.manifest import ManifestError
     from asr.transcribe import FEATURE_SUFFIXES, SHIPPED, Recognizer, newest_model
 
@@ -141,10 +166,14 @@ def _transcribe(arguments: argparse.Namespace) -> int:
     if arguments.model is None:
         where = model or f"the one that comes with the package ({SHIPPED.name})"
         print(f"model: {where}", file=sys.stderr)
-    recognizer = Recognizer.load(model or SHIPPED)
+    recognizer = Recognizer.load(model or SHIPPED, decoding=_decoding(arguments))
+    recognizer.min_confidence = arguments.min_confidence
     is_deaf = recognizer.card.features.source == "precomputed"
     files = audio.find(arguments.files, FEATURE_SUFFIXES if is_deaf else audio.SUFFIXES)
     is_batch = len(files) > 1 or Path(arguments.files[0]).is_dir()
+    if len(files) > 1 and arguments.format in formats.ONE_EACH and not arguments.output:
+        raise ValueError(f"{arguments.format} holds one recording to a file, and there are {len(files)}: name a folder "
+                         "with --output")  # fmt: skip
     failed = 0
     for file, key in files:
         try:
@@ -153,19 +182,35 @@ def _transcribe(arguments: argparse.Namespace) -> int:
             print(f"error: {error}", file=sys.stderr)
             failed += 1
         else:
-            print(_line(file, key, transcript, arguments.format, is_batch), flush=True)
+            _put(_lines(file, key, transcript, arguments, is_batch), key, arguments)
     if failed and is_batch:
         print(f"{failed} of {len(files)} files could not be transcribed", file=sys.stderr)
     return 0 if not failed else 1 if is_batch else 2
 
 
-def _line(file: str, key: str, transcript: "Transcript", form: str, is_batch: bool) -> str:
-    if form == "json":
-        return json.dumps({"path": file, "text": transcript.text, "duration_s": transcript.duration_s},
-                          ensure_ascii=False)  # fmt: skip
-    if form == "trn":
-        return f"{transcript.text} ({key})"
-    return f"{file}\t{transcript.text}" if is_batch else transcript.text
+def _lines(file: str, key: str, transcript: "Transcript", arguments: argparse.Namespace, is_batch: bool) -> str:
+    from asr.formats import WRITERS
+
+    if arguments.format in WRITERS:
+        return WRITERS[arguments.format](file, key, transcript)
+    texts = [transcript.text]
+    if arguments.nbest > 1:
+        texts = [f"{hypothesis.score:.3f}\t{hypothesis.text}" for hypothesis in transcript.nbest]
+    return "\n".join(f"{file}\t{text}" if is_batch and not arguments.output else text for text in texts)
+
+
+def _put(text: str, key: str, arguments: argparse.Namespace) -> None:
+    from asr.checkpoint import write_text
+    from asr.formats import SUFFIXES
+
+    if arguments.output:
+        path = arguments.output / (key + SUFFIXES[arguments.format])
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_text(path, text + "\n" if text else "")
+    elif text:
+        print(text, flush=True)
+    elif arguments.format == "text":
+        print(flush=True)
 
 
 def _evaluate(arguments: argparse.Namespace) -> int:
@@ -175,7 +220,7 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     from asr.score import format_trn
     from asr.transcribe import Recognizer
 
-    recognizer = Recognizer.load(arguments.model)
+    recognizer = Recognizer.load(arguments.model, decoding=_decoding(arguments))
     utterances = manifest.read(arguments.manifest)
     output = arguments.output or Path(f"{arguments.manifest.stem}.hyp.trn")
     if not output.parent.is_dir():
@@ -188,13 +233,69 @@ def _evaluate(arguments: argparse.Namespace) -> int:
         if sys.stderr.isatty():
             print(f"\r{done} of {len(utterances)}", end="" if done < len(utterances) else "\n", file=sys.stderr)
 
+    tuned = _tune(arguments.model, recognizer, utterances) if arguments.tune else None
+    recognizer.min_confidence = arguments.min_confidence
     result = evaluation.evaluate(recognizer, utterances, batch_size=arguments.batch_size, progress=progress)
     for item in result.unreadable:
         print(f"error: {item.id}: {item.reason}; counted as nothing heard", file=sys.stderr)
     write_text(output, format_trn(result.hypotheses))
     print(f"hypotheses: {output}", file=sys.stderr)
+    if arguments.format == "json":
+        oracle = {"oracle": result.oracle.to_dict()} if result.oracle else {}
+        _print_json({**result.score.to_dict(), **oracle, **({"tuned": tuned} if tuned else {})})
+        return 1 if result.unreadable else 0
     _print_score(result.score, arguments.format)
+    if result.oracle:
+        rate = f"{result.oracle.rate:.2%}"
+        print(f"word errors of the best of {arguments.nbest}: {result.oracle.errors}, {rate}")
     return 1 if result.unreadable else 0
+
+
+def _tune(model: Path, recognizer: "Recognizer", utterances: "list[Utterance]") -> dict[str, Any]:
+    from dataclasses import asdict, replace
+
+    from asr import tune
+    from asr.checkpoint import write_card
+    from asr.transcribe import model_file
+
+    tuned = tune.tune(recognizer, utterances)
+    card = recognizer.card
+    write_card(model_file(model), replace(card, tuning={**card.tuning, tuned.kind: tuned.tuning}))
+    print(f"{tuned}; stored in {model_file(model)}", file=sys.stderr)
+    errors = {"calibration_error": tuned.calibrated_error, "calibration_error_before": tuned.raw_error}
+    # JSON has no NaN: null where no word was heard.
+    return {"kind": tuned.kind, **asdict(tuned.tuning),
+            **{name: None if math.isnan(value) else value for name, value in errors.items()}}  # fmt: skip
+
+
+def _lm(arguments: argparse.Namespace) -> int:
+    from asr.data import manifest
+    from asr.decode import kneser_ney, lexicon
+    from asr.decode import lm as language_model
+    from asr.text import TextConfig
+    from asr.transcribe import Recognizer
+
+    text = Recognizer.load(arguments.model).card.text if arguments.model else TextConfig()
+    lines: list[str] = []
+    for path in arguments.texts:
+        if path.suffix == ".jsonl":
+            lines += [utterance.text for utterance in manifest.read(path)]
+            continue
+        try:
+            lines += path.read_text("utf-8-sig").splitlines()
+        except UnicodeDecodeError:
+            raise ValueError(f"{path}: not UTF-8") from None
+    is_character = arguments.unit == "character"
+    sentences = [language_model.units(text.normalise(line), is_character=is_character) for line in lines]
+    sentences = [sentence for sentence in sentences if sentence]
+    words = lexicon.read_list(arguments.lexicon, text) if arguments.lexicon else []
+    vocabulary = [unit for word in words for unit in language_model.units(word, is_character=is_character)]
+    model = kneser_ney.estimate(sentences, arguments.order, vocabulary)
+    language_model.write(arguments.output, model)
+    counts = ", ".join(f"{len(table)} {n}-grams" for n, table in enumerate(model.ngrams, start=1))
+    print(f"{len(sentences)} sentences, {counts}; perplexity on these sentences {model.perplexity(sentences):.1f}; "
+          f"in {arguments.output}", file=sys.stderr)  # fmt: skip
+    return 0
 
 
 def _score(arguments: argparse.Namespace) -> int:
@@ -308,6 +409,34 @@ def _add_jobs(parser: argparse.ArgumentParser, what: str) -> None:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     parser.add_argument("--jobs", "-j", type=_positive, default=cores, metavar="N",
                         help=f"cores for {what} (default: all, {cores} here)")  # fmt: skip
+
+
+def _add_decoding(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("decoding", "What is known of the words. Any of it asks for the beam decoder.")
+    group.add_argument("--decoder", choices=("greedy", "beam"), help="best path, or prefix beam search")
+    group.add_argument("--lexicon", type=Path, metavar="WORDS.txt",
+                       help="hear nothing but these words and phrases, one on a line")  # fmt: skip
+    group.add_argument("--lm", type=Path, metavar="FILE.arpa", help="n-gram model of words or characters; .gz too")
+    group.add_argument("--hotwords", type=Path, metavar="FILE",
+                       help="words and phrases that are likelier here, one on a line, each with a tab and its boost in "
+                       "nats where 5 is not right")  # fmt: skip
+    group.add_argument("--beam-width", type=_positive, metavar="N", help="prefixes kept (default 50)")
+    group.add_argument("--lm-weight", type=float, metavar="X",
+                       help="of the model's log-probability (default: as tuned for the model, else 0.5)")  # fmt: skip
+    group.add_argument("--word-bonus", type=float, metavar="X",
+                       help="in nats for each word (default: as tuned, else 1.5 with --lm and 0 without)")  # fmt: skip
+    group.add_argument("--nbest", type=_positive, default=1, metavar="N", help="hypotheses, with scores (default 1)")
+    group.add_argument("--min-confidence", type=float, default=0.0, metavar="P",
+                       help="leave out words that are less sure than this: with a lexicon, what is none of its words "
+                       "gives nothing (default 0)")  # fmt: skip
+
+
+def _decoding(arguments: argparse.Namespace) -> "DecoderConfig":
+    from dataclasses import fields
+
+    from asr.decode.decoder import DecoderConfig
+
+    return DecoderConfig(**{field.name: getattr(arguments, field.name) for field in fields(DecoderConfig)})
 
 
 def _positive(text: str) -> int:

@@ -9,11 +9,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from asr import audio
-from asr.checkpoint import CheckpointError, ModelCard
+from asr import align, audio
+from asr.checkpoint import CheckpointError, ModelCard, Tuning
 from asr.data import manifest
 from asr.data.manifest import Utterance
-from asr.decode import greedy
+from asr.decode import confidence
+from asr.decode.confidence import Calibration
+from asr.decode.decoder import DecoderConfig, Knowledge
+from asr.decode.hypothesis import Emission, Hypothesis
 from asr.features import Frames, pad
 
 SHIPPED = Path(__file__).parent / "models" / "english_letters.onnx"
@@ -22,33 +25,60 @@ FEATURE_SUFFIXES = (".npy", ".mfc")
 
 
 @dataclass(frozen=True)
+class Word:
+    """A word, when it was said, and the probability that it is right: start_s < end_s, confidence in [0, 1]."""
+
+    text: str
+    start_s: float
+    end_s: float
+    confidence: float
+
+
+@dataclass(frozen=True)
 class Transcript:
-    """What was heard in one file."""
+    """What was heard in one file; `nbest` is what else it may have been, the text first."""
 
     text: str
     duration_s: float
+    words: tuple[Word, ...] = ()
+    nbest: tuple[Hypothesis, ...] = ()
 
 
 class Recognizer:
-    """A trained model with its front end and its alphabet; `load` makes one."""
+    """A trained model with its front end, its alphabet and its decoder; `load` makes one."""
 
-    def __init__(self, session: Any, card: ModelCard) -> None:
+    def __init__(self, session: Any, card: ModelCard, decoding: DecoderConfig | None = None) -> None:
+        """`decoding`: greedy if None; what was tuned for such a decoder is taken from the card.
+
+        Raises DecodeError naming the file that the decoder cannot use.
+        """
         self._session = session
         self.card = card
         self.extractor = card.extractor
         self.tokenizer = card.tokenizer
+        self.decoding = decoding or DecoderConfig()
+        self.knowledge = Knowledge.read(self.decoding, card.text)
+        self.space = self.tokenizer.tokens.index(" ") if " " in self.tokenizer.tokens else None
+        self.min_confidence = 0.0
+        """Words that are less sure are left out: in a closed vocabulary, what is none of its words gives nothing."""
+        self.tune(card.tuning.get(self.decoding.kind, Tuning()))
+
+    def tune(self, tuning: Tuning) -> None:
+        """Decode with other weights and calibration, where the configuration does not name its own."""
+        self.decoder = self.knowledge.decoder(tuning.lm_weight, tuning.word_bonus)
+        self.calibration = Calibration(tuning.slope, tuning.intercept)
 
     @classmethod
-    def load(cls, path: str | Path = SHIPPED, *, threads: int = 1) -> "Recognizer":
-        """Load a .onnx file, or the one in a run folder; raises CheckpointError naming the file.
+    def load(
+        cls, path: str | Path = SHIPPED, *, decoding: DecoderConfig | None = None, threads: int = 1
+    ) -> "Recognizer":
+        """Load a .onnx file, or the one in a run folder; raises CheckpointError or DecodeError naming the file.
 
         `threads` is what onnxruntime may use; one is fastest for so small a network.
         """
         import onnxruntime
 
-        path = Path(path)
-        if path.is_dir():
-            path = path / MODEL_FILE
+        path = model_file(path)
         if not path.is_file():
             raise CheckpointError(f"{path}: no such model")
         options = onnxruntime.SessionOptions()
@@ -59,9 +89,10 @@ class Recognizer:
         except Exception as error:  # onnxruntime's errors share no base class of their own
             raise CheckpointError(f"{path}: not an ONNX model: {str(error).splitlines()[0]}") from None
         try:
-            return cls(session, ModelCard.from_metadata(session.get_modelmeta().custom_metadata_map))
+            card = ModelCard.from_metadata(session.get_modelmeta().custom_metadata_map)
         except CheckpointError as error:
             raise CheckpointError(f"{path}: {error}") from None
+        return cls(session, card, decoding)
 
     def transcribe(self, source: str | Path | npt.NDArray[Any], sample_rate: int | None = None) -> Transcript:
         """A sound file ("-": standard input), a feature file, or a waveform (num_samples,) at `sample_rate`.
@@ -76,7 +107,12 @@ class Recognizer:
         else:
             waveform = self._waveform(source, sample_rate)
             static, duration_s = self.extractor.static(waveform), len(waveform) / config.sample_rate
-        return Transcript(self.texts([self.extractor.finish(static)])[0], round(duration_s, 3))
+        emission = self.emissions([self.extractor.finish(static)])[0]
+        nbest = tuple(self.decoder(emission))
+        words = self.words(emission, nbest[0].text, duration_s)
+        kept = tuple(word for word in words if word.confidence >= self.min_confidence)
+        text = " ".join(word.text for word in kept) if self.min_confidence else nbest[0].text
+        return Transcript(text, round(duration_s, 3), kept, nbest)
 
     def frames(self, utterance: Utterance) -> Frames:
         """Finished frames (T, F) of an utterance of a manifest; raises as `transcribe` does."""
@@ -88,9 +124,39 @@ class Recognizer:
         log_probs, output_lengths = self._session.run(None, {"frames": padded, "frame_lengths": lengths})
         return log_probs, output_lengths
 
+    def emissions(self, frames: Sequence[Frames]) -> list[Emission]:
+        """Finished frames of several utterances -> log_probs (T, V) of each."""
+        log_probs, lengths = self.log_probs(frames)
+        return [one[:length] for one, length in zip(log_probs, lengths, strict=True)]
+
     def texts(self, frames: Sequence[Frames]) -> list[str]:
         """Finished frames of several utterances -> what each says."""
-        return [self.tokenizer.decode(tokens) for tokens in greedy.decode(*self.log_probs(frames))]
+        return [self.text(emission, self.decoder(emission)[0]) for emission in self.emissions(frames)]
+
+    def text(self, emission: Emission, hypothesis: Hypothesis) -> str:
+        """The text of a hypothesis without the words that are too little sure."""
+        if not self.min_confidence:
+            return hypothesis.text
+        words = self.words(emission, hypothesis.text)
+        return " ".join(word.text for word in words if word.confidence >= self.min_confidence)
+
+    def words(self, emission: Emission, text: str, duration_s: float | None = None) -> tuple[Word, ...]:
+        """Times and confidence of the words of a text in log_probs (T, V), by forced alignment.
+
+        A word lasts from the first frame of its first token to the last of its last; none beyond `duration_s`.
+        """
+        try:
+            spans = align.align(emission, self.tokenizer.encode(text))
+        except align.AlignError:  # a path that was possible, with a probability of zero in float32
+            return ()
+        sure = self.calibration(confidence.log_odds(emission, spans, self.space))
+        hop_s = self.card.features.frame_ms / 1000
+        last_s = len(emission) * hop_s if duration_s is None else duration_s
+        words = []
+        for word, tokens, value in zip(text.split(), confidence.word_spans(spans, self.space), sure, strict=True):
+            start_s, end_s = tokens[0].start_frame * hop_s, min(tokens[-1].end_frame * hop_s, last_s)
+            words.append(Word(word, round(start_s, 3), round(end_s, 3), round(float(value), 4)))
+        return tuple(words)
 
     def _waveform(self, source: str | Path | npt.NDArray[Any], sample_rate: int | None) -> audio.Waveform:
         wanted = self.card.features.sample_rate
@@ -102,6 +168,11 @@ class Recognizer:
         if source.dtype == np.int16:
             waveform *= np.float32(1 / 32768)
         return audio.resample(waveform, sample_rate, wanted)
+
+
+def model_file(path: str | Path) -> Path:
+    """The model of a run's folder, or the file itself."""
+    return Path(path) / MODEL_FILE if Path(path).is_dir() else Path(path)
 
 
 def newest_model(folder: Path) -> Path | None:

@@ -10,8 +10,10 @@ import pytest
 from conftest import REPOSITORY
 
 from asr.data import manifest
+from asr.decode import lm
+from asr.transcribe import Recognizer
 
-DOORS = ("asr-train", "asr-transcribe", "asr-evaluate", "asr-score")
+DOORS = ("asr-train", "asr-transcribe", "asr-evaluate", "asr-score", "asr-lm")
 
 
 def run(*command, cwd=None, stdin=None):
@@ -46,7 +48,7 @@ class TestEveryDoor:
         done = run(door, "--no-such-option")
         assert done.returncode == 2 and b"usage:" in done.stderr and not done.stdout
 
-    @pytest.mark.parametrize("door", ["train", "transcribe", "evaluate", "score"])
+    @pytest.mark.parametrize("door", ["train", "transcribe", "evaluate", "score", "lm"])
     def test_help_loads_nothing_heavy(self, door):
         code = f"import sys, asr.cli; sys.argv = ['x', '--help']; asr.cli.{door}()"
         done = subprocess.run([sys.executable, "-X", "importtime", "-c", code], capture_output=True, text=True)
@@ -77,6 +79,33 @@ class TestTranscribe:
         folder = Path(sound[0]).parent.parent
         as_trn = run("asr-transcribe", "--model", tones_run[0], "--format", "trn", folder).stdout.decode()
         assert "(test/000)\n" in as_trn and "(train/000)\n" in as_trn, "ids are unique below a folder"
+
+    def test_a_closed_vocabulary(self, tones_run, sound, tmp_path):
+        heard = run("asr-transcribe", "--model", tones_run[0], sound[0]).stdout.decode().strip()
+        (tmp_path / "words.txt").write_text("dddd\n\nABCD\n")
+        command = ["asr-transcribe", "--model", tones_run[0], "--lexicon", tmp_path / "words.txt", sound[0]]
+        assert run(*command).stdout.decode().strip() in ("dddd", "abcd", "")
+        assert run(*command, "--min-confidence", "0.9").stdout.decode() == "\n", f"{heard} is none of these words"
+        (tmp_path / "words.txt").write_text(f"dddd\n{heard}\n")
+        assert run(*command, "--min-confidence", "0.1").stdout.decode().strip() == heard
+
+    def test_nbest(self, tones_run, sound):
+        best = run("asr-transcribe", "--model", tones_run[0], "--decoder", "beam", sound[0]).stdout.decode()
+        done = run("asr-transcribe", "--model", tones_run[0], "--nbest", 5, sound[0])
+        scores, texts = zip(*(line.split("\t") for line in done.stdout.decode().splitlines()), strict=True)
+        assert texts[0] + "\n" == best and len(set(texts)) == len(texts) > 1
+        assert sorted(map(float, scores), reverse=True) == list(map(float, scores))
+        as_json = json.loads(
+            run("asr-transcribe", "--model", tones_run[0], "--nbest", 5, "--format", "json", sound[0]).stdout
+        )
+        assert [hypothesis["text"] for hypothesis in as_json["nbest"]] == list(texts)
+
+    def test_one_subtitle_file_for_each_sound(self, tones_run, sound, tmp_path):
+        command = ["asr-transcribe", "--model", tones_run[0], "--format", "srt", sound[0]]
+        assert run(*command).stdout.decode().startswith("1\n00:00:00,")
+        fails(run(*command, sound[1]), "srt holds one recording", "--output")
+        assert run(*command, Path(sound[0]).parent, "--output", tmp_path / "srt").returncode == 0
+        assert len(list((tmp_path / "srt").rglob("*.srt"))) >= len(sound)
 
     def test_standard_input(self, tones_run, sound):
         expected = run("asr-transcribe", "--model", tones_run[0], sound[0]).stdout
@@ -112,6 +141,29 @@ class TestTranscribe:
         fails(run("asr-transcribe", "--model", tmp_path / "gone.onnx", sound[0]), "gone.onnx")
         fails(run("asr-transcribe", "--model", tones_run[0], tmp_path), "no sound files")
 
+    def test_mistakes_in_what_the_decoder_is_given(self, tones_run, sound, tmp_path):
+        def decoding(*options):
+            return run("asr-transcribe", "--model", tones_run[0], sound[0], *options)
+
+        bad = tmp_path / "bad"
+        bad.write_text("abcd\nxyz\n")
+        fails(decoding("--lexicon", bad), "bad, line 2: the character 'x' is not in the alphabet")
+        fails(decoding("--hotwords", bad), "bad, line 2")
+        fails(decoding("--lm", bad), "bad, line 2: not a language model in ARPA format")
+        for option in ("--lexicon", "--hotwords", "--lm"):
+            fails(decoding(option, tmp_path / "gone"), "gone: no such")
+        bad.write_text("abcd\tmuch\n")
+        fails(decoding("--hotwords", bad), "bad, line 1: the boost 'much'")
+        (tmp_path / "words").write_text("dd\n")
+        bad.write_text("abcd\n")
+        fails(decoding("--hotwords", bad, "--lexicon", tmp_path / "words"), "'abcd' is not in the lexicon")
+        fails(decoding("--decoder", "greedy", "--beam-width", 5), "the greedy decoder has no beam_width")
+        fails(decoding("--lm-weight", 1), "lm_weight without an lm")
+        (tmp_path / "capitals").write_text("ONE TWO\n")
+        capitals = tmp_path / "capitals.arpa"
+        run("asr-lm", tmp_path / "capitals", "-o", capitals)
+        fails(decoding("--lm", capitals), "capitals.arpa", "spells none of its words")
+
     def test_it_never_imports_pytorch(self, tones_run, sound):
         arguments = ["x", "--model", str(tones_run[0]), sound[0]]
         code = f"import sys, asr.cli; sys.argv = {arguments}; asr.cli.transcribe()"
@@ -136,6 +188,26 @@ class TestEvaluate:
         scored = run("asr-score", tones / "test.jsonl", tones / "test.jsonl", "--format", "json")
         assert json.loads(scored.stdout)["word"]["errors"] == 0
 
+    def test_tuning_is_stored_with_the_model(self, tones_run, tones, tmp_path):
+        model = tmp_path / "model.onnx"
+        shutil.copy(tones_run[0] / "model.onnx", model)
+        before = run("asr-transcribe", "--model", model, "--format", "json", tones / "dev" / "000.wav").stdout
+        words = sorted({utterance.text for utterance in manifest.read(tones / "dev.jsonl")})
+        (tmp_path / "words.txt").write_text("\n".join(words))
+        knowledge = ["--lexicon", tmp_path / "words.txt"]
+        done = run("asr-evaluate", model, tones / "dev.jsonl", *knowledge, "--tune", "--nbest", 4, "--format", "json",
+                   cwd=tmp_path)  # fmt: skip
+        assert done.returncode == 0, done.stderr.decode()
+        result = json.loads(done.stdout)
+        assert result["oracle"]["errors"] <= result["word"]["errors"] <= tones_run[1].score.word.errors
+        tuning = Recognizer.load(model).card.tuning["beam+lexicon"]
+        assert tuning.word_bonus == result["tuned"]["word_bonus"] and tuning.slope == result["tuned"]["slope"] > 0
+        assert f"stored in {model}" in done.stderr.decode() and "calibration error" in done.stderr.decode()
+        greedy = run("asr-transcribe", "--model", model, "--format", "json", tones / "dev" / "000.wav").stdout
+        assert greedy == before, "what was tuned is one kind of decoder"
+        again = run("asr-evaluate", model, tones / "dev.jsonl", *knowledge, "--format", "json", cwd=tmp_path)
+        assert json.loads(again.stdout)["word"] == result["word"]
+
     def test_unreadable_utterances_are_named_and_counted(self, tones_run, tones, tmp_path):
         utterances = manifest.read(tones / "test.jsonl")[:3]
         manifest.write(
@@ -151,6 +223,32 @@ class TestEvaluate:
         fails(run("asr-evaluate", tones_run[0], tmp_path / "gone.jsonl"), "gone.jsonl")
         (tmp_path / "m.jsonl").write_text('{"id": 3}\n')
         fails(run("asr-evaluate", tones_run[0], tmp_path / "m.jsonl"), "m.jsonl, line 1")
+
+
+class TestLm:
+    def test_from_lines_and_manifests(self, tones, tmp_path):
+        (tmp_path / "more.txt").write_text("Abcd, dcba!\n\nad\n", encoding="utf-8-sig")
+        (tmp_path / "words.txt").write_text("zebra\n")
+        done = run("asr-lm", tones / "train.jsonl", tmp_path / "more.txt", "-o", tmp_path / "lm.arpa.gz", "--order", 2,
+                   "--lexicon", tmp_path / "words.txt")  # fmt: skip
+        assert done.returncode == 0 and not done.stdout and b"98 sentences" in done.stderr, done.stderr
+        model = lm.read(tmp_path / "lm.arpa.gz")
+        assert model.order == 2 and {"abcd", "dcba", "ad", "zebra"} <= model.vocabulary
+
+    def test_over_characters(self, tones, tones_run, tmp_path):
+        run("asr-lm", tones / "train.jsonl", "-o", tmp_path / "lm.arpa", "--unit", "character",
+            "--model", tones_run[0])  # fmt: skip
+        assert lm.read(tmp_path / "lm.arpa").vocabulary == {*"abcd", "<s>", "</s>", "<unk>"}
+        done = run("asr-evaluate", tones_run[0], tones / "test.jsonl", "--lm", tmp_path / "lm.arpa", "--lm-weight",
+                   "0.2", "--format", "json", cwd=tmp_path)  # fmt: skip
+        assert json.loads(done.stdout)["word"]["rate"] <= tones_run[1].score.word.rate + 0.1
+
+    def test_mistakes(self, tmp_path):
+        fails(run("asr-lm", tmp_path / "gone.txt", "-o", tmp_path / "x"), "gone.txt")
+        (tmp_path / "empty.txt").write_text("\n...\n")
+        fails(run("asr-lm", tmp_path / "empty.txt", "-o", tmp_path / "x"), "no words")
+        (tmp_path / "latin.txt").write_bytes(b"\xe9\n")
+        fails(run("asr-lm", tmp_path / "latin.txt", "-o", tmp_path / "x"), "latin.txt: not UTF-8")
 
 
 class TestScore:

@@ -7,6 +7,7 @@ import pytest
 from asr import audio
 from asr.checkpoint import CheckpointError
 from asr.data import manifest
+from asr.decode.decoder import DecoderConfig
 from asr.evaluate import evaluate
 from asr.features import FeatureError
 from asr.transcribe import Recognizer, newest_model
@@ -130,3 +131,47 @@ def test_feature_files_are_transcribed(recognizer, utterances, tmp_path):
     assert deaf.transcribe(tmp_path / "x.mfc").text == expected
     with pytest.raises(audio.AudioError, match="not a sound file"):
         recognizer.transcribe(tmp_path / "x.npy")
+
+
+@pytest.mark.parametrize("decoder", ["greedy", "beam"])
+def test_every_word_has_times_and_a_confidence(tones_run, utterances, decoder):
+    recognizer = Recognizer.load(tones_run[0], decoding=DecoderConfig(decoder=decoder))
+    for utterance in utterances:
+        transcript = recognizer.transcribe(utterance.audio)
+        assert " ".join(word.text for word in transcript.words) == transcript.text
+        assert transcript.nbest[0].text == transcript.text
+        reached = 0.0
+        for word in transcript.words:
+            assert reached <= word.start_s < word.end_s <= transcript.duration_s and 0 <= word.confidence <= 1
+            reached = word.end_s
+        # The tones begin 50 ms after the start and end 40 ms before the end; CTC peaks anywhere within a letter's 160.
+        if transcript.text == utterance.text:
+            assert transcript.words[0].start_s == pytest.approx(0.05, abs=0.16)
+            assert transcript.words[-1].end_s == pytest.approx(transcript.duration_s - 0.04, abs=0.16)
+
+
+def test_right_words_are_surer_than_wrong_ones(recognizer, utterances):
+    emissions = recognizer.emissions([recognizer.frames(utterance) for utterance in utterances])
+    for utterance, emission in zip(utterances, emissions, strict=True):
+        (right,) = recognizer.words(emission, utterance.text)
+        (wrong,) = recognizer.words(emission, utterance.text[:-1])
+        if recognizer.decoder(emission)[0].text == utterance.text:
+            assert right.confidence > wrong.confidence
+
+
+def test_words_that_are_too_little_sure_are_left_out(tones_run, utterances):
+    recognizer = Recognizer.load(tones_run[0])
+    transcript = recognizer.transcribe(utterances[0].audio)
+    recognizer.min_confidence = transcript.words[0].confidence
+    assert recognizer.transcribe(utterances[0].audio) == transcript
+    recognizer.min_confidence += 1e-3
+    assert recognizer.transcribe(utterances[0].audio).text == ""
+    assert recognizer.transcribe(utterances[0].audio).words == ()
+
+
+@pytest.mark.parametrize("batch_size", [1, 7])
+def test_batch_size_changes_nothing_for_the_beam(tones_run, utterances, batch_size):
+    recognizer = Recognizer.load(tones_run[0], decoding=DecoderConfig(nbest=3))
+    alone = evaluate(recognizer, utterances)
+    assert evaluate(recognizer, utterances, batch_size=batch_size) == alone
+    assert alone.oracle is not None and alone.oracle.errors <= alone.score.word.errors

@@ -6,6 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from asr import ctc
+from asr.decode.hypothesis import Emission, Hypothesis, probabilities
+from asr.text import Tokenizer
 
 
 def decode(
@@ -16,3 +18,16 @@ def decode(
     if lengths is None:
         lengths = np.full(len(paths), paths.shape[1])
     return [ctc.collapse(path[:length]) for path, length in zip(paths, lengths, strict=True)]
+
+
+class Greedy:
+    """The Decoder of the best path; its score is that path's log-probability."""
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self.tokenizer = tokenizer
+
+    def __call__(self, log_probs: Emission) -> list[Hypothesis]:
+        """log_probs (T, V) -> one hypothesis. Raises DecodeError if they are not log-probabilities."""
+        probabilities(log_probs)
+        text = self.tokenizer.decode(decode(log_probs[None])[0])
+        return [Hypothesis(" ".join(text.split()), float(log_probs.max(axis=1).sum()))]

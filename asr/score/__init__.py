@@ -5,7 +5,7 @@ intervals and the comparison of systems. Training, evaluation and reports use th
 """
 
 from asr.score.alignment import Weights, align
-from asr.score.counts import ErrorCount, count, errors
+from asr.score.counts import ErrorCount, count, errors, total
 from asr.score.normalise import Normaliser
 from asr.score.report import Report
 from asr.score.scoring import Confusions, Counting, Score, Utterance, score
@@ -14,4 +14,5 @@ from asr.score.transcripts import FORMATS, Format, ScoreError, Transcripts, form
 __all__ = [
     "FORMATS", "Confusions", "Counting", "ErrorCount", "Format", "Normaliser", "Report", "Score", "ScoreError",
     "Transcripts", "Utterance", "Weights", "align", "count", "errors", "format_trn", "read", "read_all", "score",
+    "total",
 ]  # fmt: skip

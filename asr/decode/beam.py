@@ -1,0 +1,285 @@
+"""CTC prefix beam search (Graves 2012, section 7.5.3; Hannun et al. 2014), with what is known about the words.
+
+Probabilities are not kept as logarithms but scaled in every frame so that the best prefix has one: summing over paths
+then costs no logarithm, and in Python that is most of the time.
+"""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from asr.decode.hypothesis import DecodeError, Emission, Hypothesis, probabilities
+from asr.decode.lexicon import HotWords, Lexicon
+from asr.decode.lm import SPACE, LanguageModel, State
+from asr.text import BLANK, Tokenizer
+
+_NO_CHILDREN: dict[int, tuple["_Prefix", float]] = {}
+
+
+class _Prefix:
+    """A string of tokens, and the probability of all paths so far that collapse to it.
+
+    Blanks between words are one, and none at the ends: a second space changes nothing. `bias` is the logarithm of
+    what language model, word bonus and hot words add to the paths; it is part of the probabilities already.
+    """
+
+    __slots__ = ("bias", "blank", "children", "hot", "lexicon", "next_blank", "next_token", "offered", "parent",
+                 "state", "token", "token_end", "word")  # fmt: skip
+
+    def __init__(
+        self, parent: "_Prefix | None", token: int, word: str, lexicon: int, state: State, hot: Any, bias: float
+    ) -> None:
+        self.parent = parent
+        self.token = token
+        self.word = word  # what is spelled of the word that has begun
+        self.lexicon = lexicon
+        self.state = state
+        self.hot = hot
+        self.bias = bias
+        self.children = _NO_CHILDREN  # with the factor that their last token costs
+        self.blank = self.token_end = 0.0  # paths that end in a blank, and in the last token
+        self.next_blank = self.next_token = 0.0
+        self.offered = False  # whether it is among the prefixes of the next frame
+
+
+class BeamSearch:
+    """The Decoder that sums over the paths of each prefix and knows what the user knows.
+
+    score = log P(text | emission) + lm_weight log P(text) + word_bonus words + boosts of hot words
+
+    Words end at a space or with the utterance. With a `lexicon` an utterance is a sequence of its entries, with a
+    language model over characters (see LanguageModel.is_character) it is scored by tokens instead of by words.
+    """
+
+    def __init__(
+        self,
+        tokenizer: Tokenizer,
+        *,
+        beam_width: int = 50,
+        lexicon: Lexicon | None = None,
+        lm: LanguageModel | None = None,
+        lm_weight: float = 0.5,
+        word_bonus: float = 0.0,
+        hotwords: Mapping[str, float] | None = None,
+        nbest: int = 1,
+        beam_threshold: float = 10.0,
+        blank_skip: float = 0.999,
+    ) -> None:
+        """`beam_width` prefixes at most are kept, and none that is `beam_threshold` nats worse than the best.
+
+        Frames whose blank has a probability above `blank_skip` are taken to be nothing else. With inf, inf and 1
+        every prefix is kept. Raises DecodeError for numbers that make no sense.
+        """
+        if beam_width < 1 or nbest < 1:
+            raise DecodeError("beam_width and nbest must be at least 1")
+        if not beam_threshold > 0 or not math.isfinite(lm_weight + word_bonus) or lm_weight < 0:
+            raise DecodeError("beam_threshold must be above 0, lm_weight finite and not negative, word_bonus finite")
+        self.tokenizer = tokenizer
+        self.beam_width, self.nbest = beam_width, nbest
+        self.beam_threshold, self.blank_skip = beam_threshold, blank_skip
+        self.lm_weight, self.word_bonus = lm_weight, word_bonus
+        self._space = tokenizer.tokens.index(" ") if " " in tokenizer.tokens else -1
+        self._lexicon = lexicon
+        self._lm = lm if lm_weight else None
+        self._is_character = lm is not None and lm.is_character(has_space=self._space > 0)
+        self._hot = HotWords(hotwords, tokenizer) if hotwords else None
+        # No token can make a prefix likelier by more than this: what is too bad even so need not be looked at.
+        self._most = np.full(len(tokenizer), math.exp(self._hot.most if self._hot else 0.0))
+        if self._space > 0:
+            self._most[self._space] *= math.exp(max(0.0, word_bonus))
+        self._is_plain = self._hot is None and not (self._lm and self._is_character)
+
+    def __call__(self, log_probs: Emission) -> list[Hypothesis]:
+        """log_probs (T, V) -> up to `nbest` hypotheses with different texts, best first.
+
+        Raises DecodeError if they are not log-probabilities, or not of this alphabet.
+        """
+        probability = probabilities(log_probs)
+        if log_probs.shape[1] != len(self.tokenizer):
+            raise DecodeError(f"an emission over {log_probs.shape[1]} tokens, and an alphabet of {len(self.tokenizer)}")
+        beam, log_scale = self._search(probability, self.beam_width, self.beam_threshold)
+        hypotheses = self._finished(beam, log_scale)
+        if not hypotheses:
+            # The beam has lost every whole word of the lexicon: the emission says something else. Look further.
+            beam, log_scale = self._search(probability, 10 * self.beam_width, 10 * self.beam_threshold)
+            hypotheses = self._finished(beam, log_scale) or [Hypothesis("", -math.inf)]
+        return hypotheses
+
+    def _search(
+        self, probability: npt.NDArray[np.float64], beam_width: int, threshold: float
+    ) -> tuple[list[_Prefix], float]:
+        """The prefixes after the last frame, scaled, and the logarithm of their scale."""
+        root = self._root()
+        beam, log_scale, floor = [root], 0.0, math.exp(-threshold)
+        space, lexicon = self._space, self._lexicon
+        steps: dict[int, int] | None = None
+        for row, tokens, log_blank in _frames(probability, self.blank_skip, floor, self._most):
+            if row is None:  # a stretch of blanks
+                log_scale += log_blank
+                for prefix in beam:
+                    prefix.blank += prefix.token_end
+                    prefix.token_end = 0.0
+                continue
+            p_blank, best = row[BLANK], 0.0
+            for prefix in beam:
+                p_end = prefix.token_end
+                total = prefix.blank + p_end
+                token = prefix.token
+                prefix.next_blank = stay = total * p_blank
+                prefix.next_token = again = (total if token == space else p_end) * row[token]
+                prefix.offered = True
+                if stay + again > best:
+                    best = stay + again
+            fresh = []
+            for prefix in beam:
+                total = prefix.blank + prefix.token_end
+                last, children = prefix.token, prefix.children
+                cut = best * floor
+                if lexicon:
+                    steps = lexicon.steps(prefix.lexicon)
+                for token, p_token, reach in tokens:
+                    if total * reach < cut:
+                        break
+                    mass = total * p_token
+                    if token == last:
+                        if token == space:
+                            continue  # a second space changes nothing, and has been counted above
+                        mass = prefix.blank * p_token
+                    known = children.get(token)
+                    if known is None:
+                        if steps is not None and token not in steps:
+                            continue
+                        if not children:  # most prefixes never have any
+                            children = prefix.children = {}
+                        known = children[token] = self._extended(prefix, token, steps[token] if steps else 0)
+                    child, factor = known
+                    mass *= factor
+                    if child.offered:
+                        child.next_token += mass
+                    elif mass >= cut:
+                        child.next_token = mass
+                        child.offered = True
+                        fresh.append(child)
+                    if mass > best:
+                        best = mass
+            if not best:
+                raise DecodeError("the emission gives no probability to anything that could be said")
+            log_scale += math.log(best)
+            beam = self._pruned(beam + fresh, beam_width, best, floor)
+        return beam, log_scale
+
+    @staticmethod
+    def _pruned(offered: list[_Prefix], beam_width: int, scale: float, floor: float) -> list[_Prefix]:
+        """Those that go on to the next frame, scaled; the others are forgotten, and may come back."""
+        kept, cut = [], scale * floor
+        for prefix in offered:
+            blank, token_end = prefix.next_blank, prefix.next_token
+            prefix.next_blank = prefix.next_token = 0.0
+            prefix.offered = False
+            if blank + token_end >= cut:
+                prefix.blank, prefix.token_end = blank / scale, token_end / scale
+                kept.append(prefix)
+        if len(kept) > beam_width:
+            kept.sort(key=lambda prefix: prefix.blank + prefix.token_end, reverse=True)
+            del kept[beam_width:]
+        return kept
+
+    def _root(self) -> _Prefix:
+        # An utterance begins as if after a space: another space changes nothing.
+        token = self._space if self._space > 0 else BLANK
+        state = self._lm.begin if self._lm else ()
+        root = _Prefix(None, token, "", Lexicon.START, state, HotWords.START, 0.0)
+        root.blank = 1.0
+        return root
+
+    def _extended(self, prefix: _Prefix, token: int, lexicon: int) -> tuple[_Prefix, float]:
+        """The prefix with one more token, and the factor that the token costs beside its acoustic probability."""
+        is_space = token == self._space
+        word = "" if is_space else prefix.word + self.tokenizer.tokens[token]
+        if self._is_plain and not is_space:
+            return _Prefix(prefix, token, word, lexicon, prefix.state, prefix.hot, prefix.bias), 1.0
+        step = self.word_bonus if is_space else 0.0
+        state, hot = prefix.state, prefix.hot
+        if self._lm and (is_space or self._is_character):
+            unit = prefix.word
+            if self._is_character:
+                unit = SPACE if is_space else self.tokenizer.tokens[token]
+            log_prob, state = self._lm.score(state, unit)
+            step += self.lm_weight * log_prob
+        if self._hot:
+            hot, completed = self._hot.step(hot, token, is_start=len(word) == 1)
+            step += completed + self._hot.share(hot) - self._hot.share(prefix.hot)
+        return _Prefix(prefix, token, word, lexicon, state, hot, prefix.bias + step), math.exp(step)
+
+    def _finished(self, beam: list[_Prefix], log_scale: float) -> list[Hypothesis]:
+        """Hypotheses of the prefixes that may end here, those with the same words added up, best first."""
+        acoustic: dict[_Prefix, float] = {}
+        for prefix in beam:
+            total = prefix.blank + prefix.token_end
+            if total <= 0 or (self._lexicon and not self._lexicon.is_end(prefix.lexicon)):
+                continue
+            # "one " and "one" are the same words.
+            end = prefix.parent if prefix.parent and prefix.token == self._space else prefix
+            log_prob = math.log(total) + log_scale - prefix.bias
+            acoustic[end] = float(np.logaddexp(acoustic.get(end, -math.inf), log_prob))
+        scored = [
+            Hypothesis(self._text(prefix), log_prob + self._final_bias(prefix)) for prefix, log_prob in acoustic.items()
+        ]
+        return sorted(scored, key=lambda hypothesis: (-hypothesis.score, hypothesis.text))[: self.nbest]
+
+    def _final_bias(self, prefix: _Prefix) -> float:
+        """All that is added to the acoustic log-probability of a text that ends here."""
+        bias, state = prefix.bias, prefix.state
+        if prefix.word:
+            bias += self.word_bonus
+        if self._lm:
+            if prefix.word and not self._is_character:
+                log_prob, state = self._lm.score(state, prefix.word)
+                bias += self.lm_weight * log_prob
+            bias += self.lm_weight * self._lm.score_end(state)
+        if self._hot:
+            bias += self._hot.end(prefix.hot) - self._hot.share(prefix.hot)
+        return bias
+
+    def _text(self, prefix: _Prefix) -> str:
+        tokens = []
+        node: Any = prefix
+        while node.parent:
+            tokens.append(node.token)
+            node = node.parent
+        return self.tokenizer.decode(tokens[::-1])
+
+
+_Row = tuple[list[float] | None, list[tuple[int, float, float]], float]
+
+
+def _frames(
+    probability: npt.NDArray[np.float64], blank_skip: float, floor: float, most: npt.NDArray[np.float64]
+) -> list[_Row]:
+    """What each frame can be: probabilities by token, and the tokens worth a look as (token, its probability, the
+    same times the `most` that it may gain), best first; or, for a stretch of frames that are surely blank, None and
+    the stretch's log-probability.
+    """
+    is_blank = probability[:, BLANK] > blank_skip
+    until = np.concatenate([[0.0], np.cumsum(np.log(np.where(is_blank, probability[:, BLANK], 1.0)))]).tolist()
+    others = np.flatnonzero(~is_blank)
+    rows = probability[others]
+    reach = rows * most
+    order = np.argsort(-reach, axis=1, kind="stable").tolist()
+    counts = (reach >= floor * rows.max(axis=1, keepdims=True)).sum(axis=1).tolist()
+    frames: list[_Row] = []
+    previous = 0
+    for frame, row, reached, tokens, count in zip(
+        others.tolist(), rows.tolist(), reach.tolist(), order, counts, strict=True
+    ):
+        if frame > previous:
+            frames.append((None, [], until[frame] - until[previous]))
+        looked = [(token, row[token], reached[token]) for token in tokens[:count] if token != BLANK]
+        frames.append((row, looked, 0.0))
+        previous = frame + 1
+    if len(probability) > previous:
+        frames.append((None, [], until[-1] - until[previous]))
+    return frames

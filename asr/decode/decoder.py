@@ -1,0 +1,103 @@
+"""Which decoder, and what it knows: settings -> a Decoder for one alphabet."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from asr.decode import lexicon, lm
+from asr.decode.beam import BeamSearch
+from asr.decode.greedy import Greedy
+from asr.decode.hypothesis import DecodeError, Decoder
+from asr.decode.lexicon import Lexicon
+from asr.text import TextConfig, Tokenizer
+
+LM_WEIGHT, WORD_BONUS, BEAM_WIDTH = 0.5, 1.5, 50
+
+
+@dataclass(frozen=True)
+class DecoderConfig:
+    """How log-probabilities become text. None: what suits the other settings."""
+
+    decoder: Literal["greedy", "beam"] | None = None
+    """None: beam where anything below asks for one."""
+    lexicon: str | Path | None = None
+    """A list of words and phrases, one on a line: nothing else is heard."""
+    lm: str | Path | None = None
+    """An n-gram model in ARPA format, over words or characters."""
+    hotwords: str | Path | None = None
+    """Words and phrases that are likelier here, one on a line, each with a tab and its boost where wanted."""
+    beam_width: int | None = None
+    """Prefixes that are kept; None: BEAM_WIDTH."""
+    lm_weight: float | None = None
+    """None: what was tuned for the model, else LM_WEIGHT."""
+    word_bonus: float | None = None
+    """Added for each word; None: what was tuned for the model, else with an `lm` WORD_BONUS, without one 0."""
+    nbest: int = 1
+    """Hypotheses wanted."""
+
+    def __post_init__(self) -> None:
+        wanted = [name for name in ("lexicon", "lm", "hotwords", "beam_width", "lm_weight", "word_bonus")
+                  if getattr(self, name) is not None] + ["nbest"] * (self.nbest != 1)  # fmt: skip
+        if self.decoder == "greedy" and wanted:
+            raise DecodeError(f"the greedy decoder has no {wanted[0]}; leave it out, or take the beam")
+        if self.decoder is None:
+            object.__setattr__(self, "decoder", "beam" if wanted else "greedy")
+        if self.lm_weight is not None and self.lm is None:
+            raise DecodeError("an lm_weight without an lm weighs nothing; name the model, or leave the weight out")
+
+    @property
+    def kind(self) -> str:
+        """The name under which what was tuned for such a decoder is stored with a model, as in "beam+lexicon+lm"."""
+        parts = [str(self.decoder), *(name for name in ("lexicon", "lm") if getattr(self, name) is not None)]
+        return "+".join(parts)
+
+
+@dataclass(frozen=True)
+class Knowledge:
+    """The files that a configuration names, read once; `decoder` may then be called with many weights."""
+
+    config: DecoderConfig
+    tokenizer: Tokenizer
+    lexicon: Lexicon | None
+    lm: lm.LanguageModel | None
+    hotwords: dict[str, float] | None
+
+    @classmethod
+    def read(cls, config: DecoderConfig, text: TextConfig) -> "Knowledge":
+        """Read the files; raises DecodeError naming file and line, and where two of them contradict each other."""
+        tokenizer = Tokenizer(text.alphabet)
+        words = lexicon.read_words(config.lexicon, text) if config.lexicon is not None else None
+        model = lm.read(config.lm) if config.lm is not None else None
+        if model and not any(_is_spelled(word, text) for word in model.vocabulary):
+            raise DecodeError(f"{config.lm}: the model's alphabet, {text.alphabet!r}, spells none of its words; is it "
+                              "of the same case?")  # fmt: skip
+        hot = lexicon.read_hotwords(config.hotwords, text) if config.hotwords is not None else None
+        if words is not None and hot:
+            known = {word for entry in words for word in entry.split()}
+            for phrase in hot:
+                if not known.issuperset(phrase.split()):
+                    raise DecodeError(f"{config.hotwords}: {phrase!r} is not in the lexicon {config.lexicon}, so that "
+                                      "it is never heard; add it there")  # fmt: skip
+        return cls(config, tokenizer, Lexicon(words, tokenizer) if words is not None else None, model, hot)
+
+    def weights(self, lm_weight: float | None, word_bonus: float | None) -> tuple[float, float]:
+        """Weight of the language model and bonus of a word: the configuration's, else these, else the defaults."""
+        config = self.config
+        choices = ((config.lm_weight, lm_weight, LM_WEIGHT),
+                   (config.word_bonus, word_bonus, WORD_BONUS if self.lm else 0.0))  # fmt: skip
+        first, second = (next(value for value in values if value is not None) for values in choices)
+        return first, second
+
+    def decoder(self, lm_weight: float | None = None, word_bonus: float | None = None) -> Decoder:
+        """The decoder, with the `weights` that follow from these."""
+        config = self.config
+        if config.decoder == "greedy":
+            return Greedy(self.tokenizer)
+        lm_weight, word_bonus = self.weights(lm_weight, word_bonus)
+        return BeamSearch(self.tokenizer, lexicon=self.lexicon, lm=self.lm, hotwords=self.hotwords,
+                          beam_width=config.beam_width or BEAM_WIDTH, lm_weight=lm_weight, word_bonus=word_bonus,
+                          nbest=config.nbest)  # fmt: skip
+
+
+def _is_spelled(word: str, text: TextConfig) -> bool:
+    return word not in (lm.BEGIN, lm.END, lm.UNKNOWN, lm.SPACE) and set(word) <= set(text.alphabet)

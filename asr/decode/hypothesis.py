@@ -1,0 +1,51 @@
+"""What every decoder takes and gives: one utterance's emission in, hypotheses out, best first."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Emission = npt.NDArray[np.floating[Any]]
+_TOLERANCE = 1e-3  # of a frame's summed probability: float32, and float16 too
+
+
+class DecodeError(ValueError):
+    """Something that cannot be decoded, or decoded with; the message is one sentence that names the file."""
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """One reading of an utterance; its score is a natural logarithm, comparable within the utterance alone."""
+
+    text: str
+    score: float
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The text split at its spaces."""
+        return tuple(self.text.split())
+
+
+Decoder = Callable[[Emission], list[Hypothesis]]
+"""log_probs (T, V) of one utterance -> hypotheses, best first, at least one."""
+
+
+def probabilities(log_probs: Emission) -> npt.NDArray[np.float64]:
+    """log_probs (T, V) -> probabilities (T, V), checked.
+
+    Raises DecodeError where a frame's probabilities do not sum to one: logits, probabilities, or padding.
+    """
+    if log_probs.ndim != 2:
+        raise DecodeError(f"an emission has two axes, frames and tokens, not shape {log_probs.shape}")
+    with np.errstate(over="ignore"):
+        probability = np.exp(log_probs, dtype=np.float64)
+    total = probability.sum(axis=1)
+    wrong = np.flatnonzero(~(np.abs(total - 1) <= _TOLERANCE))
+    if len(wrong):
+        raise DecodeError(
+            f"frame {wrong[0]} of the emission holds probabilities that sum to {total[wrong[0]]:.4g}, not to 1: "
+            "give the logarithms that the softmax made, without padding"
+        )
+    return probability

@@ -1,0 +1,217 @@
+"""N-gram language models with back-off (Katz 1987), as ARPA files hold them: read, score, write.
+
+Files hold logarithms to base 10; everything here takes and gives natural ones.
+"""
+
+import gzip
+import io
+import math
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from asr.decode.hypothesis import DecodeError
+
+BEGIN, END, UNKNOWN, SPACE = "<s>", "</s>", "<unk>", "<space>"
+_MARKS = {BEGIN, END, UNKNOWN, SPACE}
+_LN10 = math.log(10)
+_NOTHING = -100 * _LN10  # an unknown word where the model has no <unk>; KenLM's choice
+
+State = tuple[str, ...]
+"""The last words that any longer n-gram begins with: at most order - 1."""
+
+
+class LanguageModel:
+    """Probabilities of words, or of characters, after those before them.
+
+    `ngrams[n - 1]` maps each n-gram to (log-probability, log of its back-off weight), natural logarithms both.
+    """
+
+    def __init__(self, ngrams: Sequence[dict[tuple[str, ...], tuple[float, float]]]) -> None:
+        self.ngrams = ngrams
+        self.order = len(ngrams)
+        self.vocabulary = {word for (word,) in ngrams[0]}
+        self._unknown = UNKNOWN if UNKNOWN in self.vocabulary else None
+        # Only a context that some n-gram continues, or that has a back-off weight of its own, must be remembered.
+        self._contexts = {ngram[:-1] for table in ngrams[1:] for ngram in table}
+        self._contexts |= {ngram for table in ngrams[:-1] for ngram, (_, backoff) in table.items() if backoff}
+
+    def is_character(self, *, has_space: bool) -> bool:
+        """Whether it is over characters: all its words are one character long, and <space> is one of them.
+
+        `has_space`: whether the alphabet that it is used with has a space; without one there is no <space> either.
+        """
+        is_short = all(len(word) == 1 for word in self.vocabulary - _MARKS)
+        return is_short and (SPACE in self.vocabulary or not has_space)
+
+    @property
+    def begin(self) -> State:
+        """The state before the first word."""
+        return self._shortened((BEGIN,))
+
+    def score(self, state: State, word: str) -> tuple[float, State]:
+        """log P(word | state) and the state after it; an unknown word scores as <unk>."""
+        if word not in self.vocabulary:
+            if self._unknown is None:
+                return _NOTHING, ()
+            word = self._unknown
+        total = 0.0
+        for start in range(len(state) + 1):
+            context = state[start:]
+            found = self.ngrams[len(context)].get((*context, word))
+            if found:
+                total += found[0]
+                break
+            total += self.ngrams[len(context) - 1].get(context, (0.0, 0.0))[1]
+        return total, self._shortened((*state, word))
+
+    def score_end(self, state: State) -> float:
+        """log P(</s> | state); 0 for a model without sentence ends."""
+        return self.score(state, END)[0] if END in self.vocabulary else 0.0
+
+    def score_sentence(self, words: Iterable[str]) -> float:
+        """log P of a whole sentence, its end included."""
+        state, total = self.begin, 0.0
+        for word in words:
+            log_prob, state = self.score(state, word)
+            total += log_prob
+        return total + self.score_end(state)
+
+    def perplexity(self, sentences: Iterable[Sequence[str]]) -> float:
+        """exp of the mean negative log-probability of a word, sentence ends counted as words."""
+        total, count = 0.0, 0
+        for words in sentences:
+            total += self.score_sentence(words)
+            count += len(words) + 1
+        return math.exp(-total / count) if count else math.nan
+
+    def _shortened(self, words: State) -> State:
+        words = words[-(self.order - 1) :] if self.order > 1 else ()
+        while words and words not in self._contexts:
+            words = words[1:]
+        return words
+
+
+def units(text: str, *, is_character: bool) -> list[str]:
+    """The words of a normalised text, or its characters with <space> for the blank between words."""
+    return [SPACE if mark == " " else mark for mark in text] if is_character else text.split()
+
+
+def write(path: str | Path, model: LanguageModel) -> None:
+    """Write an ARPA file (.gz: compressed) whole or not at all, its n-grams in order."""
+    path = Path(path)
+    lines = ["\\data\\", *(f"ngram {n}={len(table)}" for n, table in enumerate(model.ngrams, start=1))]
+    for n, table in enumerate(model.ngrams, start=1):
+        lines += ["", f"\\{n}-grams:"]
+        for ngram, (log_prob, backoff) in sorted(table.items()):
+            line = f"{_base10(log_prob)}\t{' '.join(ngram)}"
+            lines.append(f"{line}\t{_base10(backoff)}" if backoff else line)
+    data = "\n".join([*lines, "", "\\end\\", ""]).encode()
+    part = path.with_name(path.name + ".part")
+    # mtime 0: the same model is the same file.
+    part.write_bytes(gzip.compress(data, mtime=0) if path.suffix == ".gz" else data)
+    part.replace(path)
+
+
+def read(path: str | Path) -> LanguageModel:
+    """Read an ARPA file, compressed or not.
+
+    Raises DecodeError naming file and line: no such file, not ARPA, a line that is not an n-gram of its section, an
+    n-gram twice, a count that does not fit, a file cut short.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise DecodeError(f"{path}: no such language model")
+    number = 0
+    try:
+        with path.open("rb") as raw:
+            packed = raw.read(2) == b"\x1f\x8b"
+        with gzip.open(path, "rb") if packed else path.open("rb") as file:
+            lines = _Lines(io.TextIOWrapper(file, "utf-8", newline="\n"))
+            try:
+                return _parse(lines)
+            finally:
+                number = lines.number
+    except UnicodeDecodeError:
+        raise DecodeError(f"{path}, after line {number}: not UTF-8") from None
+    except (EOFError, gzip.BadGzipFile) as error:
+        raise DecodeError(f"{path}, after line {number}: a damaged .gz file: {error}") from None
+    except ValueError as error:
+        raise DecodeError(f"{path}, line {number}: {error}") from None
+
+
+class _Lines:
+    """The lines of a file that are not blank, and the number of the last one."""
+
+    def __init__(self, file: Iterable[str]) -> None:
+        self._file = iter(file)
+        self.number = 0
+
+    def __iter__(self) -> Iterator[str]:
+        for line in self._file:
+            self.number += 1
+            if line.strip():
+                yield line.strip()
+
+
+def _parse(lines: _Lines) -> LanguageModel:
+    stream = iter(lines)
+    if not any(line == "\\data\\" for line in stream):  # what stands before it is a comment
+        raise ValueError("not a language model in ARPA format: no \\data\\ in it")
+    counts: list[int] = []
+    line = next(stream, "")
+    while counted := re.fullmatch(r"ngram\s+(\d+)\s*=\s*(\d+)", line):
+        if int(counted[1]) != len(counts) + 1:
+            raise ValueError(f"ngram {counted[1]} where ngram {len(counts) + 1} was expected")
+        counts.append(int(counted[2]))
+        line = next(stream, "")
+    if not counts or not counts[0]:
+        raise ValueError("no `ngram 1=` of at least one word follows \\data\\")
+    tables: list[dict[tuple[str, ...], tuple[float, float]]] = []
+    for n, count in enumerate(counts, start=1):
+        if line != f"\\{n}-grams:":
+            raise ValueError(f"{_shown(line)} where \\{n}-grams: was expected")
+        table: dict[tuple[str, ...], tuple[float, float]] = {}
+        for line in stream:
+            if line[0] == "\\" and line[-1] in "\\:":
+                break
+            ngram, values = _ngram(line, n, is_longest=n == len(counts))
+            if ngram in table:
+                raise ValueError(f"the {n}-gram {' '.join(ngram)!r} stands here twice")
+            if n > 1 and any((word,) not in tables[0] for word in ngram):
+                raise ValueError(f"a word of {' '.join(ngram)!r} is not among the 1-grams")
+            table[ngram] = values
+        else:
+            line = ""
+        if len(table) != count:
+            raise ValueError(f"{len(table)} {n}-grams where \\data\\ announces {count}")
+        tables.append(table)
+    if line != "\\end\\":
+        raise ValueError(f"{_shown(line)} where \\end\\ was expected")
+    return LanguageModel(tables)
+
+
+def _ngram(line: str, n: int, *, is_longest: bool) -> tuple[tuple[str, ...], tuple[float, float]]:
+    # Not split(): a word may hold any blank but the ASCII ones.
+    fields = re.split(r"[ \t\r]+", line)
+    if len(fields) not in (n + 1, n + 2) or (is_longest and len(fields) != n + 1):
+        wanted = f"a log-probability and {n} word{'s' * (n > 1)}" + ("" if is_longest else ", then maybe a back-off")
+        raise ValueError(f"{_shown(line)} is not {wanted}")
+    try:
+        log_prob, backoff = float(fields[0]), float(fields[n + 1]) if len(fields) > n + 1 else 0.0
+    except ValueError:
+        raise ValueError(f"{_shown(line)} does not hold numbers where they belong") from None
+    if not log_prob <= 1e-4 or not -math.inf < backoff < math.inf:
+        raise ValueError(f"{_shown(line)}: {fields[0]} is not the logarithm of a probability, or a back-off is "
+                         "not finite")  # fmt: skip
+    words = tuple(UNKNOWN if word in ("<UNK>", "<unk>") else word for word in fields[1 : n + 1])
+    return words, (max(log_prob, -1e9) * _LN10, backoff * _LN10)
+
+
+def _shown(line: str) -> str:
+    return repr(line if len(line) < 60 else line[:57] + "...") if line else "the end of the file"
+
+
+def _base10(value: float) -> str:
+    """Shortest decimal of a base-10 logarithm that keeps float32's precision."""
+    return f"{value / _LN10:.8g}"

@@ -1,0 +1,163 @@
+"""What a dev part teaches a decoder: the weights of language model and words, and how sure it may be."""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from asr import align, score
+from asr.checkpoint import Tuning
+from asr.data.manifest import LeftOut, ManifestError, Utterance
+from asr.decode import confidence
+from asr.decode.confidence import Calibration
+from asr.decode.hypothesis import Decoder, Emission
+from asr.evaluate import emissions
+from asr.score import ErrorCount
+from asr.transcribe import Recognizer
+
+LM_WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0)
+WORD_BONUSES = (-2.0, -1.0, 0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0)
+_FOLDS = 5
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """The tuning of one kind of decoder, and what it changed on the dev part.
+
+    Calibration errors are expected ones, over words: as the emission gives them, and calibrated on other utterances.
+    NaN where no word was heard.
+    """
+
+    kind: str
+    tuning: Tuning
+    before: ErrorCount
+    after: ErrorCount
+    raw_error: float
+    calibrated_error: float
+
+    def __str__(self) -> str:
+        weights = "".join(f"{name} {value:g}, " for name, value in (("lm weight", self.tuning.lm_weight),
+                          ("word bonus", self.tuning.word_bonus)) if value is not None)  # fmt: skip
+        text = f"tuned {self.kind}: {weights}WER {self.after.rate:.2%} (before {self.before.rate:.2%}); "
+        if math.isnan(self.calibrated_error):
+            return text + "not a word was heard to calibrate on"
+        return text + f"calibration error {self.calibrated_error:.2%} (before {self.raw_error:.2%})"
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A dev part, ready to be decoded again and again: an emission and the words that were said, by utterance."""
+
+    emissions: list[Emission]
+    references: list[list[str]]
+
+    def errors(self, decoder: Decoder) -> ErrorCount:
+        hypotheses = [decoder(emission)[0].words for emission in self.emissions]
+        return score.total(score.count(self.references, hypotheses))
+
+
+def tune(recognizer: Recognizer, utterances: Sequence[Utterance]) -> Tuned:
+    """Find the weights with the fewest word errors on `utterances`, then calibrate; the recognizer is tuned after.
+
+    Weights that the recognizer's configuration names are kept. Raises ManifestError where nothing can be read.
+    """
+    part = _part(recognizer, utterances)
+    recognizer.tune(Tuning())
+    before = part.errors(recognizer.decoder)
+    tuning, after = _weights(recognizer, part, before)
+    recognizer.tune(tuning)
+    log_odds, is_right, fold = _judged(recognizer, part)
+    calibration = confidence.fit(log_odds, is_right)
+    # Each word's confidence by a calibration that has not seen its utterance.
+    held_out = np.zeros(len(log_odds))
+    for number in range(_FOLDS):
+        held_out[fold == number] = confidence.fit(log_odds[fold != number], is_right[fold != number])(
+            log_odds[fold == number]
+        )
+    tuning = Tuning(tuning.lm_weight, tuning.word_bonus, calibration.slope, calibration.intercept)
+    recognizer.tune(tuning)
+    return Tuned(recognizer.decoding.kind, tuning, before, after,
+                 confidence.calibration_error(Calibration()(log_odds), is_right),
+                 confidence.calibration_error(held_out, is_right))  # fmt: skip
+
+
+def _part(recognizer: Recognizer, utterances: Sequence[Utterance]) -> _Part:
+    texts = {utterance.id: recognizer.card.text.normalise(utterance.text) for utterance in utterances}
+    found = [(key, emission) for key, emission in emissions(recognizer, utterances)]
+    read = [(key, emission) for key, emission in found if not isinstance(emission, LeftOut)]
+    if not read:
+        reason = next(item.reason for _, item in found if isinstance(item, LeftOut))
+        raise ManifestError(f"no utterance of the dev part can be read: {reason}")
+    return _Part([emission for _, emission in read], [texts[key].split() for key, _ in read])
+
+
+def _weights(recognizer: Recognizer, part: _Part, before: ErrorCount) -> tuple[Tuning, ErrorCount]:
+    """The weights with the fewest errors: one and then the other, coarse and then fine, until nothing gets better.
+
+    Of equals the first: what was there before, then what is nearer to it.
+    """
+    config = recognizer.decoding
+    if config.decoder == "greedy":
+        return Tuning(), before
+    start = recognizer.knowledge.weights(None, None)
+    errors: dict[tuple[float, float], ErrorCount] = {start: before}
+    axes = [config.lm is not None and config.lm_weight is None, config.word_bonus is None]
+    best = start
+    for grids in ((LM_WEIGHTS, WORD_BONUSES), None):
+        while True:
+            candidates = [point for point in _neighbours(best, grids, axes) if point not in errors]
+            for point in candidates:
+                errors[point] = part.errors(recognizer.knowledge.decoder(*point))
+            better = min(errors, key=lambda point: (errors[point].errors, math.dist(point, start)))
+            if better == best:
+                break
+            best = better
+    return Tuning(best[0] if config.lm is not None else None, best[1]), errors[best]
+
+
+def _neighbours(
+    point: tuple[float, float], grids: tuple[tuple[float, ...], tuple[float, ...]] | None, axes: Sequence[bool]
+) -> Iterator[tuple[float, float]]:
+    """Points that differ in one weight: any on its grid, or, without a grid, a small step away; and both at once."""
+    weights = grids[0] if grids else (point[0] - 0.1, point[0], point[0] + 0.1)
+    bonuses = grids[1] if grids else (point[1] - 0.5, point[1], point[1] + 0.5)
+    for weight in [round(max(0.0, weight), 3) for weight in weights] if axes[0] else [point[0]]:
+        for bonus in [round(bonus, 3) for bonus in bonuses] if axes[1] else [point[1]]:
+            if grids is None or weight == point[0] or bonus == point[1]:
+                yield weight, bonus
+
+
+def _judged(
+    recognizer: Recognizer, part: _Part
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_], npt.NDArray[np.int64]]:
+    """Of every word heard: its log-odds, whether it was said, and the fold that its utterance is in."""
+    log_odds, is_right, fold = [np.zeros(0)], [np.zeros(0, bool)], [np.zeros(0, np.int64)]
+    space = recognizer.space
+    for place, (emission, reference) in enumerate(zip(part.emissions, part.references, strict=True)):
+        hypothesis = recognizer.decoder(emission)[0]
+        spans = align.align(emission, recognizer.tokenizer.encode(hypothesis.text))
+        log_odds.append(confidence.log_odds(emission, spans, space))
+        is_right.append(np.array(matched(reference, hypothesis.words), bool))
+        fold.append(np.full(len(hypothesis.words), place % _FOLDS))
+    return np.concatenate(log_odds), np.concatenate(is_right), np.concatenate(fold)
+
+
+def matched(reference: Sequence[str], hypothesis: Sequence[str]) -> list[bool]:
+    """Which words of the hypothesis are right, on an alignment of fewest edits (Wagner & Fischer 1974)."""
+    table = [[(row + column, "") for column in range(len(hypothesis) + 1)] for row in range(len(reference) + 1)]
+    for row, said in enumerate(reference, start=1):
+        for column, heard in enumerate(hypothesis, start=1):
+            table[row][column] = min(
+                (table[row - 1][column - 1][0] + (said != heard), "a" if said == heard else "s"),
+                (table[row - 1][column][0] + 1, "d"),
+                (table[row][column - 1][0] + 1, "i"),
+            )
+    row, column, right = len(reference), len(hypothesis), [False] * len(hypothesis)
+    while row and column:
+        step = table[row][column][1]
+        row, column = row - (step != "i"), column - (step != "d")
+        if step == "a":
+            right[column] = True
+    return right

@@ -1,0 +1,48 @@
+import numpy as np
+import oracles
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from asr import ctc
+from asr.align import AlignError, align
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    tokens=st.lists(st.integers(1, 3), min_size=1, max_size=3), num_frames=st.integers(1, 6), seed=st.integers(0, 999)
+)
+def test_it_is_the_best_of_all_paths(tokens, num_frames, seed):
+    emission = oracles.random_log_probs(num_frames, 4, seed)
+    if ctc.min_frames(tokens) > num_frames:
+        with pytest.raises(AlignError, match="need"):
+            align(emission, tokens)
+        return
+    _, path = oracles.best_alignment(emission, tokens)
+    spans = align(emission, tokens)
+    assert [span.token for span in spans] == tokens
+    ours = np.zeros(num_frames, int)
+    for span in spans:
+        ours[span.start_frame : span.end_frame] = span.token
+        assert span.score == pytest.approx(emission[span.start_frame : span.end_frame, span.token].mean())
+    assert ours.tolist() == list(path)
+
+
+@settings(max_examples=30, deadline=None)
+@given(num_frames=st.integers(1, 30), seed=st.integers(0, 999))
+def test_the_greedy_text_lies_on_the_greedy_path(num_frames, seed):
+    emission = oracles.random_log_probs(num_frames, 5, seed)
+    path = emission.argmax(axis=1)
+    spans = align(emission, ctc.collapse(path))
+    for span in spans:
+        assert (path[span.start_frame : span.end_frame] == span.token).all()
+    assert sum(span.end_frame - span.start_frame for span in spans) == (path > 0).sum()
+
+
+def test_nothing_lies_nowhere():
+    assert align(np.zeros((3, 4)), []) == [] and align(np.zeros((0, 4)), []) == []
+
+
+def test_a_token_without_any_probability_is_an_error():
+    with np.errstate(divide="ignore"), pytest.raises(AlignError, match="no path"):
+        align(np.log(np.eye(3)[[0, 1, 0]]), [2])

@@ -1,0 +1,241 @@
+"""Laws of the beam search, on emissions small enough to enumerate every path."""
+
+import math
+
+import numpy as np
+import oracles
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from asr.decode import kneser_ney, lm
+from asr.decode.beam import BeamSearch
+from asr.decode.greedy import Greedy
+from asr.decode.hypothesis import DecodeError
+from asr.decode.lexicon import HotWords, Lexicon
+from asr.text import Tokenizer
+
+ALPHABET = "ab "
+TOKENIZER = Tokenizer(ALPHABET)
+EVERYTHING = {"beam_width": 10**9, "beam_threshold": math.inf, "blank_skip": 1.0, "nbest": 10**9}
+WORDS = ["a", "ab", "ba", "bab"]
+CORPUS = ["a ab", "ba a ab", "ab", "ab ba", "b"]
+emissions = st.builds(oracles.random_log_probs, st.integers(1, 5), st.just(4), st.integers(0, 10_000))
+
+
+def language_model(is_character, order=2):
+    return kneser_ney.estimate([lm.units(text, is_character=is_character) for text in CORPUS], order)
+
+
+def scores(hypotheses):
+    found = {hypothesis.text: hypothesis.score for hypothesis in hypotheses}
+    assert len(found) == len(hypotheses), "every text once"
+    return found
+
+
+def agree(decoder, emission, **knowledge):
+    got, expected = scores(decoder(emission)), oracles.hypotheses(emission, ALPHABET, **knowledge)
+    assert got == pytest.approx(expected, abs=1e-9)
+    assert list(got.values()) == sorted(got.values(), reverse=True), "best first"
+
+
+class TestABeamThatKeepsEverythingEqualsEnumeration:
+    @settings(max_examples=40, deadline=None)
+    @given(emission=emissions)
+    def test_alone(self, emission):
+        agree(BeamSearch(TOKENIZER, **EVERYTHING), emission)
+
+    @settings(max_examples=40, deadline=None)
+    @given(
+        emission=emissions,
+        is_character=st.booleans(),
+        order=st.integers(1, 3),
+        lm_weight=st.floats(0, 3),
+        word_bonus=st.floats(-2, 2),
+        entries=st.none() | st.lists(st.sampled_from([*WORDS, "a ba", "ab b"]), min_size=1, unique=True),
+        hotwords=st.none() | st.dictionaries(st.sampled_from(["a", "ab", "a b", "b"]), st.floats(0, 4), min_size=1),
+    )
+    def test_with_all_that_is_known_of_the_words(
+        self, emission, is_character, order, lm_weight, word_bonus, entries, hotwords
+    ):
+        model = language_model(is_character, order)
+        decoder = BeamSearch(
+            TOKENIZER, lexicon=Lexicon(entries, TOKENIZER) if entries else None, lm=model, lm_weight=lm_weight,
+            word_bonus=word_bonus, hotwords=hotwords, **EVERYTHING,
+        )  # fmt: skip
+        agree(
+            decoder, emission, entries=entries, lm_weight=lm_weight, word_bonus=word_bonus, hotwords=hotwords,
+            lm=lambda text: model.score_sentence(lm.units(text, is_character=is_character)),
+        )  # fmt: skip
+
+    @settings(max_examples=30, deadline=None)
+    @given(emission=emissions, entries=st.lists(st.sampled_from(["a", "bc", "cab"]), min_size=1, unique=True))
+    def test_an_alphabet_without_spaces_says_one_word(self, emission, entries):
+        tokenizer = Tokenizer("abc")
+        expected = oracles.hypotheses(emission, "abc", entries=entries)
+        decoder = BeamSearch(tokenizer, lexicon=Lexicon(entries, tokenizer), **EVERYTHING)
+        assert scores(decoder(emission)) == pytest.approx(expected, abs=1e-9)
+
+
+def any_search(test):
+    given_search = given(emission=emissions, beam_width=st.integers(1, 6), nbest=st.integers(1, 5))
+    return settings(max_examples=30, deadline=None)(given_search(test))
+
+
+class TestWhatChangesNothing:
+    @any_search
+    def test_a_language_model_of_weight_0(self, emission, beam_width, nbest):
+        plain = BeamSearch(TOKENIZER, beam_width=beam_width, nbest=nbest)
+        for is_character in (False, True):
+            weightless = BeamSearch(
+                TOKENIZER, beam_width=beam_width, nbest=nbest, lm=language_model(is_character), lm_weight=0.0
+            )
+            assert weightless(emission) == plain(emission)
+
+    @any_search
+    def test_hot_words_without_a_boost(self, emission, beam_width, nbest):
+        plain = BeamSearch(TOKENIZER, beam_width=beam_width, nbest=nbest)
+        boosted = BeamSearch(TOKENIZER, beam_width=beam_width, nbest=nbest, hotwords={"ab": 0.0, "b a": 0.0})
+        assert boosted(emission) == plain(emission)
+
+    @any_search
+    def test_asking_for_more_hypotheses(self, emission, beam_width, nbest):
+        one = BeamSearch(TOKENIZER, beam_width=beam_width)
+        more = BeamSearch(TOKENIZER, beam_width=beam_width, nbest=nbest)
+        assert more(emission)[:1] == one(emission)
+
+    @any_search
+    def test_decoding_something_else_before(self, emission, beam_width, nbest):
+        decoder = BeamSearch(TOKENIZER, beam_width=beam_width, nbest=nbest, lm=language_model(False))
+        first = decoder(emission)
+        decoder(emission[::-1])
+        assert decoder(emission) == first
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=st.integers(0, 10_000),
+    num_frames=st.integers(1, 40),
+    beam_width=st.integers(1, 10),
+    entries=st.lists(st.sampled_from([*WORDS, "b aa"]), min_size=1, unique=True),
+)
+def test_with_a_lexicon_every_text_is_made_of_its_entries(seed, num_frames, beam_width, entries):
+    emission = oracles.random_log_probs(num_frames, 4, seed)
+    decoder = BeamSearch(TOKENIZER, beam_width=beam_width, lexicon=Lexicon(entries, TOKENIZER), nbest=5)
+    hypotheses = decoder(emission)
+    assert hypotheses
+    for hypothesis in hypotheses:
+        assert oracles.is_sequence(hypothesis.words, [tuple(entry.split()) for entry in entries])
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 10_000), num_frames=st.integers(1, 30))
+def test_the_usual_beam_finds_what_the_widest_finds_where_the_emission_is_sure(seed, num_frames):
+    emission = oracles.random_log_probs(num_frames, 4, seed) * 6
+    emission -= np.logaddexp.reduce(emission, axis=1, keepdims=True)
+    wide = BeamSearch(TOKENIZER, beam_width=300, beam_threshold=math.inf, blank_skip=1.0)(emission)[0]
+    usual = BeamSearch(TOKENIZER)(emission)[0]
+    assert usual.score == pytest.approx(wide.score, abs=0.05)
+
+
+def peaks(text, alphabet, sure=0.98):
+    """An emission that spells `text`: a frame for each character, and a blank after it."""
+    tokens = [token for letter in text for token in (alphabet.index(letter) + 1, 0)]
+    emission = np.full((len(tokens), len(alphabet) + 1), (1 - sure) / len(alphabet))
+    emission[np.arange(len(tokens)), tokens] = sure
+    return emission
+
+
+def test_the_sum_over_paths_says_a_where_the_best_path_says_nothing():
+    emission = np.log(np.array([[0.4, 0.35, 0.25], [0.4, 0.35, 0.25]]))
+    assert Greedy(Tokenizer("ab"))(emission)[0].text == ""
+    best = BeamSearch(Tokenizer("ab"))(emission)[0]
+    assert best.text == "a"
+    assert best.score == pytest.approx(math.log(0.35 * 0.35 + 2 * 0.35 * 0.4))
+
+
+def test_a_language_model_turns_bugs_into_bunny():
+    """pyctcdecode's example: the sound prefers "bugs" by a hair, the model has never heard of them."""
+    alphabet = "bugsny "
+    sure, rest = 0.51, 0.49
+    hair = np.full((10, len(alphabet) + 1), 1e-6)
+    for frame, (one, other) in enumerate(zip("bugs ", "bunny", strict=True)):
+        hair[2 * frame, 0] = hair[2 * frame + 1, 0] = 1e-6
+        hair[2 * frame + 1, 0] = 1.0
+        if one == other:
+            hair[2 * frame, alphabet.index(one) + 1] = 1.0
+        else:
+            hair[2 * frame, alphabet.index(one) + 1], hair[2 * frame, alphabet.index(other) + 1] = sure, rest
+    emission = np.log(hair / hair.sum(axis=1, keepdims=True))
+    tokenizer = Tokenizer(alphabet)
+    assert BeamSearch(tokenizer)(emission)[0].text == "bugs"
+    model = kneser_ney.estimate([["bunny"], ["bunny", "bunny"], ["gun"]], 2)
+    assert BeamSearch(tokenizer, lm=model, lm_weight=1.0)(emission)[0].text == "bunny"
+    assert BeamSearch(tokenizer, hotwords={"bunny": 2.0})(emission)[0].text == "bunny"
+    assert BeamSearch(tokenizer, lexicon=Lexicon(["bunny", "gun"], tokenizer))(emission)[0].text == "bunny"
+
+
+def test_hot_words_survive_a_narrow_beam():
+    """Their first letters are paid for in advance: the beam of two would drop them otherwise."""
+    alphabet = "abcx"
+    emission = peaks("xbc", alphabet)
+    emission[0] = [0.01, 0.15, 0.2, 0.24, 0.4]
+    decoder = BeamSearch(Tokenizer(alphabet), beam_width=2, hotwords={"abc": 4.0})
+    assert decoder(np.log(emission))[0].text == "abc"
+
+
+def test_something_outside_the_lexicon_still_gives_an_entry_or_nothing():
+    tokenizer = Tokenizer("abcdefgh ")
+    emission = np.log(peaks("hhhh", "abcdefgh ", sure=1 - 1e-9))
+    hypothesis = BeamSearch(tokenizer, beam_width=1, lexicon=Lexicon(["abcdefg"], tokenizer))(emission)[0]
+    assert hypothesis.text in ("", "abcdefg")
+
+
+@pytest.mark.parametrize("decoder", [BeamSearch(TOKENIZER), Greedy(TOKENIZER)])
+class TestEmissions:
+    def test_those_that_do_not_sum_to_one_are_an_error(self, decoder):
+        good = oracles.random_log_probs(5, 4)
+        for bad in (good * 2, np.exp(good), np.zeros((5, 4)), np.full((5, 4), np.nan), np.full((5, 4), -np.inf)):
+            with pytest.raises(DecodeError, match=r"frame 0 .* not to 1"):
+                decoder(bad)
+        padded = np.vstack([good, np.zeros((2, 4))])
+        with pytest.raises(DecodeError, match="frame 5"):
+            decoder(padded)
+        with pytest.raises(DecodeError, match="two axes"):
+            decoder(good[None])
+
+    def test_without_frames_nothing_is_said(self, decoder):
+        assert [hypothesis.text for hypothesis in decoder(np.zeros((0, 4)))] == [""]
+
+    def test_precision_changes_nothing(self, decoder):
+        emission = oracles.random_log_probs(30, 4, 3)
+        assert decoder(emission.astype(np.float32))[0].text == decoder(emission)[0].text
+
+    def test_impossible_tokens_are_no_trouble(self, decoder):
+        with np.errstate(divide="ignore"):
+            emission = np.log(np.eye(4)[[0, 1, 0, 2, 3, 3, 0, 1]])
+        assert decoder(emission)[0].text == "ab a"
+        assert decoder(emission)[0].score == pytest.approx(0)
+
+
+def test_an_emission_over_another_alphabet_is_an_error():
+    with pytest.raises(DecodeError, match="5 tokens"):
+        BeamSearch(TOKENIZER)(oracles.random_log_probs(3, 5))
+
+
+@pytest.mark.parametrize("wrong", [{"beam_width": 0}, {"nbest": 0}, {"lm_weight": -1}, {"word_bonus": math.nan},
+                                   {"beam_threshold": 0}])  # fmt: skip
+def test_numbers_that_make_no_sense_are_errors(wrong):
+    with pytest.raises(DecodeError):
+        BeamSearch(TOKENIZER, **wrong)
+
+
+def test_hot_words_have_a_share_of_their_boost_while_they_are_spelled():
+    hot = HotWords({"ab": 4.0, "b a": 3.0}, TOKENIZER)
+    a, b, space = TOKENIZER.encode("ab ")
+    state, completed = hot.step(HotWords.START, a, is_start=True)
+    assert (hot.share(state), hot.end(state), completed) == (2.0, 0.0, 0.0)
+    state, _ = hot.step(state, b, is_start=False)
+    assert (hot.share(state), hot.end(state)) == (4.0, 4.0)
+    state, completed = hot.step(state, space, is_start=False)
+    assert (completed, hot.share(state)) == (4.0, 0.0)

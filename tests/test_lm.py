@@ -1,0 +1,187 @@
+"""Language models: ARPA files in and out, back-off, and what Kneser-Ney estimation must satisfy."""
+
+import gzip
+import math
+import random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from asr.decode import kneser_ney, lm
+from asr.decode.hypothesis import DecodeError
+
+TEXT = """
+enter four five one
+enter one
+stop
+go one two
+erase one two three
+one two three four five
+rubout g m e f three nine
+yes
+no
+stop and go
+"""
+SENTENCES = [line.split() for line in TEXT.strip().splitlines()]
+corpora = st.lists(st.lists(st.sampled_from("a b c d e".split()), min_size=1, max_size=6), min_size=1, max_size=12)
+
+# Back-off by hand (Katz 1987): P(a | c) is alpha(c) P(a), and there is no alpha(b).
+ARPA = """a comment
+
+\\data\\
+ngram 1=6
+ngram 2=3
+
+\\1-grams:
+-1.0\t<unk>
+-99\t<s>\t-0.5
+-0.5\t</s>
+-0.6\ta\t-0.2
+-0.7\tb
+-0.8\tc\t-0.4
+
+\\2-grams:
+-0.1\t<s> a
+-0.2\ta b
+-0.3\tb </s>
+
+\\end\\
+"""
+
+
+def read(tmp_path, text, name="x.arpa"):
+    path = tmp_path / name
+    path.write_bytes(gzip.compress(text.encode()) if name.endswith(".gz") else text.encode())
+    return lm.read(path)
+
+
+def sums(model):
+    """Summed probability of every word but <s>, after every context there is, and after none."""
+    words = model.vocabulary - {lm.BEGIN}
+    contexts = {ngram[:length] for table in model.ngrams for ngram in table for length in range(len(ngram) + 1)}
+    for context in contexts:
+        state = ()
+        for word in context:
+            state = model._shortened((*state, word))
+        yield sum(math.exp(model.score(state, word)[0]) for word in words)
+
+
+class TestReading:
+    @pytest.mark.parametrize("name", ["x.arpa", "x.arpa.gz"])
+    def test_scores_back_off(self, tmp_path, name):
+        model = read(tmp_path, ARPA, name)
+        expected = {"a b": -0.1 - 0.2 - 0.3, "b": -0.5 - 0.7 - 0.3, "c a": -0.5 - 0.8 - 0.4 - 0.6 - 0.2 - 0.5,
+                    "a zebra": -0.1 - 0.2 - 1.0 - 0.5, "": -0.5 - 0.5}  # fmt: skip
+        for words, log_prob in expected.items():
+            assert model.score_sentence(words.split()) == pytest.approx(log_prob * math.log(10))
+
+    def test_without_unk_an_unknown_word_is_next_to_impossible(self, tmp_path):
+        model = read(tmp_path, ARPA.replace("-1.0\t<unk>\n", "").replace("1=6", "1=5"))
+        assert model.score_sentence(["zebra"]) < -200
+
+    @pytest.mark.parametrize(("old", "new", "said"), [
+        ("\\data\\", "data", "no .data"),
+        ("ngram 1=6", "ngram 1=7", "line 15: 6 1-grams where .* announces 7"),
+        ("-0.2\ta b", "-0.2\ta", "line 17: .* is not a log-probability and 2 words"),
+        ("-0.2\ta b", "-0.2\ta b\t-0.1", "line 17"),
+        ("-0.2\ta b", "x\ta b", "line 17: .* numbers"),
+        ("-0.2\ta b", "0.2\ta b", "line 17: .* logarithm"),
+        ("-0.2\ta b", "nan\ta b", "line 17: .* logarithm"),
+        ("-0.2\ta b", "-0.1\t<s> a", "line 17: .* twice"),
+        ("-0.2\ta b", "-0.2\ta z", "line 17: .* not among the 1-grams"),
+        ("\\end\\", "", "the end of the file where .*end"),
+        ("\\2-grams:", "\\3-grams:", "3-grams.* where .*2-grams"),
+        ("ngram 2=3", "ngram 3=3", "ngram 2 was expected"),
+    ])  # fmt: skip
+    def test_a_damaged_file_is_named_with_its_line(self, tmp_path, old, new, said):
+        with pytest.raises(DecodeError, match=said) as caught:
+            read(tmp_path, ARPA.replace(old, new, 1))
+        assert str(caught.value).startswith(str(tmp_path / "x.arpa"))
+
+    def test_other_files_are_named(self, tmp_path):
+        with pytest.raises(DecodeError, match=r"gone\.arpa: no such language model"):
+            lm.read(tmp_path / "gone.arpa")
+        cut = tmp_path / "cut.arpa.gz"
+        cut.write_bytes(gzip.compress(ARPA.encode())[:-30])
+        with pytest.raises(DecodeError, match=r"cut\.arpa\.gz.*damaged"):
+            lm.read(cut)
+        (tmp_path / "latin.arpa").write_bytes(ARPA.replace("c\t", "é\t").encode("latin-1"))
+        with pytest.raises(DecodeError, match=r"latin\.arpa.*UTF-8"):
+            lm.read(tmp_path / "latin.arpa")
+
+
+class TestEstimation:
+    @settings(max_examples=50, deadline=None)
+    @given(corpus=corpora, order=st.integers(1, 4), is_character=st.booleans())
+    def test_probabilities_of_every_context_sum_to_one(self, corpus, order, is_character):
+        units = [lm.units(" ".join(words), is_character=is_character) for words in corpus]
+        model = kneser_ney.estimate(units, order, vocabulary=["unseen"])
+        assert list(sums(model)) == pytest.approx([1.0] * len(list(sums(model))))
+
+    @settings(max_examples=30, deadline=None)
+    @given(corpus=corpora, order=st.integers(1, 4), name=st.sampled_from(["x.arpa", "x.arpa.gz"]))
+    def test_written_then_read_gives_the_same_scores(self, tmp_path_factory, corpus, order, name):
+        path = tmp_path_factory.mktemp("lm") / name
+        model = kneser_ney.estimate(corpus, order)
+        lm.write(path, model)
+        again = lm.read(path)
+        for words in [*corpus, ["a", "zebra", "b"], []]:
+            assert again.score_sentence(words) == pytest.approx(model.score_sentence(words), rel=1e-6)
+
+    def test_perplexity_on_its_own_text_falls_as_the_order_grows(self):
+        rng = random.Random(1)
+        chain = {"": "ab", "a": "bbbc", "b": "ccca", "c": "aab"}  # each letter mostly follows one other
+        corpus = []
+        for _ in range(200):
+            words = [rng.choice(chain[""])]
+            while rng.random() > 0.2:
+                words.append(rng.choice(chain[words[-1]]))
+            corpus.append(words)
+        for sentences in (SENTENCES, corpus):
+            perplexities = [kneser_ney.estimate(sentences, order).perplexity(sentences) for order in (1, 2, 3, 4)]
+            assert perplexities == sorted(perplexities, reverse=True)
+
+    def test_discounts_are_those_of_chen_and_goodman(self):
+        """20 words once, 10 twice, 5 three times, 2 four times: Y = 20 / (20 + 20) = 1 / 2."""
+        counts = [1] * 20 + [2] * 10 + [3] * 5 + [4] * 2
+        assert kneser_ney._discounts(counts) == pytest.approx(
+            (1 - 2 / 2 * 10 / 20, 2 - 3 / 2 * 5 / 10, 3 - 4 / 2 * 2 / 5)
+        )
+        assert kneser_ney._discounts([1, 1, 1]) == kneser_ney._DEFAULT, "too small a corpus to estimate them"
+
+    def test_lower_orders_count_the_words_that_they_follow(self):
+        """Kneser and Ney's "San Francisco": frequent, but after one word alone."""
+        corpus = [["san", "francisco"]] * 6 + [[word, "glasses"] for word in ("my", "your", "new", "old")]
+        model = kneser_ney.estimate(corpus, 2)
+        assert model.score((), "glasses")[0] > model.score((), "francisco")[0]
+
+    def test_unseen_words_of_the_vocabulary_are_as_likely_as_unknown_ones(self):
+        model = kneser_ney.estimate(SENTENCES, 2, vocabulary=["zebra"])
+        assert model.score((), "zebra")[0] == pytest.approx(model.score((), lm.UNKNOWN)[0])
+
+    def test_mistakes(self):
+        with pytest.raises(DecodeError, match="no words"):
+            kneser_ney.estimate([], 2)
+        with pytest.raises(DecodeError, match="reserved"):
+            kneser_ney.estimate([["a", "</s>"]], 2)
+        with pytest.raises(DecodeError, match="order"):
+            kneser_ney.estimate(SENTENCES, 0)
+
+
+def test_characters_are_told_from_words():
+    words = kneser_ney.estimate([["a", "b"]], 2)
+    characters = kneser_ney.estimate([lm.units("a b", is_character=True)], 2)
+    assert not words.is_character(has_space=True) and words.is_character(has_space=False)
+    assert characters.is_character(has_space=True)
+    assert not kneser_ney.estimate(SENTENCES, 2).is_character(has_space=False)
+
+
+def test_kenlm_gives_the_same_scores(tmp_path):
+    kenlm = pytest.importorskip("kenlm")
+    path = tmp_path / "x.arpa"
+    model = kneser_ney.estimate(SENTENCES, 3)
+    lm.write(path, model)
+    judge = kenlm.Model(str(path))
+    for words in [*SENTENCES, ["one", "zebra", "go"], ["five"] * 4, []]:
+        assert judge.score(" ".join(words)) * math.log(10) == pytest.approx(model.score_sentence(words), abs=1e-4)

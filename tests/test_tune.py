@@ -1,0 +1,67 @@
+import oracles
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from asr import tune
+from asr.checkpoint import Tuning
+from asr.data import manifest
+from asr.decode.decoder import DecoderConfig
+from asr.transcribe import Recognizer
+
+words = st.lists(st.sampled_from("a b c".split()), max_size=7)
+
+
+@given(words, words)
+def test_right_words_are_those_of_an_alignment_of_fewest_edits(reference, hypothesis):
+    right = tune.matched(reference, hypothesis)
+    edits, substitutions = oracles.edits(reference, hypothesis)
+    assert len(right) == len(hypothesis)
+    # No alignment with as few edits has more right words than one with the fewest substitutions.
+    most = (len(reference) + len(hypothesis) - edits - substitutions) // 2
+    assert sum(right) <= most and (edits == 0) == (all(right) and len(reference) == len(hypothesis))
+    said = iter(reference)
+    assert all(word in said for word, is_right in zip(hypothesis, right, strict=True) if is_right), "in order"
+
+
+@pytest.fixture(scope="module")
+def dev(tones):
+    return manifest.read(tones / "dev.jsonl")
+
+
+def test_tuning_never_makes_dev_worse(tones_run, dev, tmp_path):
+    listed = tmp_path / "words.txt"
+    listed.write_text("\n".join({utterance.text for utterance in dev}))
+    recognizer = Recognizer.load(tones_run[0], decoding=DecoderConfig(lexicon=listed))
+    tuned = tune.tune(recognizer, dev)
+    assert tuned.after.errors <= tuned.before.errors
+    assert tuned.kind == "beam+lexicon" and tuned.tuning.lm_weight is None
+    assert 0 <= tuned.calibrated_error <= 1
+    assert (recognizer.calibration.slope, recognizer.calibration.intercept) == (
+        tuned.tuning.slope,
+        tuned.tuning.intercept,
+    )
+
+
+def test_weights_that_are_given_are_kept(tones_run, dev):
+    recognizer = Recognizer.load(tones_run[0], decoding=DecoderConfig(word_bonus=0.5))
+    assert tune.tune(recognizer, dev).tuning.word_bonus == 0.5
+
+
+def test_greedy_has_no_weights_and_is_calibrated(tones_run, dev):
+    tuning = tune.tune(Recognizer.load(tones_run[0]), dev).tuning
+    assert (tuning.lm_weight, tuning.word_bonus) == (None, None) and tuning != Tuning()
+
+
+def test_a_part_that_cannot_be_read_is_an_error(tones_run, tmp_path):
+    gone = [manifest.Utterance("gone", "abcd", str(tmp_path / "gone.wav"))]
+    with pytest.raises(manifest.ManifestError, match=r"gone\.wav"):
+        tune.tune(Recognizer.load(tones_run[0]), gone)
+
+
+def test_where_not_a_word_is_heard_nothing_is_calibrated(tones_run, dev, tmp_path):
+    (tmp_path / "words.txt").write_text("ddddddddddddddddddddddddddd\n")
+    recognizer = Recognizer.load(tones_run[0], decoding=DecoderConfig(lexicon=tmp_path / "words.txt", word_bonus=-99.0))
+    tuned = tune.tune(recognizer, dev)
+    assert (tuned.tuning.slope, tuned.tuning.intercept) == (1.0, 0.0)
+    assert "not a word was heard" in str(tuned) and "nan" not in str(tuned)
