@@ -135,7 +135,7 @@ def test_the_usual_beam_finds_what_the_widest_finds_where_the_emission_is_sure(s
     emission -= np.logaddexp.reduce(emission, axis=1, keepdims=True)
     wide = BeamSearch(TOKENIZER, beam_width=300, beam_threshold=math.inf, blank_skip=1.0)(emission)[0]
     usual = BeamSearch(TOKENIZER)(emission)[0]
-    assert usual.score == pytest.approx(wide.score, abs=0.05)
+    assert wide.score - 0.5 <= usual.score <= wide.score + 1e-6
 
 
 def peaks(text, alphabet, sure=0.98):
