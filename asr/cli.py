@@ -10,7 +10,6 @@ import json
 import math
 import os
 import shlex
-import shutil
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -348,6 +347,8 @@ def _score(arguments: argparse.Namespace) -> int:
         is_colored = arguments.color == "always" or (
             arguments.color == "auto" and sys.stdout.isatty() and not os.environ.get("NO_COLOR")
         )
+        import shutil
+
         columns = shutil.get_terminal_size((100, 24)).columns
         text = made.to_alignments(top=arguments.top, width=columns, has_color=is_colored)
         print(f"\n```\n{text}```" if arguments.format == "markdown" else f"\n{text}", end="")

@@ -1,15 +1,19 @@
-"""Which decoder, and what it knows: settings -> a Decoder for one alphabet."""
+"""Which decoder, and what it knows: settings -> a Decoder for one alphabet.
+
+What only the beam needs is imported where a beam is made: most starts are for the best path alone.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from asr.decode import lexicon, lm
-from asr.decode.beam import BeamSearch
 from asr.decode.greedy import Greedy
 from asr.decode.hypothesis import DecodeError, Decoder
-from asr.decode.lexicon import Lexicon
 from asr.text import TextConfig, Tokenizer
+
+if TYPE_CHECKING:
+    from asr.decode.lexicon import Lexicon
+    from asr.decode.lm import LanguageModel
 
 LM_WEIGHT, WORD_BONUS, BEAM_WIDTH = 0.5, 1.5, 50
 
@@ -58,14 +62,18 @@ class Knowledge:
 
     config: DecoderConfig
     tokenizer: Tokenizer
-    lexicon: Lexicon | None
-    lm: lm.LanguageModel | None
+    lexicon: "Lexicon | None"
+    lm: "LanguageModel | None"
     hotwords: dict[str, float] | None
 
     @classmethod
     def read(cls, config: DecoderConfig, text: TextConfig) -> "Knowledge":
         """Read the files; raises DecodeError naming file and line, and where two of them contradict each other."""
         tokenizer = Tokenizer(text.alphabet)
+        if config.decoder == "greedy":
+            return cls(config, tokenizer, None, None, None)
+        from asr.decode import lexicon, lm
+
         words = lexicon.read_words(config.lexicon, text) if config.lexicon is not None else None
         model = lm.read(config.lm) if config.lm is not None else None
         if model and not any(_is_spelled(word, text) for word in model.vocabulary):
@@ -78,7 +86,7 @@ class Knowledge:
                 if not known.issuperset(phrase.split()):
                     raise DecodeError(f"{config.hotwords}: {phrase!r} is not in the lexicon {config.lexicon}, so that "
                                       "it is never heard; add it there")  # fmt: skip
-        return cls(config, tokenizer, Lexicon(words, tokenizer) if words is not None else None, model, hot)
+        return cls(config, tokenizer, lexicon.Lexicon(words, tokenizer) if words is not None else None, model, hot)
 
     def weights(self, lm_weight: float | None, word_bonus: float | None) -> tuple[float, float]:
         """Weight of the language model and bonus of a word: the configuration's, else these, else the defaults."""
@@ -93,6 +101,8 @@ class Knowledge:
         config = self.config
         if config.decoder == "greedy":
             return Greedy(self.tokenizer)
+        from asr.decode.beam import BeamSearch
+
         lm_weight, word_bonus = self.weights(lm_weight, word_bonus)
         return BeamSearch(self.tokenizer, lexicon=self.lexicon, lm=self.lm, hotwords=self.hotwords,
                           beam_width=config.beam_width or BEAM_WIDTH, lm_weight=lm_weight, word_bonus=word_bonus,
@@ -100,4 +110,6 @@ class Knowledge:
 
 
 def _is_spelled(word: str, text: TextConfig) -> bool:
+    from asr.decode import lm
+
     return word not in (lm.BEGIN, lm.END, lm.UNKNOWN, lm.SPACE) and set(word) <= set(text.alphabet)
