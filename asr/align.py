@@ -13,10 +13,6 @@ from asr.text import BLANK
 
 _CELLS = 1 << 21  # of the table of scores, 8 bytes each, that are held at once
 
-# CTC says a letter after it has been heard, and in a frame or two (Sak et al. 2015, "Fast and accurate recurrent neural
-# network acoustic models"): a word's sound begins before its first token and ends after its last. Medians over the
-# synthetic sentences of tools/align_error.py; networks differ by some 10 ms.
-_LEAD_S, _TAIL_S = 0.055, 0.02
 _PAUSE_S = 0.1  # shorter silences are closures of stops
 _QUIET = 0.4  # of the way from the quietest to the loudest frames, in decibels
 _RANGE_DB = (15.0, 60.0)  # between the two: with less, noise hides pauses; more is digital silence
@@ -61,16 +57,20 @@ def word_times(
     words: Sequence[Sequence[TokenSpan]],
     frame_s: float,
     duration_s: float,
+    lead_s: float,
+    tail_s: float,
     energy: npt.NDArray[np.floating[Any]] | None = None,
     hop_s: float = 0.01,
     window_s: float = 0.025,
 ) -> npt.NDArray[np.float64]:
     """The tokens of each word in turn -> when each begins and ends, in seconds: (N, 2), rising, within the duration.
 
-    Words begin a little before their tokens and end a little after. Between two words either the sound pauses, and
-    they end and begin where it does, or the one ends where the other begins. The natural logarithm of `energy` (T,),
-    in windows of `window_s` every `hop_s`, says which, unless noise hides it or there is None: then a pause is what
-    the words' usual margins leave of the gap, if that is long. No word loses a frame of its tokens.
+    CTC says a letter when it has been heard, in a frame or two (Sak et al. 2015, "Fast and accurate recurrent neural
+    network acoustic models"): a word begins `lead_s` before its first token and ends `tail_s` after its last. Between
+    two words either the sound pauses, and they end and begin where it does, or the one ends where the other begins.
+    The natural logarithm of `energy` (T,), in windows of `window_s` every `hop_s`, says which, unless noise hides it
+    or there is None: then a pause is what lead and tail leave of the gap, if that is long. No word loses a frame of
+    its tokens.
     """
     tokens = np.array([(word[0].start_frame, word[-1].end_frame) for word in words], np.float64).reshape(-1, 2)
     tokens = np.minimum(tokens * frame_s, duration_s)
@@ -85,7 +85,7 @@ def word_times(
         is_end = (turns[:, 0] == edges[0]) | (turns[:, 1] == edges[-1])
         return np.asarray(turns[is_end | (turns[:, 1] - turns[:, 0] > _PAUSE_S - hop_s / 2)])
 
-    times = tokens + np.array([-_LEAD_S, _TAIL_S])
+    times = tokens + np.array([-lead_s, tail_s])
     for place in range(len(words) + 1):
         before_s = tokens[place - 1, 1] if place else 0.0
         after_s = tokens[place, 0] if place < len(words) else duration_s

@@ -56,6 +56,8 @@ def transcribe() -> NoReturn:
                         "model that comes with the package)")  # fmt: skip
     parser.add_argument("--output", type=Path, metavar="FOLDER",
                         help="write one file for each sound into this folder (default: all to stdout)")  # fmt: skip
+    parser.add_argument("--plot", type=Path, metavar="PICTURE.png",
+                        help="draw waveform, MFCCs, letters and words of one file; .svg and .pdf too")  # fmt: skip
     _add_decoding(parser)
     _add_format(parser, "text", "json", "trn", "ctm", "srt", "vtt", "textgrid")
     _exit(_transcribe, parser.parse_args())
@@ -189,10 +191,20 @@ def _transcribe(arguments: argparse.Namespace) -> int:
     if len(files) > 1 and arguments.format in formats.ONE_EACH and not arguments.output:
         raise ValueError(f"{arguments.format} holds one recording to a file, and there are {len(files)}: name a folder "
                          "with --output")  # fmt: skip
+    if arguments.plot:
+        from asr import plot
+
+        plot.check(arguments.plot)
+        if len(files) > 1:
+            raise ValueError(f"--plot draws one file, and there are {len(files)}")
     failed = 0
     for file, key in files:
         try:
-            transcript = recognizer.transcribe(file)
+            if arguments.plot:
+                waveform = audio.read(file, recognizer.card.features.sample_rate)
+                transcript = plot.draw(arguments.plot, recognizer, waveform, "" if file == "-" else Path(file).name)
+            else:
+                transcript = recognizer.transcribe(file)
         except (audio.AudioError, ManifestError) as error:
             print(f"error: {error}", file=sys.stderr)
             failed += 1

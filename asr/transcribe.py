@@ -189,7 +189,9 @@ class Recognizer:
         sure = self.calibration(confidence.log_odds(emission, spans, self.space))
         groups = confidence.word_spans(spans, self.space)
         energy = static[:, 0] if static is not None and config.source == "audio" else None
-        times = align.word_times(groups, frame_s, duration_s, energy, hop_s, window_s) + start_s
+        timing = self.card.timing
+        times = align.word_times(groups, frame_s, duration_s, timing.lead_s, timing.tail_s, energy, hop_s, window_s)
+        times += start_s
         words = []
         for word, tokens, value, (first_s, last_s) in zip(text.split(), groups, sure, times.tolist(), strict=True):
             # Between two characters the middle of where the one is heard last and the other first.

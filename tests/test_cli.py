@@ -114,6 +114,17 @@ class TestTranscribe:
         fails(run("asr-transcribe", "--model", tones_run[0], "-", stdin=b""), "standard input")
         fails(run("asr-transcribe", "--model", tones_run[0], "-", stdin=b"nonsense"), "standard input")
 
+    def test_a_picture(self, tones_run, sound, tmp_path):
+        pytest.importorskip("matplotlib")
+        command = ["asr-transcribe", "--model", tones_run[0], sound[0]]
+        done = run(*command, "--plot", tmp_path / "a.png")
+        assert done.returncode == 0 and done.stdout == run(*command).stdout and not done.stderr
+        assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
+        fails(run(*command, sound[1], "--plot", tmp_path / "b.png"), "--plot draws one file, and there are 2")
+        fails(run(*command, "--plot", tmp_path / "b.gif"), "b.gif: a picture's name ends in .png, .svg or .pdf")
+        fails(run(*command, "--plot", tmp_path / "gone" / "b.png"), "there is no folder")
+        fails(run(*command[:3], tmp_path / "gone.wav", "--plot", tmp_path / "b.png"), "gone.wav")
+
     def test_without_a_model_the_newest_run_is_used_and_named(self, tones_run, sound, tmp_path):
         shutil.copytree(tones_run[0], tmp_path / "runs" / "tones" / "1")
         done = run("asr-transcribe", sound[0], cwd=tmp_path)

@@ -7,7 +7,7 @@ import pytest
 
 from asr import audio
 from asr.align import AlignError
-from asr.checkpoint import CheckpointError
+from asr.checkpoint import CheckpointError, Timing
 from asr.data import manifest
 from asr.decode.decoder import DecoderConfig
 from asr.evaluate import evaluate
@@ -191,6 +191,14 @@ def test_a_stretch_of_a_recording_keeps_its_clock(recognizer, utterances, tmp_pa
     assert [character.start_s for character in word.characters] == pytest.approx(
         [character.start_s + 1 for character in alone.characters], abs=1e-3
     )
+
+
+def test_the_margins_of_words_are_those_of_the_model(recognizer, utterances):
+    emission = recognizer.emissions([recognizer.frames(utterances[0])])[0]
+    tight = Recognizer(recognizer._session, dataclasses.replace(recognizer.card, timing=Timing(0.0, 0.0)))
+    wide = Recognizer(recognizer._session, dataclasses.replace(recognizer.card, timing=Timing(0.02, 0.01)))
+    (inner,), (outer,) = (model.words(emission, utterances[0].text, 9.0) for model in (tight, wide))
+    assert (inner.start_s - outer.start_s, outer.end_s - inner.end_s) == pytest.approx((0.02, 0.01))
 
 
 def test_texts_that_cannot_be_aligned(recognizer, utterances):

@@ -4,11 +4,14 @@
 
 Sentences of two to eight words of the model's recipe (synthetic.py), with commas and so pauses here and there, spoken
 by the voices of its test part, which no training hears, and aligned as asr-align does; also in noise. A figure for
-each model, then the mean over them. `--part dev` is for choosing what asr/align.py does.
+each model, then the mean over them. `--calibrate` measures on dev voices how long before its tokens a word of this
+model begins and how long after them it ends, and stores it in the model file. `--part dev` is for choosing what
+asr/align.py does.
 """
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,9 +21,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "recipes" / "pre
 import synthetic
 
 from asr import align, audio
+from asr.checkpoint import Timing, write_card
 from asr.data import synth
 from asr.decode import confidence
-from asr.transcribe import Recognizer
+from asr.transcribe import Recognizer, model_file
 
 
 def sentences(words, part, count, sample_rate, snr_db=None):
@@ -60,6 +64,15 @@ def errors(recognizer, part, count, snr_db=None):
     return np.concatenate(late), np.concatenate(tokens_late)
 
 
+def calibrate(model, recognizer, count):
+    """Measure on dev voices how long words sound before and after their tokens, and store it in the model."""
+    late = np.concatenate([errors(recognizer, "dev", count, snr_db)[1] for snr_db in (None, 20)])
+    lead_s, tail_s = np.round(np.median(late, axis=0) * [1, -1], 4).tolist()
+    recognizer.card = replace(recognizer.card, timing=Timing(lead_s, tail_s))
+    write_card(model_file(model), recognizer.card)
+    print(f"{Path(model).name}: lead {1000 * lead_s:.0f} ms, tail {1000 * tail_s:.0f} ms, stored", file=sys.stderr)
+
+
 def line(name, noise, late):
     """A row of the table."""
     cells = [f"{np.median(abs(side)):10.1f}{np.median(side):6.1f}{np.quantile(abs(side), 0.9):5.0f}" for side in late.T]
@@ -72,6 +85,7 @@ def main():
     parser.add_argument("models", nargs="+", metavar="MODEL", help="a run's folder or a .onnx file")
     parser.add_argument("--sentences", type=int, default=200)
     parser.add_argument("--part", choices=("dev", "test"), default="test", help="whose voices speak")
+    parser.add_argument("--calibrate", action="store_true", help="first, on dev voices, and store it in the models")
     arguments = parser.parse_args()
     print(f"{'ms':24}{'noise':>10}{'words':>7}{'start':>10}{'bias':>6}{'90%':>5}{'end':>10}{'bias':>6}{'90%':>5}"
           f"{'both':>8}")  # fmt: skip
@@ -80,6 +94,8 @@ def main():
         recognizer = Recognizer.load(model)
         if recognizer.space is None:
             parser.error(f"{model}: an alphabet without a space spells no sentences: train recipes/spelling.yaml")
+        if arguments.calibrate:
+            calibrate(model, recognizer, arguments.sentences)
         for snr_db, noise in ((None, "none"), (20, "20 dB SNR"), (10, "10 dB SNR")):
             late, tokens_late = (1000 * seconds for seconds in
                                  errors(recognizer, arguments.part, arguments.sentences, snr_db))  # fmt: skip
