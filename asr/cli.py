@@ -91,6 +91,9 @@ def evaluate() -> NoReturn:
     parser.add_argument("--tune", action="store_true",
                         help="choose --lm-weight and --word-bonus (those not given) by the word errors on MANIFEST, "
                         "calibrate the confidence, and store both in MODEL for such a decoder")  # fmt: skip
+    parser.add_argument("--rejection", type=Path, metavar="OTHERS",
+                        help="a manifest of utterances that say none of the words: also print misses on MANIFEST and "
+                        "false alarms on OTHERS for thresholds of --min-confidence")  # fmt: skip
     _add_decoding(parser)
     _add_format(parser, "text", "json")
     _exit(_evaluate, parser.parse_args())
@@ -323,6 +326,7 @@ def _evaluate(arguments: argparse.Namespace) -> int:
 
     recognizer = Recognizer.load(arguments.model, decoding=_decoding(arguments))
     utterances = manifest.read(arguments.manifest)
+    others = manifest.read(arguments.rejection) if arguments.rejection else []
     output = arguments.output or Path(f"{arguments.manifest.stem}.hyp.trn")
     if not output.parent.is_dir():
         raise FileNotFoundError(f"{output}: there is no folder {output.parent}")
@@ -341,14 +345,18 @@ def _evaluate(arguments: argparse.Namespace) -> int:
         print(f"error: {item.id}: {item.reason}; counted as nothing heard", file=sys.stderr)
     write_text(output, format_trn(result.hypotheses))
     print(f"hypotheses: {output}", file=sys.stderr)
+    rejection = evaluation.rejection(recognizer, utterances, others) if others else None
     if arguments.format == "json":
         oracle = {"oracle": result.oracle.to_dict()} if result.oracle else {}
-        _print_json({**result.score.to_dict(), **oracle, **({"tuned": tuned} if tuned else {})})
+        rejected = {"rejection": rejection.to_dict()} if rejection else {}
+        _print_json({**result.score.to_dict(), **oracle, **({"tuned": tuned} if tuned else {}), **rejected})
         return 1 if result.unreadable else 0
     _print_score(result.score, arguments.format)
     if result.oracle:
         rate = f"{result.oracle.rate:.2%}"
         print(f"word errors of the best of {arguments.nbest}: {result.oracle.errors}, {rate}")
+    if rejection:
+        print(f"\n{rejection.to_text()}")
     return 1 if result.unreadable else 0
 
 

@@ -292,6 +292,29 @@ class TestEvaluate:
         again = run("asr-evaluate", model, tones / "dev.jsonl", *knowledge, "--format", "json", cwd=tmp_path)
         assert json.loads(again.stdout)["word"] == result["word"]
 
+    def test_misses_and_false_alarms(self, tones_run, tones, tmp_path):
+        utterances = manifest.read(tones / "test.jsonl")
+        words = sorted({utterance.text for utterance in utterances})[::2]
+        (tmp_path / "words.txt").write_text("\n".join(words))
+        for name, is_known in (("known", True), ("others", False)):
+            part = [utterance for utterance in utterances if (utterance.text in words) == is_known]
+            manifest.write(tmp_path / f"{name}.jsonl", part)
+        command = ["asr-evaluate", tones_run[0], tmp_path / "known.jsonl", "--lexicon", tmp_path / "words.txt",
+                   "--rejection", tmp_path / "others.jsonl"]  # fmt: skip
+        result = json.loads(run(*command, "--format", "json", cwd=tmp_path).stdout)["rejection"]
+        assert result["words"] + result["other_utterances"] == len(utterances)
+        assert result["thresholds"][0]["false_alarm_rate"] > 0.5, "a closed vocabulary hears its words in anything"
+        equal = result["equal_error"]
+        assert equal["miss_rate"] + equal["false_alarm_rate"] < 0.5
+        # The rates are what --min-confidence gives.
+        at = [*command[:-2], "--min-confidence", equal["min_confidence"], "--format", "json"]
+        assert json.loads(run(*at, cwd=tmp_path).stdout)["word"]["correct"] == pytest.approx(
+            result["words"] * (1 - equal["miss_rate"])
+        )
+        text = run(*command, cwd=tmp_path).stdout.decode()
+        assert "min confidence   misses  false alarms" in text and text.count("%  equal error") == 1
+        fails(run(*command[:-1], tmp_path / "gone.jsonl"), "gone.jsonl: no such manifest")
+
     def test_unreadable_utterances_are_named_and_counted(self, tones_run, tones, tmp_path):
         utterances = manifest.read(tones / "test.jsonl")[:3]
         manifest.write(
