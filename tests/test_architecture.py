@@ -162,5 +162,8 @@ def test_the_package_and_its_doors_cost_nothing(code):
 
 
 def test_transcribing_and_scoring_never_load_pytorch():
-    for code in ("import asr.transcribe, asr.evaluate, asr.tune, asr.formats, asr.data.corpus", "import asr.score"):
+    for code in (
+        "import asr.transcribe, asr.evaluate, asr.tune, asr.formats, asr.plot, asr.data.corpus",
+        "import asr.score",
+    ):
         assert not {name.partition(".")[0] for name in loaded(code)} & {"torch", "onnx", "pydantic", "yaml"}
