@@ -1,5 +1,6 @@
-"""Forced alignment: which frames a transcript's tokens lie in, by the best path that spells it."""
+"""Forced alignment: which frames a transcript's tokens lie in, by the best path that spells it; when words are said."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +10,13 @@ import numpy.typing as npt
 
 from asr import ctc
 from asr.text import BLANK
+
+_CELLS = 1 << 21  # of the table of scores, 8 bytes each, that are held at once
+
+_PAUSE_S = 0.1  # shorter silences are closures of stops
+_QUIET = 0.4  # of the way from the quietest to the loudest frames, in decibels
+_RANGE_DB = (15.0, 60.0)  # between the two: with less, noise hides pauses; more is digital silence
+_DB = 10 / math.log(10)  # decibels in a natural logarithm of energy
 
 
 class AlignError(ValueError):
@@ -37,32 +45,129 @@ def align(log_probs: npt.NDArray[np.floating[Any]], tokens: Sequence[int]) -> li
     if not len(tokens):
         return []
     states = extended(tokens)
-    emitted = log_probs[:, states].astype(np.float64)
-    skips = np.where(may_skip(states), 0.0, -np.inf)
-    best = np.full((len(log_probs), len(states) + 2), -np.inf)  # two columns before the first state stand for none
-    best[0, 2:4] = emitted[0, :2]
-    skipped = np.empty(len(states))
-    for frame in range(1, len(log_probs)):
-        before, now = best[frame - 1], best[frame, 2:]
-        np.add(before[:-2], skips, out=skipped)
-        np.maximum(before[2:], before[1:-1], out=now)
-        np.maximum(now, skipped, out=now)
-        now += emitted[frame]
-    state = len(states) - 1 if best[-1, -1] >= best[-1, -2] else len(states) - 2
-    if best[-1, state + 2] == -np.inf:
+    path = _best_path(log_probs, states)
+    bounds = np.stack([np.searchsorted(path, range(1, len(states), 2), side) for side in ("left", "right")], axis=1)
+    on_path = np.append(log_probs[np.arange(len(path)), states[path]].astype(np.float64), 0.0)
+    scores = np.add.reduceat(on_path, bounds.ravel())[::2] / (bounds[:, 1] - bounds[:, 0])
+    return [TokenSpan(int(token), start, end, score)
+            for token, (start, end), score in zip(tokens, bounds.tolist(), scores.tolist(), strict=True)]  # fmt: skip
+
+
+def word_times(
+    words: Sequence[Sequence[TokenSpan]],
+    frame_s: float,
+    duration_s: float,
+    lead_s: float,
+    tail_s: float,
+    energy: npt.NDArray[np.floating[Any]] | None = None,
+    hop_s: float = 0.01,
+    window_s: float = 0.025,
+) -> npt.NDArray[np.float64]:
+    """The tokens of each word in turn -> when each begins and ends, in seconds: (N, 2), rising, within the duration.
+
+    CTC says a letter when it has been heard, in a frame or two (Sak et al. 2015, "Fast and accurate recurrent neural
+    network acoustic models"): a word begins `lead_s` before its first token and ends `tail_s` after its last. Between
+    two words either the sound pauses, and they end and begin where it does, or the one ends where the other begins.
+    The natural logarithm of `energy` (T,), in windows of `window_s` every `hop_s`, says which, unless noise hides it
+    or there is None: then a pause is what lead and tail leave of the gap, if that is long. No word loses a frame of
+    its tokens.
+    """
+    tokens = np.array([(word[0].start_frame, word[-1].end_frame) for word in words], np.float64).reshape(-1, 2)
+    tokens = np.minimum(tokens * frame_s, duration_s)
+    is_quiet = _quiet(energy)
+    edges = (np.arange(len(is_quiet) + 1) - 0.5) * hop_s + window_s / 2  # of the hops around the windows' centres
+
+    def pauses(start_s: float, end_s: float) -> npt.NDArray[np.float64]:
+        """Pauses (N, 2) in seconds between two times; short ones only at the ends of the recording."""
+        first, last = np.searchsorted(edges, (start_s, end_s)).tolist()
+        inside = np.concatenate([[False], is_quiet[first : max(first, last - 1)], [False]])
+        turns = edges[first + np.flatnonzero(inside[1:] != inside[:-1])].reshape(-1, 2)
+        is_end = (turns[:, 0] == edges[0]) | (turns[:, 1] == edges[-1])
+        return np.asarray(turns[is_end | (turns[:, 1] - turns[:, 0] > _PAUSE_S - hop_s / 2)])
+
+    times = tokens + np.array([-lead_s, tail_s])
+    for place in range(len(words) + 1):
+        before_s = tokens[place - 1, 1] if place else 0.0
+        after_s = tokens[place, 0] if place < len(words) else duration_s
+        found = pauses(before_s, after_s if place < len(words) else math.inf)  # the last window reaches beyond the end
+        if 0 < place < len(words):
+            left_s, right_s = times[place - 1, 1], times[place, 0]
+            if len(found):
+                left_s, right_s = found[np.argmax(found[:, 1] - found[:, 0])]
+            elif len(is_quiet) or right_s - left_s < _PAUSE_S:
+                left_s = right_s = (left_s + right_s) / 2
+        else:  # before the first word and after the last, the pause that touches it
+            left_s = found[0, 0] if len(found) else times[place - 1, 1] if place else 0.0
+            right_s = found[-1, 1] if len(found) else times[place, 0] if place < len(words) else 0.0
+        if place:
+            times[place - 1, 1] = min(max(left_s, before_s), after_s)
+        if place < len(words):
+            times[place, 0] = min(max(right_s, before_s), after_s)
+    return np.asarray(times)
+
+
+def _quiet(energy: npt.NDArray[np.floating[Any]] | None) -> npt.NDArray[np.bool_]:
+    """Whether nobody speaks in each frame (T,) of log energy; (0,) where noise hides that."""
+    if energy is None or not len(energy):
+        return np.zeros(0, bool)
+    quietest, loudest = np.quantile(energy, (0.05, 0.95))
+    least, most = (value / _DB for value in _RANGE_DB)
+    if loudest - quietest < least:
+        return np.zeros(0, bool)
+    quietest = max(quietest, loudest - most)
+    return np.asarray(energy < quietest + _QUIET * (loudest - quietest))
+
+
+def _best_path(log_probs: npt.NDArray[np.floating[Any]], states: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """The state of each frame (T,) on the best path through the states (S,).
+
+    Of a large table only every sqrt(T)-th row of scores is kept; those between are computed again when the way back
+    comes to them: memory grows with sqrt(T) S. Raises AlignError where every path has a probability of zero.
+    """
+    num_frames = len(log_probs)
+    height = num_frames if num_frames * len(states) <= _CELLS else math.isqrt(num_frames) + 1
+    starts = range(0, num_frames, height)
+    before = np.full(len(states) + 2, -np.inf)  # two columns before the first state stand for none
+    before[2] = 0.0  # as if a blank had come before
+    kept = [before]
+    rows = before[None]
+    for start in starts:
+        rows = _scores(log_probs[start : start + height], states, kept[-1])
+        kept.append(rows[-1].copy())
+    last = kept.pop()
+    state = len(states) - (1 if last[-1] >= last[-2] else 2)
+    if last[state + 2] == -np.inf:
         raise AlignError("no path through these frames spells the transcript")
-    # Where each state was best entered from, all frames at once: 0 itself, 1 its neighbour, 2 the one before.
-    entered = np.argmax([best[:-1, 2:], best[:-1, 1:-1], best[:-1, :-2] + skips], axis=0).tolist()
-    path = [state]
-    for steps in reversed(entered):
-        path.append(path[-1] - steps[path[-1]])
-    starts = {state: frame for frame, state in reversed([*enumerate(reversed(path))])}
-    ends = {state: frame + 1 for frame, state in enumerate(reversed(path))}
-    spans = []
-    for place, token in enumerate(tokens):
-        start, end = starts[2 * place + 1], ends[2 * place + 1]
-        spans.append(TokenSpan(int(token), start, end, float(log_probs[start:end, token].mean())))
-    return spans
+    skips = may_skip(states)
+    path = np.empty(num_frames, np.int64)
+    for start in reversed(starts):
+        before = kept.pop()
+        if start != starts[-1]:
+            rows = _scores(log_probs[start : start + height], states, before)
+        for place in reversed(range(len(rows))):
+            path[start + place] = state
+            row = rows[place - 1] if place else before
+            stay, step = row.item(state + 2), row.item(state + 1)
+            skip = row.item(state) if skips.item(state) else -math.inf
+            state -= 0 if stay >= max(step, skip) else 1 if step >= skip else 2
+    return path
+
+
+def _scores(
+    log_probs: npt.NDArray[np.floating[Any]], states: npt.NDArray[np.int64], before: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """Log-probability of the best path into each state, at each frame: (T, S + 2), from the row `before` them."""
+    rows = np.full((len(log_probs), len(before)), -np.inf)
+    rows[:, 2:] = np.take(log_probs.astype(np.float64), states, axis=1)
+    skips = np.where(may_skip(states), 0.0, -np.inf)
+    best, skipped = np.empty(len(states)), np.empty(len(states))
+    for row in rows:
+        np.add(before[:-2], skips, out=skipped)
+        np.maximum(before[2:], before[1:-1], out=best)
+        np.maximum(best, skipped, out=best)
+        row[2:] += best
+        before = row
+    return rows
 
 
 def extended(tokens: Sequence[int]) -> npt.NDArray[np.int64]:

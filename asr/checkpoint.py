@@ -29,6 +29,17 @@ class Tuning:
 
 
 @dataclass(frozen=True)
+class Timing:
+    """How long before its first token a word begins, and how long after its last it ends: see align.word_times.
+
+    The defaults are means over networks that differ by 30 ms, with the seed alone; tools/align_error.py measures both.
+    """
+
+    lead_s: float = 0.04
+    tail_s: float = 0.03
+
+
+@dataclass(frozen=True)
 class ModelCard:
     """Everything that inference needs beside the weights, and where the model came from."""
 
@@ -40,6 +51,7 @@ class ModelCard:
     commit: str = ""
     tuning: dict[str, Tuning] = field(default_factory=dict)
     """By kind of decoder; see DecoderConfig.kind."""
+    timing: Timing = Timing()
 
     @property
     def tokenizer(self) -> Tokenizer:
@@ -56,7 +68,8 @@ class ModelCard:
         statistics = self.statistics and {name: value.tolist() for name, value in vars(self.statistics).items()}
         parts = {"features": asdict(self.features), "text": asdict(self.text), "statistics": statistics,
                  "recipe": self.recipe, "tokens": self.tokenizer.tokens,
-                 "tuning": {kind: asdict(tuning) for kind, tuning in self.tuning.items()}}  # fmt: skip
+                 "tuning": {kind: asdict(tuning) for kind, tuning in self.tuning.items()},
+                 "timing": asdict(self.timing)}  # fmt: skip
         return {name: json.dumps(value, ensure_ascii=False) for name, value in parts.items()} | {
             "sample_rate": str(self.features.sample_rate),
             "version": self.version,
@@ -77,6 +90,7 @@ class ModelCard:
                 version=metadata["version"],
                 commit=metadata["commit"],
                 tuning={kind: Tuning(**values) for kind, values in json.loads(metadata.get("tuning", "{}")).items()},
+                timing=Timing(**json.loads(metadata.get("timing", "{}"))),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise CheckpointError(f"not a model of this package: its metadata does not fit ({error})") from None

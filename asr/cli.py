@@ -55,9 +55,26 @@ def transcribe() -> NoReturn:
                         "model that comes with the package)")  # fmt: skip
     parser.add_argument("--output", type=Path, metavar="FOLDER",
                         help="write one file for each sound into this folder (default: all to stdout)")  # fmt: skip
+    parser.add_argument("--plot", type=Path, metavar="PICTURE.png",
+                        help="draw waveform, MFCCs, letters and words of one file; .svg and .pdf too")  # fmt: skip
     _add_decoding(parser)
     _add_format(parser, "text", "json", "trn", "ctm", "srt", "vtt", "textgrid")
     _exit(_transcribe, parser.parse_args())
+
+
+def align() -> NoReturn:
+    """`asr-align`."""
+    parser = _parser("asr-align", "Find when the words and characters of a known text are said.")
+    parser.add_argument("model", type=Path, metavar="MODEL", help="a run's folder or a .onnx file")
+    parser.add_argument("source", metavar="AUDIO_OR_MANIFEST",
+                        help="sound of any format, or - for standard input; or a manifest (.jsonl), whose texts are "
+                        "aligned with its sounds")  # fmt: skip
+    parser.add_argument("text", nargs="?", metavar="TEXT",
+                        help="what is said in AUDIO: the words, a .txt file, or - for standard input")  # fmt: skip
+    parser.add_argument("--output", type=Path, metavar="FOLDER",
+                        help="write one file for each utterance into this folder (default: all to stdout)")  # fmt: skip
+    _add_format(parser, "text", "json", "ctm", "textgrid", "srt", "vtt")
+    _exit(_align, parser.parse_args())
 
 
 def evaluate() -> NoReturn:
@@ -73,6 +90,9 @@ def evaluate() -> NoReturn:
     parser.add_argument("--tune", action="store_true",
                         help="choose --lm-weight and --word-bonus (those not given) by the word errors on MANIFEST, "
                         "calibrate the confidence, and store both in MODEL for such a decoder")  # fmt: skip
+    parser.add_argument("--rejection", type=Path, metavar="OTHERS",
+                        help="a manifest of utterances that say none of the words: also print misses on MANIFEST and "
+                        "false alarms on OTHERS for thresholds of --min-confidence")  # fmt: skip
     _add_decoding(parser)
     _add_format(parser, "text", "json")
     _exit(_evaluate, parser.parse_args())
@@ -173,10 +193,20 @@ def _transcribe(arguments: argparse.Namespace) -> int:
     if len(files) > 1 and arguments.format in formats.ONE_EACH and not arguments.output:
         raise ValueError(f"{arguments.format} holds one recording to a file, and there are {len(files)}: name a folder "
                          "with --output")  # fmt: skip
+    if arguments.plot:
+        from asr import plot
+
+        plot.check(arguments.plot)
+        if len(files) > 1:
+            raise ValueError(f"--plot draws one file, and there are {len(files)}")
     failed = 0
     for file, key in files:
         try:
-            transcript = recognizer.transcribe(file)
+            if arguments.plot:
+                waveform = audio.read(file, recognizer.card.features.sample_rate)
+                transcript = plot.draw(arguments.plot, recognizer, waveform, "" if file == "-" else Path(file).name)
+            else:
+                transcript = recognizer.transcribe(file)
         except (audio.AudioError, ManifestError) as error:
             print(f"error: {error}", file=sys.stderr)
             failed += 1
@@ -196,6 +226,80 @@ def _lines(file: str, key: str, transcript: "Transcript", arguments: argparse.Na
     if arguments.nbest > 1:
         texts = [f"{hypothesis.score:.3f}\t{hypothesis.text}" for hypothesis in transcript.nbest]
     return "\n".join(f"{file}\t{text}" if is_batch and not arguments.output else text for text in texts)
+
+
+def _align(arguments: argparse.Namespace) -> int:
+    from asr import formats
+    from asr.audio import AudioError
+    from asr.data import manifest
+    from asr.transcribe import Recognizer
+
+    source: str = arguments.source
+    is_batch = source.lower().endswith(".jsonl")
+    if is_batch == (arguments.text is not None):
+        raise ValueError(f"{source} is a manifest, which has its own texts: leave TEXT out" if is_batch else
+                         f"what is said in {source}? Give the words, a .txt file or - as TEXT")  # fmt: skip
+    utterances = manifest.read(source) if is_batch else []
+    text = "" if is_batch else _read_text(arguments.text, source)
+    if len(utterances) > 1 and arguments.format in formats.ONE_EACH and not arguments.output:
+        raise ValueError(f"{arguments.format} holds one recording to a file, and there are {len(utterances)}: name a "
+                         "folder with --output")  # fmt: skip
+    recognizer = Recognizer.load(arguments.model)
+    if not is_batch:
+        name = "standard input" if source == "-" else source
+        try:
+            transcript = recognizer.align(source, text)
+        except (AudioError, manifest.ManifestError):  # which name the file
+            raise
+        except ValueError as error:
+            raise ValueError(f"{name}: {error}") from None
+        key = "stdin" if source == "-" else Path(source).stem
+        lines = _aligned(source, key, transcript, arguments.format)
+        if lines or arguments.output:
+            _put(lines, key, arguments)
+        return 0
+    failed = 0
+    for utterance in utterances:
+        try:
+            transcript = recognizer.align(utterance, utterance.text)
+            if arguments.output and (Path(utterance.id).is_absolute() or ".." in Path(utterance.id).parts):
+                raise ValueError("its id leads out of the folder of --output")
+        except ValueError as error:
+            print(f"error: {utterance.id}: {error}", file=sys.stderr)
+            failed += 1
+        else:
+            lines = _aligned(utterance.where, utterance.id, transcript, arguments.format)
+            if arguments.format == "text" and not arguments.output:
+                lines = "\n".join(f"{utterance.id}\t{line}" for line in lines.splitlines())
+            if lines or arguments.output:
+                _put(lines, utterance.id, arguments)
+    if failed:
+        print(f"{failed} of {len(utterances)} utterances could not be aligned", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def _read_text(text: str, audio: str) -> str:
+    """The text that an argument names: itself, a .txt file's, or that on standard input."""
+    if text != "-" and not text.lower().endswith(".txt"):
+        return text
+    if text == audio:
+        raise ValueError("standard input can be read once: give one - only")
+    name = "standard input" if text == "-" else text
+    try:
+        return (sys.stdin.buffer.read() if text == "-" else Path(text).read_bytes()).decode("utf-8-sig")
+    except FileNotFoundError:
+        raise ValueError(f"{text}: no such file") from None
+    except UnicodeDecodeError:
+        raise ValueError(f"{name}: not UTF-8") from None
+
+
+def _aligned(file: str, key: str, transcript: "Transcript", form: str) -> str:
+    from asr.formats import WRITERS
+
+    if form != "text":
+        return WRITERS[form](file, key, transcript)
+    return "\n".join(f"{word.start_s:.3f}\t{word.end_s:.3f}\t{word.confidence:.4f}\t{word.text}"
+                     for word in transcript.words)  # fmt: skip
 
 
 def _put(text: str, key: str, arguments: argparse.Namespace) -> None:
@@ -221,6 +325,7 @@ def _evaluate(arguments: argparse.Namespace) -> int:
 
     recognizer = Recognizer.load(arguments.model, decoding=_decoding(arguments))
     utterances = manifest.read(arguments.manifest)
+    others = manifest.read(arguments.rejection) if arguments.rejection else []
     output = arguments.output or Path(f"{arguments.manifest.stem}.hyp.trn")
     if not output.parent.is_dir():
         raise FileNotFoundError(f"{output}: there is no folder {output.parent}")
@@ -239,14 +344,18 @@ def _evaluate(arguments: argparse.Namespace) -> int:
         print(f"error: {item.id}: {item.reason}; counted as nothing heard", file=sys.stderr)
     write_text(output, format_trn(result.hypotheses))
     print(f"hypotheses: {output}", file=sys.stderr)
+    rejection = evaluation.rejection(recognizer, utterances, others) if others else None
     if arguments.format == "json":
         oracle = {"oracle": result.oracle.to_dict()} if result.oracle else {}
-        _print_json({**result.score.to_dict(), **oracle, **({"tuned": tuned} if tuned else {})})
+        rejected = {"rejection": rejection.to_dict()} if rejection else {}
+        _print_json({**result.score.to_dict(), **oracle, **({"tuned": tuned} if tuned else {}), **rejected})
         return 1 if result.unreadable else 0
     _print_score(result.score, arguments.format)
     if result.oracle:
         rate = f"{result.oracle.rate:.2%}"
         print(f"word errors of the best of {arguments.nbest}: {result.oracle.errors}, {rate}")
+    if rejection:
+        print(f"\n{rejection.to_text()}")
     return 1 if result.unreadable else 0
 
 

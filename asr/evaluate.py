@@ -2,8 +2,10 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from asr import audio, score
 from asr.data.dataset import ahead
@@ -11,7 +13,9 @@ from asr.data.manifest import LeftOut, ManifestError, Utterance
 from asr.decode.hypothesis import Emission
 from asr.features import Frames
 from asr.score import ErrorCount
-from asr.transcribe import Recognizer
+from asr.transcribe import Recognizer, Word
+
+THRESHOLDS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99)
 
 
 @dataclass(frozen=True)
@@ -24,6 +28,79 @@ class Evaluation:
     unreadable: list[LeftOut]
     oracle: ErrorCount | None = None
     """Word errors of the best of each utterance's N-best, where more than one hypothesis was asked for."""
+
+
+@dataclass(frozen=True)
+class Rejection:
+    """What a threshold on the confidence keeps of words that were said, and of sound in which none of them was.
+
+    `said` (N,) is the confidence of each word said, -1 where it was not heard; `others` (M,) that of the surest word
+    heard in each utterance that says none of them, -1 where nothing was heard.
+    """
+
+    said: npt.NDArray[np.float64]
+    others: npt.NDArray[np.float64]
+
+    def miss_rate(self, min_confidence: float) -> float:
+        """Share of the words said that are not heard, or too little sure."""
+        return float((self.said < min_confidence).mean())
+
+    def false_alarm_rate(self, min_confidence: float) -> float:
+        """Share of the other utterances in which any word is heard and sure enough."""
+        return float((self.others >= min_confidence).mean())
+
+    def equal_error(self) -> float:
+        """The threshold where the two rates are nearest to each other; of several the lowest."""
+        sure = np.unique(np.clip([0.0, 1.0, *self.said, *self.others], 0, 1))
+        thresholds = [*sure, *(sure[1:] + sure[:-1]) / 2]  # confidences, and between them
+        return float(min(thresholds, key=lambda at: (abs(self.miss_rate(at) - self.false_alarm_rate(at)), at)))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Rates at the equal-error threshold and over a grid of thresholds, as plain values for JSON."""
+        rows = [self._at(at) for at in THRESHOLDS]
+        return {"words": len(self.said), "other_utterances": len(self.others),
+                "equal_error": self._at(self.equal_error()), "thresholds": rows}  # fmt: skip
+
+    def to_text(self) -> str:
+        """The same as a table, rates in percent."""
+        values = self.to_dict()
+        lines = [f"{'min confidence':>14}  {'misses':>7}  {'false alarms':>12}"]
+        for row in (*values["thresholds"], values["equal_error"]):
+            lines.append(f"{row['min_confidence']:14.4f}  {row['miss_rate']:7.2%}  {row['false_alarm_rate']:12.2%}")
+        lines[-1] += "  equal error"
+        lines.append(f"of {len(self.said)} words, and of {len(self.others)} utterances that say none of them")
+        return "\n".join(lines)
+
+    def _at(self, min_confidence: float) -> dict[str, float]:
+        return {"min_confidence": round(min_confidence, 6), "miss_rate": self.miss_rate(min_confidence),
+                "false_alarm_rate": self.false_alarm_rate(min_confidence)}  # fmt: skip
+
+
+def rejection(recognizer: Recognizer, utterances: Sequence[Utterance], others: Sequence[Utterance]) -> Rejection:
+    """How sure `recognizer` is of the words of `utterances`, and of what it hears in `others`, which say none of them.
+
+    An utterance that cannot be read is one in which nothing is heard. Raises ManifestError where `utterances` say
+    nothing at all.
+    """
+    references = {utterance.id: recognizer.card.text.normalise(utterance.text).split() for utterance in utterances}
+    if not any(references.values()):
+        raise ManifestError("to count misses some utterance must say a word")
+    heard = _heard(recognizer, utterances)
+    said: list[float] = []
+    alignments = score.align(list(references.values()), [[word.text for word in heard[key]] for key in references])
+    for letters, words in zip(alignments, (heard[key] for key in references), strict=True):
+        sure = iter(word.confidence for word in words)
+        judged = [(letter, -1.0 if letter == "D" else next(sure)) for letter in letters]
+        said += [value if letter == "C" else -1.0 for letter, value in judged if letter != "I"]
+    surest = [max((word.confidence for word in words), default=-1.0) for words in _heard(recognizer, others).values()]
+    return Rejection(np.array(said), np.array(surest))
+
+
+def _heard(recognizer: Recognizer, utterances: Sequence[Utterance]) -> dict[str, tuple[Word, ...]]:
+    return {
+        key: () if isinstance(emission, LeftOut) else recognizer.words(emission, recognizer.decoder(emission)[0].text)
+        for key, emission in emissions(recognizer, utterances)
+    }
 
 
 def evaluate(

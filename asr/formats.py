@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 
-from asr.transcribe import Transcript, Word
+from asr.transcribe import Character, Transcript, Word
 
 _PAUSE_S, _LONGEST_S, _WIDEST = 0.8, 6.0, 42  # of a subtitle: the silence that ends it, seconds, characters
 
@@ -14,8 +14,13 @@ def to_json(path: str, _key: str, transcript: Transcript) -> str:
     """One line: path, text, duration_s, words with times and confidence, and where there are several, nbest."""
     nbest = [{"text": hypothesis.text, "score": round(hypothesis.score, 4)} for hypothesis in transcript.nbest]
     values = {"path": path, "text": transcript.text, "duration_s": transcript.duration_s,
-              "words": [asdict(word) for word in transcript.words]}  # fmt: skip
+              "words": [_record(word) for word in transcript.words]}  # fmt: skip
     return json.dumps(values | ({"nbest": nbest} if len(nbest) > 1 else {}), ensure_ascii=False)
+
+
+def _record(word: Word) -> dict[str, object]:
+    values = asdict(word)
+    return {name: value for name, value in values.items() if name != "characters" or value}
 
 
 def to_trn(_path: str, key: str, transcript: Transcript) -> str:
@@ -48,25 +53,33 @@ def to_vtt(_path: str, _key: str, transcript: Transcript) -> str:
 
 
 def to_textgrid(_path: str, _key: str, transcript: Transcript) -> str:
-    """Praat's TextGrid, long format: one tier of words, whose intervals cover the whole duration without gaps."""
+    """Praat's TextGrid, long format: a tier of words, and one of characters where they have times.
+
+    The intervals of a tier cover the whole duration without gaps.
+    """
     end_s = max([transcript.duration_s, 0.001, *(word.end_s for word in transcript.words)])
-    intervals: list[tuple[float, float, str]] = []
-    reached = 0.0
-    for word in transcript.words:
-        if word.start_s > reached:
-            intervals.append((reached, word.start_s, ""))
-        intervals.append((word.start_s, word.end_s, word.text))
-        reached = word.end_s
-    if reached < end_s:
-        intervals.append((reached, end_s, ""))
+    tiers: dict[str, Sequence[Word | Character]] = {"words": transcript.words}
+    if any(word.characters for word in transcript.words):
+        tiers["characters"] = [character for word in transcript.words for character in word.characters]
     lines = ['File type = "ooTextFile"', 'Object class = "TextGrid"', "", "xmin = 0", f"xmax = {end_s}",
-             "tiers? <exists>", "size = 1", "item []:", "    item [1]:", '        class = "IntervalTier"',
-             '        name = "words"', "        xmin = 0", f"        xmax = {end_s}",
-             f"        intervals: size = {len(intervals)}"]  # fmt: skip
-    for number, (start, end, text) in enumerate(intervals, start=1):
-        quoted = text.replace('"', '""')
-        lines += [f"        intervals [{number}]:", f"            xmin = {start}", f"            xmax = {end}",
-                  f'            text = "{quoted}"']  # fmt: skip
+             "tiers? <exists>", f"size = {len(tiers)}", "item []:"]  # fmt: skip
+    for place, (name, parts) in enumerate(tiers.items(), start=1):
+        intervals: list[tuple[float, float, str]] = []
+        reached = 0.0
+        for part in parts:
+            if part.start_s > reached:
+                intervals.append((reached, part.start_s, ""))
+            intervals.append((part.start_s, part.end_s, part.text))
+            reached = part.end_s
+        if reached < end_s:
+            intervals.append((reached, end_s, ""))
+        lines += [f"    item [{place}]:", '        class = "IntervalTier"', f'        name = "{name}"',
+                  "        xmin = 0", f"        xmax = {end_s}",
+                  f"        intervals: size = {len(intervals)}"]  # fmt: skip
+        for number, (start, end, text) in enumerate(intervals, start=1):
+            quoted = text.replace('"', '""')
+            lines += [f"        intervals [{number}]:", f"            xmin = {start}", f"            xmax = {end}",
+                      f'            text = "{quoted}"']  # fmt: skip
     return "\n".join(lines)
 
 

@@ -1,8 +1,10 @@
 """Recognizer: sound -> Transcript, on numpy and onnxruntime. Nothing here imports PyTorch."""
 
+import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from asr import align, audio
+from asr.align import TokenSpan
 from asr.checkpoint import CheckpointError, ModelCard, Tuning
 from asr.data import manifest
 from asr.data.manifest import Utterance
@@ -22,6 +25,17 @@ from asr.features import Frames, pad
 SHIPPED = Path(__file__).parent / "models" / "english_letters.onnx"
 MODEL_FILE = "model.onnx"
 FEATURE_SUFFIXES = (".npy", ".mfc")
+Source = str | Path | npt.NDArray[Any] | Utterance
+
+
+@dataclass(frozen=True)
+class Character:
+    """A character of a word: its share of the word's time, and its mean probability where it is said."""
+
+    text: str
+    start_s: float
+    end_s: float
+    confidence: float
 
 
 @dataclass(frozen=True)
@@ -32,6 +46,8 @@ class Word:
     start_s: float
     end_s: float
     confidence: float
+    characters: tuple[Character, ...] = ()
+    """Only where the text was given, and aligned."""
 
 
 @dataclass(frozen=True)
@@ -94,25 +110,34 @@ class Recognizer:
             raise CheckpointError(f"{path}: {error}") from None
         return cls(session, card, decoding)
 
-    def transcribe(self, source: str | Path | npt.NDArray[Any], sample_rate: int | None = None) -> Transcript:
-        """A sound file ("-": standard input), a feature file, or a waveform (num_samples,) at `sample_rate`.
+    def transcribe(self, source: Source, sample_rate: int | None = None) -> Transcript:
+        """A sound file ("-": standard input), a feature file, an utterance, or a waveform (num_samples,).
+
+        The waveform is at `sample_rate`.
 
         Raises AudioError, ManifestError or FeatureError, in one sentence that names the file.
         """
-        config = self.card.features
-        is_deaf = config.source == "precomputed"
-        if not isinstance(source, np.ndarray) and is_deaf and str(source).lower().endswith(FEATURE_SUFFIXES):
-            static: Frames = manifest.read_features(source, config.num_cepstra)
-            duration_s = len(static) * config.hop_ms / 1000
-        else:
-            waveform = self._waveform(source, sample_rate)
-            static, duration_s = self.extractor.static(waveform), len(waveform) / config.sample_rate
+        static, duration_s = self._static(source, sample_rate)
         emission = self.emissions([self.extractor.finish(static)])[0]
         nbest = tuple(self.decoder(emission))
-        words = self.words(emission, nbest[0].text, duration_s)
+        words = self.words(emission, nbest[0].text, duration_s, static)
         kept = tuple(word for word in words if word.confidence >= self.min_confidence)
         text = " ".join(word.text for word in kept) if self.min_confidence else nbest[0].text
         return Transcript(text, round(duration_s, 3), kept, nbest)
+
+    def align(self, source: Source, text: str, sample_rate: int | None = None) -> Transcript:
+        """When the words and characters of `text` are said in a sound; normalised as in training.
+
+        Of an utterance that is a stretch of a recording the times are those of the recording. Raises TextError where
+        the alphabet cannot spell the text, AlignError where it is too long for the sound, and as `transcribe` does.
+        """
+        static, duration_s = self._static(source, sample_rate)
+        start_s = source.start_s if isinstance(source, Utterance) else 0.0
+        text = self.card.text.normalise(text)
+        emission = self.emissions([self.extractor.finish(static)])[0]
+        spans = align.align(emission, self.tokenizer.encode(text))
+        words = self._words(emission, text, spans, duration_s, static, start_s=start_s, has_characters=True)
+        return Transcript(text, round(duration_s, 3), words)
 
     def frames(self, utterance: Utterance) -> Frames:
         """Finished frames (T, F) of an utterance of a manifest; raises as `transcribe` does."""
@@ -140,26 +165,65 @@ class Recognizer:
         words = self.words(emission, hypothesis.text)
         return " ".join(word.text for word in words if word.confidence >= self.min_confidence)
 
-    def words(self, emission: Emission, text: str, duration_s: float | None = None) -> tuple[Word, ...]:
-        """Times and confidence of the words of a text in log_probs (T, V), by forced alignment.
+    def words(
+        self, emission: Emission, text: str, duration_s: float | None = None, static: Frames | None = None
+    ) -> tuple[Word, ...]:
+        """Times and confidence of the words of a text in log_probs (T, V), by forced alignment; see align.word_times.
 
-        A word lasts from the first frame of its first token to the last of its last; none beyond `duration_s`.
+        `static` are the cepstra (T', C) of the sound: their first, the energy, says where it pauses.
         """
         try:
             spans = align.align(emission, self.tokenizer.encode(text))
         except align.AlignError:  # a path that was possible, with a probability of zero in float32
             return ()
+        if duration_s is None:
+            duration_s = len(emission) * self.card.features.frame_ms / 1000
+        return self._words(emission, text, spans, duration_s, static)
+
+    def _words(
+        self, emission: Emission, text: str, spans: Sequence[TokenSpan], duration_s: float, static: Frames | None, *,
+        start_s: float = 0.0, has_characters: bool = False,
+    ) -> tuple[Word, ...]:  # fmt: skip
+        config = self.card.features
+        frame_s, hop_s, window_s = config.frame_ms / 1000, config.hop_ms / 1000, config.window_ms / 1000
         sure = self.calibration(confidence.log_odds(emission, spans, self.space))
-        hop_s = self.card.features.frame_ms / 1000
-        last_s = len(emission) * hop_s if duration_s is None else duration_s
+        groups = confidence.word_spans(spans, self.space)
+        energy = static[:, 0] if static is not None and config.source == "audio" else None
+        timing = self.card.timing
+        times = align.word_times(groups, frame_s, duration_s, timing.lead_s, timing.tail_s, energy, hop_s, window_s)
+        times += start_s
         words = []
-        for word, tokens, value in zip(text.split(), confidence.word_spans(spans, self.space), sure, strict=True):
-            start_s, end_s = tokens[0].start_frame * hop_s, min(tokens[-1].end_frame * hop_s, last_s)
-            words.append(Word(word, round(start_s, 3), round(end_s, 3), round(float(value), 4)))
+        for word, tokens, value, (first_s, last_s) in zip(text.split(), groups, sure, times.tolist(), strict=True):
+            # Between two characters the middle of where the one is heard last and the other first.
+            turns = [start_s + (left.end_frame + right.start_frame) / 2 * frame_s for left, right in pairwise(tokens)]
+            bounds = [round(bound, 3) for bound in (first_s, *turns, last_s)]
+            characters = tuple(
+                Character(self.tokenizer.tokens[token.token], *bound, round(math.exp(token.score), 4))
+                for token, bound in zip(tokens, pairwise(bounds), strict=True)
+            )
+            words.append(
+                Word(word, bounds[0], bounds[-1], round(float(value), 4), characters if has_characters else ())
+            )
         return tuple(words)
 
-    def _waveform(self, source: str | Path | npt.NDArray[Any], sample_rate: int | None) -> audio.Waveform:
+    def _static(self, source: Source, sample_rate: int | None) -> tuple[Frames, float]:
+        """Cepstra (T, C) of a sound or feature file, an utterance or a waveform, and the seconds that it lasts."""
+        config = self.card.features
+        if config.source == "precomputed":
+            static = None
+            if isinstance(source, Utterance):
+                static = manifest.load_frames(source, self.extractor)
+            elif not isinstance(source, np.ndarray) and str(source).lower().endswith(FEATURE_SUFFIXES):
+                static = manifest.read_features(source, config.num_cepstra)
+            if static is not None:
+                return static, len(static) * config.hop_ms / 1000
+        waveform = self._waveform(source, sample_rate)
+        return self.extractor.static(waveform), len(waveform) / config.sample_rate
+
+    def _waveform(self, source: Source, sample_rate: int | None) -> audio.Waveform:
         wanted = self.card.features.sample_rate
+        if isinstance(source, Utterance):
+            return manifest.read_waveform(source, wanted)
         if not isinstance(source, np.ndarray):
             return audio.read(source, wanted)
         if sample_rate is None:

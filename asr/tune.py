@@ -133,31 +133,14 @@ def _judged(
     recognizer: Recognizer, part: _Part
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_], npt.NDArray[np.int64]]:
     """Of every word heard: its log-odds, whether it was said, and the fold that its utterance is in."""
-    log_odds, is_right, fold = [np.zeros(0)], [np.zeros(0, bool)], [np.zeros(0, np.int64)]
-    space = recognizer.space
-    for place, (emission, reference) in enumerate(zip(part.emissions, part.references, strict=True)):
+    log_odds, fold = [np.zeros(0)], [np.zeros(0, np.int64)]
+    heard = []
+    for place, emission in enumerate(part.emissions):
         hypothesis = recognizer.decoder(emission)[0]
         spans = align.align(emission, recognizer.tokenizer.encode(hypothesis.text))
-        log_odds.append(confidence.log_odds(emission, spans, space))
-        is_right.append(np.array(matched(reference, hypothesis.words), bool))
+        log_odds.append(confidence.log_odds(emission, spans, recognizer.space))
         fold.append(np.full(len(hypothesis.words), place % _FOLDS))
-    return np.concatenate(log_odds), np.concatenate(is_right), np.concatenate(fold)
-
-
-def matched(reference: Sequence[str], hypothesis: Sequence[str]) -> list[bool]:
-    """Which words of the hypothesis are right, on an alignment of fewest edits (Wagner & Fischer 1974)."""
-    table = [[(row + column, "") for column in range(len(hypothesis) + 1)] for row in range(len(reference) + 1)]
-    for row, said in enumerate(reference, start=1):
-        for column, heard in enumerate(hypothesis, start=1):
-            table[row][column] = min(
-                (table[row - 1][column - 1][0] + (said != heard), "a" if said == heard else "s"),
-                (table[row - 1][column][0] + 1, "d"),
-                (table[row][column - 1][0] + 1, "i"),
-            )
-    row, column, right = len(reference), len(hypothesis), [False] * len(hypothesis)
-    while row and column:
-        step = table[row][column][1]
-        row, column = row - (step != "i"), column - (step != "d")
-        if step == "a":
-            right[column] = True
-    return right
+        heard.append(hypothesis.words)
+    # What is heard is right, wrong or too much; what is deleted has not been heard.
+    letters = "".join(score.align(part.references, heard)).replace("D", "")
+    return np.concatenate(log_odds), np.array([letter == "C" for letter in letters], bool), np.concatenate(fold)

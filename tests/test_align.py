@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from asr import align as alignment
 from asr import ctc
-from asr.align import AlignError, align
+from asr.align import AlignError, TokenSpan, align, word_times
 
 
 @settings(max_examples=60, deadline=None)
@@ -37,6 +38,93 @@ def test_the_greedy_text_lies_on_the_greedy_path(num_frames, seed):
     for span in spans:
         assert (path[span.start_frame : span.end_frame] == span.token).all()
     assert sum(span.end_frame - span.start_frame for span in spans) == (path > 0).sum()
+
+
+@settings(max_examples=30, deadline=None)
+@given(num_tokens=st.integers(1, 12), spare=st.integers(0, 40), seed=st.integers(0, 999))
+def test_a_table_that_is_not_held_at_once_gives_the_same(num_tokens, spare, seed):
+    tokens = np.random.default_rng(seed).integers(1, 4, num_tokens).tolist()
+    emission = oracles.random_log_probs(ctc.min_frames(tokens) + spare, 4, seed)
+    expected = align(emission, tokens)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(alignment, "_CELLS", 0)
+        assert align(emission, tokens) == expected
+
+
+@pytest.mark.parametrize(("num_frames", "num_tokens"), [(40, 20), (300, 40), (2000, 900)])
+def test_torchaudio_finds_the_same_path(num_frames, num_tokens):
+    try:
+        from torchaudio.functional import forced_align
+    except (ImportError, OSError) as error:  # missing, or built for another PyTorch
+        pytest.skip(f"torchaudio cannot be imported: {error}")
+    import torch
+
+    tokens = np.random.default_rng(0).integers(1, 30, num_tokens)
+    emission = torch.from_numpy(oracles.random_log_probs(num_frames, 30)).float()
+    path, _ = forced_align(emission[None], torch.from_numpy(tokens)[None])
+    ours = np.zeros(num_frames, int)
+    for span in align(emission.numpy(), tokens.tolist()):
+        ours[span.start_frame : span.end_frame] = span.token
+    assert ours.tolist() == path[0].tolist()
+
+
+def spans(*words):
+    """Words of one token each, at these frames."""
+    return [[TokenSpan(1, start, end, 0.0)] for start, end in words]
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    gaps=st.lists(st.tuples(st.integers(0, 40), st.integers(1, 30)), min_size=1, max_size=6),
+    tail=st.integers(0, 40),
+    seed=st.integers(0, 99),
+    has_energy=st.booleans(),
+)
+def test_words_rise_keep_their_tokens_and_stay_within_the_sound(gaps, tail, seed, has_energy):
+    reached, words = 0, []
+    for gap, length in gaps:
+        words.append((reached + gap, reached + gap + length))
+        reached = words[-1][1]
+    duration_s = (reached + tail) * 0.02 - 0.005
+    rng = np.random.default_rng(seed)
+    energy = np.repeat(rng.uniform(-20, 0, 2 * reached), rng.integers(1, 20, 2 * reached))[: 2 * (reached + tail)]
+    times = word_times(spans(*words), 0.02, duration_s, 0.05, 0.02, energy if has_energy else None)
+    assert (np.diff(times.ravel()) >= 0).all() and times.min() >= 0 and times.max() <= duration_s
+    for (start_s, end_s), (start, end) in zip(times, words, strict=True):
+        assert start_s <= start * 0.02 + 1e-9 and min(end * 0.02, duration_s) <= end_s + 1e-9 and start_s < end_s
+
+
+def test_words_end_and_begin_where_the_sound_pauses():
+    """Loud from 0.2 to 0.5 s and from 0.8 to 1.2 s; the windows are 25 ms long and begin every 10 ms."""
+    centres = np.arange(140) * 0.01 + 0.0125
+    energy = np.where(((centres > 0.2) & (centres < 0.5)) | ((centres > 0.8) & (centres < 1.2)), 0.0, -12.0)
+    times = word_times(spans((13, 20), (45, 55)), 0.02, 1.4, 0.05, 0.02, energy)
+    assert times == pytest.approx(np.array([[0.2, 0.5], [0.8, 1.2]]), abs=0.01)
+    # As long as the signal is above the noise by enough; what is louder or in other units changes nothing.
+    assert word_times(spans((13, 20), (45, 55)), 0.02, 1.4, 0.05, 0.02, energy + 7) == pytest.approx(times)
+    hidden = word_times(spans((13, 20), (45, 55)), 0.02, 1.4, 0.05, 0.02, energy / 10)
+    assert hidden == pytest.approx(word_times(spans((13, 20), (45, 55)), 0.02, 1.4, 0.05, 0.02))
+    assert (hidden[:, 0] < [0.26, 0.9]).all() and (hidden[:, 1] > [0.4, 1.1]).all()
+
+
+def test_words_without_a_pause_between_them_meet():
+    energy = np.where(np.arange(140) < 10, -12.0, 0.0)
+    energy[52:57] = -12.0  # the closure of a stop, 50 ms
+    times = word_times(spans((13, 20), (35, 50)), 0.02, 1.4, 0.05, 0.02, energy)
+    assert times[0, 1] == times[1, 0] and 0.4 < times[0, 1] < 0.7
+    times = word_times(spans((13, 20), (23, 50)), 0.02, 1.4, 0.05, 0.02)
+    assert times[0, 1] == times[1, 0] and 0.4 < times[0, 1] < 0.46
+
+
+def test_without_a_pause_the_margins_say_when_words_begin_and_end():
+    times = word_times(spans((13, 20), (45, 55)), 0.02, 1.4, 0.05, 0.02)
+    assert times == pytest.approx(np.array([[0.21, 0.42], [0.85, 1.12]]))
+    met = word_times(spans((13, 20), (23, 55)), 0.02, 1.4, 0.05, 0.02)  # 0.42 and 0.41: no pause
+    assert met == pytest.approx(np.array([[0.21, 0.415], [0.415, 1.12]]))
+
+
+def test_no_words_have_no_times():
+    assert word_times([], 0.02, 1.0, 0.05, 0.02, np.zeros(98)).shape == (0, 2)
 
 
 def test_nothing_lies_nowhere():

@@ -46,6 +46,7 @@ ALLOWED = {
     "transcribe": {"align", "audio", "checkpoint", "features", "data.manifest", "decode.confidence", "decode.decoder",
                    "decode.hypothesis"},
     "formats": {"transcribe"},
+    "plot": {"audio", "features", "text", "transcribe", "decode.hypothesis"},
     "evaluate": {"audio", "features", "score.__init__", "data.dataset", "data.manifest", "decode.hypothesis",
                  "transcribe"},
     "tune": {"align", "checkpoint", "evaluate", "score.__init__", "transcribe", "data.manifest", "decode.confidence",
@@ -53,7 +54,7 @@ ALLOWED = {
     "recipe": {"features", "model", "text", "train", "data.corpus", "data.augment"},
     "run": {"checkpoint", "evaluate", "export", "features", "model", "recipe", "score.__init__", "train", "transcribe",
             "data.augment", "data.corpus", "data.dataset", "data.manifest"},
-    "cli": {"audio", "checkpoint", "evaluate", "formats", "recipe", "run", "text", "transcribe", "tune",
+    "cli": {"audio", "checkpoint", "evaluate", "formats", "plot", "recipe", "run", "text", "transcribe", "tune",
             "data.manifest", "decode.decoder", "decode.kneser_ney", "decode.lexicon", "decode.lm", "score.__init__",
             "score.normalise", "score.page", "score.tables", "score.transcripts"},
     "__init__": {"features", "score.__init__", "text", "transcribe", "data.manifest", "decode.decoder"},
@@ -74,6 +75,7 @@ OWNERS = {
     "yaml": {"recipe"},
     "tqdm": {"train", "run"},
     "espeakng_loader": {"data.synth"},
+    "matplotlib": {"plot"},
 }
 EVERYWHERE = {"numpy"}
 
@@ -160,5 +162,8 @@ def test_the_package_and_its_doors_cost_nothing(code):
 
 
 def test_transcribing_and_scoring_never_load_pytorch():
-    for code in ("import asr.transcribe, asr.evaluate, asr.tune, asr.formats, asr.data.corpus", "import asr.score"):
+    for code in (
+        "import asr.transcribe, asr.evaluate, asr.tune, asr.formats, asr.plot, asr.data.corpus",
+        "import asr.score",
+    ):
         assert not {name.partition(".")[0] for name in loaded(code)} & {"torch", "onnx", "pydantic", "yaml"}

@@ -13,7 +13,7 @@ from asr.data import manifest
 from asr.decode import lm
 from asr.transcribe import Recognizer
 
-DOORS = ("asr-train", "asr-transcribe", "asr-evaluate", "asr-score", "asr-lm")
+DOORS = ("asr-train", "asr-transcribe", "asr-align", "asr-evaluate", "asr-score", "asr-lm")
 
 
 def run(*command, cwd=None, stdin=None):
@@ -48,7 +48,7 @@ class TestEveryDoor:
         done = run(door, "--no-such-option")
         assert done.returncode == 2 and b"usage:" in done.stderr and not done.stdout
 
-    @pytest.mark.parametrize("door", ["train", "transcribe", "evaluate", "score", "lm"])
+    @pytest.mark.parametrize("door", ["train", "transcribe", "align", "evaluate", "score", "lm"])
     def test_help_loads_nothing_heavy(self, door):
         code = f"import sys, asr.cli; sys.argv = ['x', '--help']; asr.cli.{door}()"
         done = subprocess.run([sys.executable, "-X", "importtime", "-c", code], capture_output=True, text=True)
@@ -113,6 +113,17 @@ class TestTranscribe:
         assert done.returncode == 0 and done.stdout == expected
         fails(run("asr-transcribe", "--model", tones_run[0], "-", stdin=b""), "standard input")
         fails(run("asr-transcribe", "--model", tones_run[0], "-", stdin=b"nonsense"), "standard input")
+
+    def test_a_picture(self, tones_run, sound, tmp_path):
+        pytest.importorskip("matplotlib")
+        command = ["asr-transcribe", "--model", tones_run[0], sound[0]]
+        done = run(*command, "--plot", tmp_path / "a.png")
+        assert done.returncode == 0 and done.stdout == run(*command).stdout and not done.stderr
+        assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
+        fails(run(*command, sound[1], "--plot", tmp_path / "b.png"), "--plot draws one file, and there are 2")
+        fails(run(*command, "--plot", tmp_path / "b.gif"), "b.gif: a picture's name ends in .png, .svg or .pdf")
+        fails(run(*command, "--plot", tmp_path / "gone" / "b.png"), "there is no folder")
+        fails(run(*command[:3], tmp_path / "gone.wav", "--plot", tmp_path / "b.png"), "gone.wav")
 
     def test_without_a_model_the_newest_run_is_used_and_named(self, tones_run, sound, tmp_path):
         shutil.copytree(tones_run[0], tmp_path / "runs" / "tones" / "1")
@@ -179,6 +190,79 @@ class TestTranscribe:
         assert done.stdout.count(b"\n") == len(list((real_speech / "wake_words" / "alexa").glob("*.flac")))
 
 
+class TestAlign:
+    @pytest.fixture
+    def utterances(self, tones):
+        return manifest.read(tones / "test.jsonl")
+
+    def test_one_sound(self, tones_run, utterances, tmp_path):
+        command = ["asr-align", tones_run[0], utterances[0].audio, utterances[0].text.upper()]
+        done = run(*command)
+        assert done.returncode == 0 and not done.stderr
+        start_s, end_s, confidence, word = done.stdout.decode().rstrip("\n").split("\t")
+        assert word == utterances[0].text and 0 <= float(start_s) < float(end_s) and 0 <= float(confidence) <= 1
+        (as_json,) = json.loads(run(*command, "--format", "json").stdout)["words"]
+        assert (as_json["start_s"], as_json["end_s"]) == (float(start_s), float(end_s))
+        assert [character["text"] for character in as_json["characters"]] == list(word)
+        assert b'name = "characters"' in run(*command, "--format", "textgrid").stdout
+        assert run(*command, "--format", "srt").stdout.startswith(b"1\n00:00:00,")
+        assert run(*command, "--format", "vtt").stdout.startswith(b"WEBVTT\n\n00:00:00.")
+        assert run(*command, "--format", "ctm").stdout.startswith(f"000 1 {start_s} ".encode())
+
+    def test_text_and_sound_from_elsewhere(self, tones_run, utterances, tmp_path):
+        model, sound, text = tones_run[0], utterances[0].audio, utterances[0].text
+        expected = run("asr-align", model, sound, text).stdout
+        (tmp_path / "said.txt").write_text(f"{text}\n", encoding="utf-8-sig")
+        assert run("asr-align", model, sound, tmp_path / "said.txt").stdout == expected
+        assert run("asr-align", model, sound, "-", stdin=text.encode()).stdout == expected
+        assert run("asr-align", model, "-", text, stdin=Path(sound).read_bytes()).stdout == expected
+        assert run("asr-align", model, sound, "").stdout == b"", "nothing is said, nothing is aligned"
+
+    def test_a_manifest(self, tones_run, tones, utterances, tmp_path):
+        done = run("asr-align", tones_run[0], tones / "test.jsonl")
+        assert done.returncode == 0
+        rows = [line.split("\t") for line in done.stdout.decode().splitlines()]
+        assert [(row[0], row[-1]) for row in rows] == [(utterance.id, utterance.text) for utterance in utterances]
+        one = run("asr-align", tones_run[0], utterances[3].audio, utterances[3].text).stdout.decode()
+        assert "\t".join(rows[3][1:]) + "\n" == one
+        fails(run("asr-align", tones_run[0], tones / "test.jsonl", "--format", "vtt"), "vtt holds one", "--output")
+        run("asr-align", tones_run[0], tones / "test.jsonl", "--format", "textgrid", "--output", tmp_path / "grids")
+        assert {path.stem for path in (tmp_path / "grids").glob("*.TextGrid")} == {one.id for one in utterances}
+
+    def test_bad_utterances_are_named_and_the_good_ones_go_on(self, tones_run, utterances, tmp_path):
+        bad = [manifest.Utterance("gone", "ab", str(tmp_path / "gone.wav")),
+               manifest.Utterance("foreign", "abx", utterances[0].audio),
+               manifest.Utterance("long", "abcd" * 200, utterances[0].audio),
+               manifest.Utterance("../out", "ab", utterances[0].audio)]  # fmt: skip
+        manifest.write(tmp_path / "m.jsonl", [utterances[0], *bad, utterances[1]])
+        done = run("asr-align", tones_run[0], tmp_path / "m.jsonl", "--output", tmp_path / "texts" / "here")
+        message = done.stderr.decode()
+        assert done.returncode == 1 and "Traceback" not in message and "4 of 6 utterances" in message
+        for part in ("gone.wav", "foreign: the character 'x'", "long: 800 tokens need", "../out: its id leads out"):
+            assert part in message
+        assert sorted(path.name for path in (tmp_path / "texts").rglob("*.txt")) == ["test-000.txt", "test-001.txt"]
+
+    def test_mistakes(self, tones_run, tones, utterances, tmp_path):
+        model, sound = tones_run[0], utterances[0].audio
+        fails(run("asr-align", model, sound), "what is said in")
+        fails(run("asr-align", model, tones / "test.jsonl", "abcd"), "leave TEXT out")
+        fails(run("asr-align", model, tmp_path / "gone.jsonl"), "gone.jsonl")
+        fails(run("asr-align", model, tmp_path / "gone.wav", "ab"), "gone.wav: no such file")
+        fails(run("asr-align", tmp_path / "gone.onnx", sound, "ab"), "gone.onnx")
+        fails(run("asr-align", model, sound, "abx"), "000.wav: the character 'x' is not in the alphabet")
+        fails(run("asr-align", model, sound, "abcd" * 200), "000.wav: 800 tokens need 800 frames")
+        fails(run("asr-align", model, sound, tmp_path / "gone.txt"), "gone.txt: no such file")
+        (tmp_path / "latin.txt").write_bytes(b"\xe9\n")
+        fails(run("asr-align", model, sound, tmp_path / "latin.txt"), "latin.txt: not UTF-8")
+        fails(run("asr-align", model, "-", "-"), "standard input can be read once")
+
+    def test_it_never_imports_pytorch(self, tones_run, utterances):
+        arguments = ["x", str(tones_run[0]), utterances[0].audio, utterances[0].text]
+        code = f"import sys, asr.cli; sys.argv = {arguments}; asr.cli.align()"
+        done = subprocess.run([sys.executable, "-X", "importtime", "-c", code], capture_output=True, text=True)
+        assert done.returncode == 0 and " torch\n" not in done.stderr and "onnxruntime" in done.stderr
+
+
 class TestEvaluate:
     def test_hypotheses_and_score(self, tones_run, tones, tmp_path):
         done = run("asr-evaluate", tones_run[0], tones / "test.jsonl", "--format", "json", cwd=tmp_path)
@@ -207,6 +291,29 @@ class TestEvaluate:
         assert greedy == before, "what was tuned is one kind of decoder"
         again = run("asr-evaluate", model, tones / "dev.jsonl", *knowledge, "--format", "json", cwd=tmp_path)
         assert json.loads(again.stdout)["word"] == result["word"]
+
+    def test_misses_and_false_alarms(self, tones_run, tones, tmp_path):
+        utterances = manifest.read(tones / "test.jsonl")
+        words = sorted({utterance.text for utterance in utterances})[::2]
+        (tmp_path / "words.txt").write_text("\n".join(words))
+        for name, is_known in (("known", True), ("others", False)):
+            part = [utterance for utterance in utterances if (utterance.text in words) == is_known]
+            manifest.write(tmp_path / f"{name}.jsonl", part)
+        command = ["asr-evaluate", tones_run[0], tmp_path / "known.jsonl", "--lexicon", tmp_path / "words.txt",
+                   "--rejection", tmp_path / "others.jsonl"]  # fmt: skip
+        result = json.loads(run(*command, "--format", "json", cwd=tmp_path).stdout)["rejection"]
+        assert result["words"] + result["other_utterances"] == len(utterances)
+        assert result["thresholds"][0]["false_alarm_rate"] > 0.5, "a closed vocabulary hears its words in anything"
+        equal = result["equal_error"]
+        assert equal["miss_rate"] + equal["false_alarm_rate"] < 0.5
+        # The rates are what --min-confidence gives.
+        at = [*command[:-2], "--min-confidence", equal["min_confidence"], "--format", "json"]
+        assert json.loads(run(*at, cwd=tmp_path).stdout)["word"]["correct"] == pytest.approx(
+            result["words"] * (1 - equal["miss_rate"])
+        )
+        text = run(*command, cwd=tmp_path).stdout.decode()
+        assert "min confidence   misses  false alarms" in text and text.count("%  equal error") == 1
+        fails(run(*command[:-1], tmp_path / "gone.jsonl"), "gone.jsonl: no such manifest")
 
     def test_unreadable_utterances_are_named_and_counted(self, tones_run, tones, tmp_path):
         utterances = manifest.read(tones / "test.jsonl")[:3]

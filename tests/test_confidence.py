@@ -33,6 +33,14 @@ def test_a_word_is_as_sure_as_all_the_paths_that_spell_it_between_its_neighbours
         assert value == pytest.approx(np.clip(math.log(total / (1 - total)), -16, 16), abs=1e-9)
 
 
+def test_few_words_at_a_time_are_as_sure(monkeypatch):
+    emission = oracles.random_log_probs(60, 4, 1)
+    spans = align(emission, TOKENIZER.encode("ab a bbb a ab ba"))
+    together = confidence.log_odds(emission, spans, SPACE)
+    monkeypatch.setattr(confidence, "_CELLS", 0)
+    np.testing.assert_array_equal(confidence.log_odds(emission, spans, SPACE), together)
+
+
 def test_no_words_no_odds():
     assert confidence.log_odds(np.zeros((3, 4)), [], SPACE).shape == (0,)
 

@@ -1,5 +1,6 @@
 """The corpus contract, and the prepare scripts on small made-up trees with the layouts of the real corpora."""
 
+import itertools
 import json
 import shutil
 import subprocess
@@ -325,6 +326,37 @@ class TestSynthetic:
 
         with pytest.raises(synth.SynthesisError, match="nobody"):
             synth.Synthesizer().speak(synth.Line("x.wav", "hello", "en-us-nobody"))
+
+
+class TestTheTimesOfSpokenWords:
+    def spoken(self, text):
+        from asr.data import synth
+
+        synthesizer = synth.Synthesizer()
+        waveform, words = synthesizer.speak_words(synth.Line("", text, "en-us"))
+        return np.abs(waveform), synthesizer.sample_rate, words
+
+    def test_words_are_loud_and_pauses_are_not(self):
+        text = "yes, nine. Kitchen garage, 23 double-you"
+        loudness, rate, words = self.spoken(text)
+        assert [word.text for word in words] == text.split()
+        times = [time for word in words for time in (word.start_s, word.end_s)]
+        assert times == sorted(times) and times[0] >= 0 and times[-1] <= len(loudness) / rate
+        pauses = list(itertools.pairwise(words))
+        assert [left.end_s < right.start_s for left, right in pauses] == [True, True, False, True, False]
+        for left, right in pauses:
+            assert loudness[round(left.end_s * rate) + 200 : round(right.start_s * rate) - 200].max(initial=0) < 0.01
+        for word in words:
+            assert loudness[round(word.start_s * rate) : round(word.end_s * rate)].max() > 0.1
+
+    def test_what_is_run_together_is_one(self):
+        _, _, words = self.spoken("cat sat of the mat")
+        assert [word.text for word in words] == ["cat", "sat", "of the", "mat"]
+        assert all(left.end_s == right.start_s for left, right in itertools.pairwise(words))
+
+    def test_letters_are_counted_not_bytes(self):
+        _, _, words = self.spoken("  wörld ähm   the end")
+        assert [word.text for word in words] == ["wörld", "ähm", "the", "end"]
 
 
 def test_a_prepare_script_runs_on_its_own(tmp_path):

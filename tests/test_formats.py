@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from asr import formats
 from asr.decode.hypothesis import Hypothesis
-from asr.transcribe import Transcript, Word
+from asr.transcribe import Character, Transcript, Word
 
 KEY = "folder/talk_1"
 
@@ -84,6 +84,7 @@ def test_ctm(transcript):
 def test_textgrid(transcript):
     text = write("textgrid", transcript)
     assert text.startswith('File type = "ooTextFile"\nObject class = "TextGrid"\n')
+    assert text.count("IntervalTier") == 1
     (size,) = re.findall(r"intervals: size = (\d+)", text)
     intervals = re.findall(r'intervals \[(\d+)\]:\s+xmin = (\S+)\s+xmax = (\S+)\s+text = "((?:[^"]|"")*)"\n?', text)
     assert [int(number) for number, *_ in intervals] == list(range(1, int(size) + 1))
@@ -104,6 +105,17 @@ def test_json_and_trn(transcript):
     assert values["path"] == "talk 1.wav" and "nbest" not in values
     assert tuple(Word(**word) for word in values["words"]) == transcript.words
     assert write("trn", transcript) == f"{transcript.text} ({KEY})"
+
+
+def test_characters_are_in_json_and_in_a_tier_of_their_own():
+    characters = (Character("n", 0.1, 0.2, 0.9), Character("o", 0.2, 0.5, 0.8))
+    transcript = Transcript("no no", 1.0, (Word("no", 0.1, 0.5, 0.7, characters), Word("no", 0.6, 0.8, 0.7)))
+    first, second = json.loads(write("json", transcript))["words"]
+    assert [Character(**values) for values in first["characters"]] == list(characters) and "characters" not in second
+    words, tier = write("textgrid", transcript).split("item [2]:")
+    assert "size = 2\nitem []" in words and 'name = "words"' in words and 'name = "characters"' in tier
+    found = re.findall(r'xmin = (\S+)\s+xmax = (\S+)\s+text = "(.*)"', tier)
+    assert found == [("0.0", "0.1", ""), ("0.1", "0.2", "n"), ("0.2", "0.5", "o"), ("0.5", "1.0", "")]
 
 
 def test_json_lists_what_else_it_may_have_been():

@@ -1,15 +1,18 @@
 import dataclasses
+import itertools
 import re
 
 import numpy as np
 import pytest
 
 from asr import audio
-from asr.checkpoint import CheckpointError
+from asr.align import AlignError
+from asr.checkpoint import CheckpointError, Timing
 from asr.data import manifest
 from asr.decode.decoder import DecoderConfig
 from asr.evaluate import evaluate
 from asr.features import FeatureError
+from asr.text import TextError
 from asr.transcribe import Recognizer, newest_model
 
 
@@ -144,10 +147,66 @@ def test_every_word_has_times_and_a_confidence(tones_run, utterances, decoder):
         for word in transcript.words:
             assert reached <= word.start_s < word.end_s <= transcript.duration_s and 0 <= word.confidence <= 1
             reached = word.end_s
-        # The tones begin 50 ms after the start and end 40 ms before the end; CTC peaks anywhere within a letter's 160.
+        # The tones begin 50 ms after the start and end 40 ms before the end, where the last token may still be.
         if transcript.text == utterance.text:
-            assert transcript.words[0].start_s == pytest.approx(0.05, abs=0.16)
-            assert transcript.words[-1].end_s == pytest.approx(transcript.duration_s - 0.04, abs=0.16)
+            assert transcript.words[0].start_s == pytest.approx(0.05, abs=0.03)
+            assert transcript.words[-1].end_s == pytest.approx(transcript.duration_s - 0.04, abs=0.05)
+
+
+def test_a_known_text_is_aligned_as_what_is_heard(recognizer, utterances):
+    for utterance in utterances:
+        heard = recognizer.transcribe(utterance.audio)
+        aligned = recognizer.align(utterance.audio, f" {heard.text.upper()}!")
+        assert aligned.text == heard.text
+        assert [dataclasses.replace(word, characters=()) for word in aligned.words] == list(heard.words)
+        for word in aligned.words:
+            assert "".join(character.text for character in word.characters) == word.text
+            bounds = [(character.start_s, character.end_s) for character in word.characters]
+            assert (bounds[0][0], bounds[-1][1]) == (word.start_s, word.end_s)
+            assert all(left[1] == right[0] for left, right in itertools.pairwise(bounds))
+            assert all(start_s < end_s for start_s, end_s in bounds)
+
+
+def test_letters_are_where_the_tones_are(recognizer, tones):
+    """A tone starts every 160 ms on the average, after 50 ms of nothing."""
+    late = []
+    for utterance in manifest.read(tones / "test.jsonl"):
+        waveform = audio.read(utterance.audio)
+        is_loud = np.convolve(np.abs(waveform), np.ones(160) / 160, "same") > 0.02
+        starts = np.flatnonzero(np.diff(is_loud.astype(int)) == 1) / 16000
+        assert len(starts) == len(utterance.text)
+        (word,) = recognizer.align(waveform, utterance.text, 16000).words
+        late += [character.start_s - start for character, start in zip(word.characters, starts, strict=True)]
+        assert word.start_s == pytest.approx(starts[0], abs=0.02), "the sound says so"
+    assert np.median(np.abs(late)) < 0.08
+
+
+def test_a_stretch_of_a_recording_keeps_its_clock(recognizer, utterances, tmp_path):
+    (alone,) = recognizer.align(utterances[0], utterances[0].text).words
+    audio.write(tmp_path / "later.wav", np.pad(audio.read(utterances[0].audio), (16000, 0)), 16000)
+    # A duration that is wrong is not believed.
+    later = dataclasses.replace(utterances[0], audio=str(tmp_path / "later.wav"), start_s=1.0, duration_s=0.01)
+    (word,) = recognizer.align(later, later.text).words
+    assert (word.start_s, word.end_s) == pytest.approx((alone.start_s + 1, alone.end_s + 1), abs=1e-3)
+    assert [character.start_s for character in word.characters] == pytest.approx(
+        [character.start_s + 1 for character in alone.characters], abs=1e-3
+    )
+
+
+def test_the_margins_of_words_are_those_of_the_model(recognizer, utterances):
+    emission = recognizer.emissions([recognizer.frames(utterances[0])])[0]
+    tight = Recognizer(recognizer._session, dataclasses.replace(recognizer.card, timing=Timing(0.0, 0.0)))
+    wide = Recognizer(recognizer._session, dataclasses.replace(recognizer.card, timing=Timing(0.02, 0.01)))
+    (inner,), (outer,) = (model.words(emission, utterances[0].text, 9.0) for model in (tight, wide))
+    assert (inner.start_s - outer.start_s, outer.end_s - inner.end_s) == pytest.approx((0.02, 0.01))
+
+
+def test_texts_that_cannot_be_aligned(recognizer, utterances):
+    with pytest.raises(AlignError, match="need"):
+        recognizer.align(utterances[0].audio, "abcd" * 100)
+    with pytest.raises(TextError, match="'x'"):
+        recognizer.align(utterances[0].audio, "abx")
+    assert recognizer.align(utterances[0].audio, " . ").words == ()
 
 
 def test_right_words_are_surer_than_wrong_ones(recognizer, utterances):

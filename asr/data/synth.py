@@ -6,8 +6,11 @@ time; `speak_all` gives every shard of a corpus a fresh process, which makes the
 """
 
 import ctypes
+import itertools
+import math
 import multiprocessing
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,7 +25,17 @@ import numpy as np
 from asr import audio
 
 _SHARDS = 16  # fixed, not the number of cores: the shards decide what the noise generator gives
-_RETRIEVE_SYNCHRONOUSLY, _UTF8, _RATE, _PITCH, _RANGE = 2, 1, 1, 3, 4  # espeak_ng's speak_lib.h
+# espeak-ng's speak_lib.h:
+_RETRIEVE_SYNCHRONOUSLY, _PHONEME_EVENTS, _UTF8, _RATE, _PITCH, _RANGE = 2, 1, 1, 1, 3, 4
+_NO_MORE, _WORD, _END, _PHONEME = 0, 1, 5, 7  # types of events
+
+
+class _Event(ctypes.Structure):
+    """espeak_EVENT: what is said from audio_position on, in ms of the speech so far."""
+
+    _fields_ = (("type", ctypes.c_int), ("unique_identifier", ctypes.c_uint), ("text_position", ctypes.c_int),
+                ("length", ctypes.c_int), ("audio_position", ctypes.c_int), ("sample", ctypes.c_int),
+                ("user_data", ctypes.c_void_p), ("phoneme", ctypes.c_char * 8))  # fmt: skip
 
 
 class SynthesisError(ValueError):
@@ -42,6 +55,15 @@ class Line:
     """0 to 100."""
     pitch_range: int = 50
     """0 (flat) to 100."""
+
+
+@dataclass(frozen=True)
+class SpokenWord:
+    """A word of a line, or several that espeak-ng runs together ("of the"), and when it is said."""
+
+    text: str
+    start_s: float
+    end_s: float
 
 
 def draw_voice(rng: np.random.Generator) -> str:
@@ -105,14 +127,17 @@ class Synthesizer:
         self._folder = tempfile.TemporaryDirectory(prefix="asr-voices-", ignore_cleanup_errors=True)
         if voices:
             data = _with_voices(data, Path(self._folder.name), voices)
-        self.sample_rate = self._library.espeak_Initialize(_RETRIEVE_SYNCHRONOUSLY, 0, os.fsencode(data), 0)
+        self.sample_rate = self._library.espeak_Initialize(
+            _RETRIEVE_SYNCHRONOUSLY, 0, os.fsencode(data), _PHONEME_EVENTS
+        )
         if self.sample_rate <= 0:
             raise SynthesisError("espeak-ng did not start")
         self._chunks: list[np.ndarray[Any, np.dtype[np.int16]]] = []
+        self._events: list[tuple[int, int, float, bytes]] = []  # type, character, seconds, phoneme
         # The wrapper is kept: espeak-ng holds only its address.
-        self._callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p)(
-            self._collect
-        )
+        self._callback = ctypes.CFUNCTYPE(
+            ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(_Event)
+        )(self._collect)
         self._library.espeak_SetSynthCallback(self._callback)
 
     def speak(self, line: Line) -> audio.Waveform:
@@ -122,15 +147,49 @@ class Synthesizer:
         for parameter, value in ((_RATE, line.words_per_minute), (_PITCH, line.pitch), (_RANGE, line.pitch_range)):
             self._library.espeak_SetParameter(parameter, value, 0)
         self._chunks.clear()
+        self._events.clear()
         text = line.text.encode() + b"\0"
         self._library.espeak_Synth(text, len(text), 0, 1, 0, _UTF8, None, None)
         if not self._chunks:
             raise SynthesisError(f"espeak-ng says nothing for {line.text!r}")
         return np.concatenate(self._chunks) * np.float32(1 / 32768)
 
-    def _collect(self, samples: Any, count: int, _events: int) -> int:
+    def speak_words(self, line: Line) -> tuple[audio.Waveform, list[SpokenWord]]:
+        """The spoken line as `speak` gives it, and when each of its words is said, to the millisecond.
+
+        A word begins where the one before it ends, unless there is a pause between them. The closure of a stop
+        belongs to the word that it begins. Raises SynthesisError.
+        """
+        waveform = self.speak(line)
+        starts = np.array([word.start() for word in re.finditer(r"\S+", line.text)])
+        words: list[tuple[int, float, float]] = []  # which of the line, seconds
+        reached: float | None = None
+        for kind, character, second, phoneme in self._events:
+            if kind == _PHONEME:
+                is_pause = phoneme.startswith(b"_")
+                reached = (second if reached is None else reached) if is_pause else None
+                continue
+            if words and math.isnan(words[-1][2]):
+                words[-1] = (*words[-1][:2], second if reached is None else reached)
+            if kind == _WORD:
+                words.append((int(np.searchsorted(starts, character, "right")) - 1, second, math.nan))
+            reached = None
+        # A number or a word with a hyphen gives several events.
+        spoken: list[SpokenWord] = []
+        for place, group in itertools.groupby(words, key=lambda word: word[0]):
+            parts = list(group)
+            later = next((word[0] for word in words if word[0] > place), len(starts))
+            text = " ".join(line.text.split()[place:later])
+            spoken.append(SpokenWord(text, parts[0][1], parts[-1][2]))
+        return waveform, spoken
+
+    def _collect(self, samples: Any, count: int, events: Any) -> int:
         if samples and count > 0:
             self._chunks.append(np.ctypeslib.as_array(samples, (count,)).copy())
+        for event in itertools.takewhile(lambda event: event.type != _NO_MORE, events):
+            if event.type in (_WORD, _END, _PHONEME):
+                phoneme = event.phoneme if event.type == _PHONEME else b""
+                self._events.append((event.type, event.text_position - 1, event.audio_position / 1000, phoneme))
         return 0
 
 

@@ -1,7 +1,7 @@
 """How sure a recogniser is of its words: probabilities from the emission, calibrated on speech with transcripts."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from asr import align
 from asr.align import TokenSpan
 from asr.text import BLANK
 
+_CELLS = 1 << 20  # of probabilities that are held at once, 8 bytes each
 _SUREST = 16.0  # log-odds are cut here and at its negative: float32 knows no surer
 
 
@@ -58,10 +59,27 @@ def log_odds(
     ends.append(len(log_probs))
     probability = np.exp(log_probs, dtype=np.float64)
     around = probability[:, BLANK] + (0.0 if space is None else probability[:, space])
-    totals = _forward(probability, around, [[span.token for span in word] for word in words], starts, ends)
+    spelled = [[span.token for span in word] for word in words]
+    totals = np.zeros(len(words))
+    for group in _groups([end - start for start, end in zip(starts, ends, strict=True)], list(map(len, spelled))):
+        bounds = ([values[place] for place in group] for values in (starts, ends))
+        totals[group] = _forward(probability, around, [spelled[place] for place in group], *bounds)
     with np.errstate(divide="ignore"):
         odds = np.log(totals) - np.log1p(-np.minimum(totals, 1 - 1e-12))
     return np.asarray(np.clip(odds, -_SUREST, _SUREST))
+
+
+def _groups(lengths: Sequence[int], letters: Sequence[int]) -> Iterator[list[int]]:
+    """Places of the words, those of like length together, as many as fit into a table of _CELLS."""
+    group: list[int] = []
+    widest = 0
+    for place in sorted(range(len(lengths)), key=lengths.__getitem__):
+        widest = max(widest, 2 * letters[place] + 1)
+        if group and lengths[place] * (len(group) + 1) * widest > _CELLS:
+            yield group
+            group, widest = [], 2 * letters[place] + 1
+        group.append(place)
+    yield group
 
 
 def _forward(
