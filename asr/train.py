@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -54,6 +54,9 @@ class TrainConfig:
     """A model to begin with: the folder of a run, a .onnx file, or `shipped`, the model inside the package. Its network
     must have the same shape; its alphabet may differ: only characters that it does not have begin anew. Where the
     features are the same, its statistics come with it."""
+    keep: Literal["best", "last"] = "best"
+    """Whose weights the model gets: the best epoch's by dev CER, then dev loss; or the last one's, where the dev part
+    is easier than what the model is for, as synthetic speech is."""
     seed: int = 1
     """Of weights, order, dropout and augmentation: the same seed gives the same weights."""
     averaging: float = 0.0
@@ -140,7 +143,7 @@ def fit(
         dev_loss, scored, pairs = evaluate(average, dev, card)
         record = Epoch(number, train_loss, dev_loss, scored.word.rate, scored.character.rate, learning_rate,
                        round(time.perf_counter() - start, 3))  # fmt: skip
-        is_best = all(_quality(record) < _quality(earlier) for earlier in history)
+        is_best = config.keep == "last" or all(_quality(record) < _quality(earlier) for earlier in history)
         history.append(record)
         if is_best:
             checkpoint.save(run / BEST, {"weights": average.state_dict(), "epoch": number})

@@ -93,6 +93,17 @@ def test_resuming_changes_nothing(tones_recipe, tmp_path, monkeypatch, capsys, a
     assert records[0] == records[1]
 
 
+def test_the_last_weights_are_kept_where_they_are_wanted(tones_recipe, tmp_path, monkeypatch):
+    monkeypatch.setattr(train, "_quality", lambda record: (record.epoch, 0.0))  # the first is the best
+    for keep in ("best", "last"):
+        settings = ["train.epochs=3", f"train.keep={keep}", "data.limit=8"]
+        run.start(tones_recipe, [*settings, f"run_dir={tmp_path / keep}"])
+    assert checkpoint.load(tmp_path / "best" / "best.pt")["epoch"] == 1
+    assert checkpoint.load(tmp_path / "last" / "best.pt")["epoch"] == 3
+    assert equal(weights(tmp_path / "last"), weights(tmp_path / "last", train.BEST))
+    assert equal(weights(tmp_path / "last"), weights(tmp_path / "best")), "training does not depend on it"
+
+
 def test_the_average_of_one_is_itself_and_of_many_is_their_average(tones_recipe, tmp_path):
     run.start(tones_recipe, ["train.epochs=1", f"run_dir={tmp_path / 'plain'}"])
     assert equal(weights(tmp_path / "plain"), weights(tmp_path / "plain", train.BEST))

@@ -31,14 +31,9 @@ sorry hello because together really begin finish watch listen question example j
 """.split()
 
 # A single letter is a word too, spelled; espeak-ng would read some of them as words (a, i, o).
-SPELLED = dict(zip("abcdefghijklmnopqrstuvwxyz", """
+LETTERS = dict(zip("abcdefghijklmnopqrstuvwxyz", """
 ay bee see dee ee eff gee aitch eye jay kay ell em en oh pea cue are ess tea you vee double-you ex why zee
 """.split(), strict=True))  # fmt: skip
-# How else people say them, spelled for espeak-ng: flat or narrow vowels, no th, no r.
-VARIANTS = {"zero": "zeero", "one": "wun wahn", "two": "tew", "three": "tree free", "four": "foar foh faw fower",
-            "five": "fahv fife foive", "six": "seeks zix", "seven": "sevun savven", "eight": "ehd",
-            "nine": "nahn noine"}  # fmt: skip
-VARIANT_SHARE = 0.4
 
 ACCENTS = "en-us en-us en-us en-us-nyc en en en-gb-x-rp en-gb-scotland en-029".split()
 # espeak-ng's own voices that could be people's: formants 0 to 5 within 75 to 140 % of the default's, a pitch of 60 Hz
@@ -50,13 +45,6 @@ TEST_VOICES = """
 Andrea Gene Gene2 Nguyen antonio aunty belinda david edward2 f1 f2 f3 f4 f5 john klatt klatt3 klatt5 klatt6 m2 m3 m4
 m6 m7 pablo paul pedro quincy robert sandro
 """.split()
-
-
-def _spoken(word: str, rng: np.random.Generator) -> str:
-    """What espeak-ng is given to read for a word."""
-    if word in VARIANTS and rng.random() < VARIANT_SHARE:
-        return str(rng.choice(VARIANTS[word].split()))
-    return SPELLED.get(word, word)
 
 
 def prepare(
@@ -91,7 +79,7 @@ def prepare(
             lines.append(
                 synth.Line(
                     path=str(folder / split / f"{'_'.join(said)}-{speaker}-{len(lines)}.wav"),
-                    text=" ".join(_spoken(word, rng) for word in said),
+                    text=" ".join(LETTERS.get(word, word if word != "xray" else "x-ray") for word in said),
                     voice=f"{rng.choice(ACCENTS)}+{speaker}",
                     words_per_minute=int(rng.integers(120, 180)),
                     pitch=int(rng.integers(30, 70)),
