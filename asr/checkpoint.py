@@ -105,16 +105,23 @@ def write_card(path: Path, card: ModelCard) -> None:
         import onnx
     except ModuleNotFoundError:
         raise CheckpointError("to change a model file needs the package onnx: pip install 'asr[train]'") from None
+    model = read_graph(path)
+    onnx.helper.set_model_props(model, card.to_metadata())
+    write_bytes(path, model.SerializeToString())
+
+
+def read_graph(path: Path) -> Any:
+    """The onnx.ModelProto of a model file; raises CheckpointError naming it."""
+    import onnx
+
     try:
-        model = onnx.load_model_from_string(path.read_bytes())
+        return onnx.load_model_from_string(path.read_bytes())
+    except FileNotFoundError:
+        raise CheckpointError(f"{path}: no such model") from None
     except OSError:
         raise
     except Exception:  # protobuf's errors share no base class with Python's
         raise CheckpointError(f"{path}: not an ONNX model") from None
-    onnx.helper.set_model_props(model, card.to_metadata())
-    part = path.with_name(path.name + ".part")
-    part.write_bytes(model.SerializeToString())
-    part.replace(path)
 
 
 def save(path: Path, state: dict[str, Any]) -> None:
@@ -144,6 +151,11 @@ def load(path: Path) -> dict[str, Any]:
 
 def write_text(path: Path, text: str) -> None:
     """Write a small text file whole or not at all."""
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all."""
     part = path.with_name(path.name + ".part")
-    part.write_text(text, encoding="utf-8", newline="\n")
+    part.write_bytes(data)
     part.replace(path)

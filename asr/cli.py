@@ -177,7 +177,7 @@ def _train(arguments: argparse.Namespace) -> int:
 
 
 def _transcribe(arguments: argparse.Namespace) -> int:
-    from asr import audio, formats
+    from asr import audio
     from asr.data.manifest import ManifestError
     from asr.transcribe import FEATURE_SUFFIXES, SHIPPED, Recognizer, newest_model
 
@@ -190,15 +190,15 @@ def _transcribe(arguments: argparse.Namespace) -> int:
     is_deaf = recognizer.card.features.source == "precomputed"
     files = audio.find(arguments.files, FEATURE_SUFFIXES if is_deaf else audio.SUFFIXES)
     is_batch = len(files) > 1 or Path(arguments.files[0]).is_dir()
-    if len(files) > 1 and arguments.format in formats.ONE_EACH and not arguments.output:
-        raise ValueError(f"{arguments.format} holds one recording to a file, and there are {len(files)}: name a folder "
-                         "with --output")  # fmt: skip
+    _check_output(arguments, len(files))
     if arguments.plot:
         from asr import plot
 
         plot.check(arguments.plot)
         if len(files) > 1:
             raise ValueError(f"--plot draws one file, and there are {len(files)}")
+    # Words have times by a forced alignment, which text alone need not wait for.
+    has_words = arguments.format not in ("text", "trn")
     failed = 0
     for file, key in files:
         try:
@@ -206,7 +206,7 @@ def _transcribe(arguments: argparse.Namespace) -> int:
                 waveform = audio.read(file, recognizer.card.features.sample_rate)
                 transcript = plot.draw(arguments.plot, recognizer, waveform, "" if file == "-" else Path(file).name)
             else:
-                transcript = recognizer.transcribe(file)
+                transcript = recognizer.transcribe(file, has_words=has_words)
         except (audio.AudioError, ManifestError) as error:
             print(f"error: {error}", file=sys.stderr)
             failed += 1
@@ -229,7 +229,6 @@ def _lines(file: str, key: str, transcript: "Transcript", arguments: argparse.Na
 
 
 def _align(arguments: argparse.Namespace) -> int:
-    from asr import formats
     from asr.audio import AudioError
     from asr.data import manifest
     from asr.transcribe import Recognizer
@@ -241,9 +240,7 @@ def _align(arguments: argparse.Namespace) -> int:
                          f"what is said in {source}? Give the words, a .txt file or - as TEXT")  # fmt: skip
     utterances = manifest.read(source) if is_batch else []
     text = "" if is_batch else _read_text(arguments.text, source)
-    if len(utterances) > 1 and arguments.format in formats.ONE_EACH and not arguments.output:
-        raise ValueError(f"{arguments.format} holds one recording to a file, and there are {len(utterances)}: name a "
-                         "folder with --output")  # fmt: skip
+    _check_output(arguments, len(utterances))
     recognizer = Recognizer.load(arguments.model)
     if not is_batch:
         name = "standard input" if source == "-" else source
@@ -300,6 +297,15 @@ def _aligned(file: str, key: str, transcript: "Transcript", form: str) -> str:
         return WRITERS[form](file, key, transcript)
     return "\n".join(f"{word.start_s:.3f}\t{word.end_s:.3f}\t{word.confidence:.4f}\t{word.text}"
                      for word in transcript.words)  # fmt: skip
+
+
+def _check_output(arguments: argparse.Namespace, count: int) -> None:
+    """Several recordings cannot share a file of some formats."""
+    from asr.formats import ONE_EACH
+
+    if count > 1 and arguments.format in ONE_EACH and not arguments.output:
+        raise ValueError(f"{arguments.format} holds one recording to a file, and there are {count}: name a folder "
+                         "with --output")  # fmt: skip
 
 
 def _put(text: str, key: str, arguments: argparse.Namespace) -> None:
@@ -407,11 +413,13 @@ def _lm(arguments: argparse.Namespace) -> int:
 
 
 def _score(arguments: argparse.Namespace) -> int:
+    import shutil
+
     from asr.checkpoint import write_text
     from asr.score import Counting, Normaliser, Report, read_all
     from asr.score import score as score_one
-    from asr.score.normalise import parse_rules, read_mapping
-    from asr.score.transcripts import read_speakers
+    from asr.score.normalise import default_rules, parse_rules, read_mapping
+    from asr.score.transcripts import read_speakers, some
 
     if [arguments.reference, *arguments.hypotheses].count("-") > 1:
         raise ValueError("standard input can be read once: give one - only")
@@ -419,8 +427,8 @@ def _score(arguments: argparse.Namespace) -> int:
     if not arguments.input_format:
         forms = dict.fromkeys(one.form for one in (reference, *hypotheses))
         print(f"read as {' and '.join(_FORMATS[form] for form in forms)}", file=sys.stderr)
-    default = "none" if arguments.weights == "sclite" else ""
-    rules = parse_rules(default if arguments.normalise is None else arguments.normalise)
+    asked = arguments.normalise
+    rules = default_rules(arguments.weights) if asked is None else parse_rules(asked)
     settings: dict[str, Any] = {
         "speakers": read_speakers(arguments.speakers, reference),
         "counting": Counting(arguments.weights, arguments.blanks, arguments.characters),
@@ -434,7 +442,7 @@ def _score(arguments: argparse.Namespace) -> int:
                           ("without a reference, not counted", result.extra)):  # fmt: skip
             if ids:
                 of = f"{name}: " if len(names) > 1 else ""
-                notes.append(f"{of}{len(ids)} {kind}: {', '.join(ids[:10])}{', ...' if len(ids) > 10 else ''}")
+                notes.append(f"{of}{len(ids)} {kind}: {some(ids)}")
     for note in notes:
         print(f"note: {note}", file=sys.stderr)
     made = Report.of(names, scores, level=arguments.confidence, resamples=arguments.resamples, seed=arguments.seed,
@@ -456,8 +464,6 @@ def _score(arguments: argparse.Namespace) -> int:
         is_colored = arguments.color == "always" or (
             arguments.color == "auto" and sys.stdout.isatty() and not os.environ.get("NO_COLOR")
         )
-        import shutil
-
         columns = shutil.get_terminal_size((100, 24)).columns
         text = made.to_alignments(top=arguments.top, width=columns, has_color=is_colored)
         print(f"\n```\n{text}```" if arguments.format == "markdown" else f"\n{text}", end="")

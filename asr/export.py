@@ -14,7 +14,7 @@ import onnx
 import torch
 from onnx import TensorProto, helper, numpy_helper
 
-from asr.checkpoint import CheckpointError, ModelCard
+from asr.checkpoint import CheckpointError, ModelCard, read_graph, write_bytes
 from asr.model import AcousticModel
 
 _OPSET, _IR = 14, 8  # old enough for every onnxruntime on the devices
@@ -42,9 +42,7 @@ def export(model: AcousticModel, card: ModelCard, path: Path) -> float:
     difference = parity(model, exported.SerializeToString(), num_features)
     if difference > PARITY:
         raise ExportError(f"{path}: the exported model differs from the trained one by {difference:.2g}")
-    part = path.with_name(path.name + ".part")
-    part.write_bytes(exported.SerializeToString())
-    part.replace(path)
+    write_bytes(path, exported.SerializeToString())
     return difference
 
 
@@ -53,12 +51,7 @@ def read(path: Path) -> tuple[dict[str, torch.Tensor], ModelCard]:
 
     Raises CheckpointError naming the file.
     """
-    try:
-        exported = onnx.load_model_from_string(path.read_bytes())
-    except FileNotFoundError:
-        raise CheckpointError(f"{path}: no such model") from None
-    except Exception:  # protobuf's errors share no base class of their own
-        raise CheckpointError(f"{path}: not an ONNX model") from None
+    exported = read_graph(path)
     try:
         card = ModelCard.from_metadata({item.key: item.value for item in exported.metadata_props})
         values = {item.name: numpy_helper.to_array(item) for item in exported.graph.initializer}

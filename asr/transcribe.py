@@ -110,16 +110,18 @@ class Recognizer:
             raise CheckpointError(f"{path}: {error}") from None
         return cls(session, card, decoding)
 
-    def transcribe(self, source: Source, sample_rate: int | None = None) -> Transcript:
+    def transcribe(self, source: Source, sample_rate: int | None = None, *, has_words: bool = True) -> Transcript:
         """A sound file ("-": standard input), a feature file, an utterance, or a waveform (num_samples,).
 
-        The waveform is at `sample_rate`.
+        The waveform is at `sample_rate`. Without `has_words` the transcript is text alone, and is made faster.
 
         Raises AudioError, ManifestError or FeatureError, in one sentence that names the file.
         """
         static, duration_s = self._static(source, sample_rate)
         emission = self.emissions([self.extractor.finish(static)])[0]
         nbest = tuple(self.decoder(emission))
+        if not has_words and not self.min_confidence:
+            return Transcript(nbest[0].text, round(duration_s, 3), (), nbest)
         words = self.words(emission, nbest[0].text, duration_s, static)
         kept = tuple(word for word in words if word.confidence >= self.min_confidence)
         text = " ".join(word.text for word in kept) if self.min_confidence else nbest[0].text

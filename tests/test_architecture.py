@@ -16,7 +16,7 @@ ALLOWED = {
     "score.alignment": set(),
     "score.counts": {"score.alignment"},
     "score.transcripts": set(),
-    "score.normalise": {"score.transcripts"},
+    "score.normalise": {"score.alignment", "score.transcripts"},
     "score.scoring": {"score.alignment", "score.counts", "score.normalise", "score.transcripts"},
     "score.significance": {"score.counts", "score.scoring", "score.transcripts"},
     "score.tables": {"score.counts", "score.scoring", "score.significance"},

@@ -34,7 +34,7 @@ def sentences(words, part, count, sample_rate, snr_db=None):
     synthesizer = synth.Synthesizer()
     while count:
         said = rng.choice(words, size=rng.integers(2, 9)).tolist()
-        spoken = [synthetic.SPELLED.get(word, word) + ("," if rng.random() < 0.15 else "") for word in said]
+        spoken = [synthetic.spoken(word) + ("," if rng.random() < 0.15 else "") for word in said]
         voice = f"{rng.choice(synthetic.ACCENTS)}+{rng.choice(voices)}"
         prosody = [int(rng.integers(*limits)) for limits in ((120, 180), (30, 70), (20, 80))]
         waveform, timed = synthesizer.speak_words(synth.Line("", " ".join(spoken), voice, *prosody))

@@ -75,6 +75,13 @@ def total(counts: Counts) -> ErrorCount:
     return ErrorCount(correct, substitutions, deletions, insertions, len(counts), wrong)
 
 
+def single(counts: Counts) -> ErrorCount:
+    """Counts (4,) of one utterance."""
+    correct, substitutions, deletions, insertions = counts.tolist()
+    wrong = int(substitutions + deletions + insertions > 0)
+    return ErrorCount(correct, substitutions, deletions, insertions, 1, wrong)
+
+
 def errors(reference: Tokens, hypothesis: Tokens, weights: Weights = "levenshtein") -> ErrorCount:
     """Count the errors of one utterance; its tokens may be words, characters or anything hashable."""
     if not all(isinstance(token, str) for side in (reference, hypothesis) for token in side):
@@ -82,7 +89,7 @@ def errors(reference: Tokens, hypothesis: Tokens, weights: Weights = "levenshtei
         letters: dict[Hashable, str] = {}
         reference, hypothesis = ([letters.setdefault(token, str(len(letters))) for token in side]
                                  for side in (reference, hypothesis))  # fmt: skip
-    return total(count([cast(Words, reference)], [cast(Words, hypothesis)], weights))
+    return single(count([cast(Words, reference)], [cast(Words, hypothesis)], weights)[0])
 
 
 def count(references: Sequence[Words], hypotheses: Sequence[Words], weights: Weights = "levenshtein") -> Counts:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
+from asr.score.alignment import Weights
 from asr.score.transcripts import ScoreError, read_lines
 
 RULES = {
@@ -18,6 +19,12 @@ RULES = {
     "digits": "numbers in digits to words: English without `and`, or another language as in digits=de",
 }
 DEFAULT = ("nfc", "whitespace")
+
+
+def default_rules(weights: Weights) -> tuple[str, ...]:
+    """What is done unasked; sclite has no such rules, so that with its weights there is none."""
+    return () if weights == "sclite" else DEFAULT
+
 
 _INVISIBLE = dict.fromkeys(map(ord, "\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"))
 _ASCII_BLANKS = " \t\n\v\f\r"

@@ -9,8 +9,8 @@ from typing import Any, Literal
 import numpy as np
 
 from asr.score.alignment import Weights, align
-from asr.score.counts import Counts, ErrorCount, count, total
-from asr.score.normalise import Normaliser, all_words, normalised_mapping
+from asr.score.counts import Counts, ErrorCount, count, single, total
+from asr.score.normalise import Normaliser, all_words, default_rules, normalised_mapping
 from asr.score.transcripts import ScoreError, collector_paused
 
 Blanks = Literal["counted", "ignored"]
@@ -96,10 +96,10 @@ class Score:
 
     def utterance(self, place: int) -> Utterance:
         """One utterance by its place among the references."""
-        key, here = self.ids[place], slice(place, place + 1)
+        key = self.ids[place]
         return Utterance(
             key, self.speaker_of.get(key, ""), self.references[place], self.hypotheses[place],
-            total(self.word_counts[here]), total(self.character_counts[here]),
+            single(self.word_counts[place]), single(self.character_counts[place]),
         )  # fmt: skip
 
     def worst(self, most: int | None = None) -> list[int]:
@@ -185,7 +185,7 @@ def score(
     named in the result. `speakers` has the speaker of each id. Without `normaliser` the default rules apply, or with
     sclite's weights none.
     """
-    normaliser = normaliser or Normaliser(() if counting.weights == "sclite" else Normaliser.rules)
+    normaliser = normaliser or Normaliser(default_rules(counting.weights))
     if normaliser.mapping:
         plain = Normaliser(normaliser.rules)
         normaliser = Normaliser(normaliser.rules, normalised_mapping(normaliser.mapping, plain))

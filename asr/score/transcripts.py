@@ -149,7 +149,7 @@ def read_speakers(where: str | None, reference: Transcripts) -> dict[str, str]:
     speakers = read(str(where), "kaldi").texts
     unknown = [key for key in reference.texts if not speakers.get(key)]
     if unknown:
-        raise ScoreError(f"{where}: no speaker for {_number(unknown, 'id')}: {_some(unknown)}")
+        raise ScoreError(f"{where}: no speaker for {_number(unknown, 'id')}: {some(unknown)}")
     return speakers
 
 
@@ -199,21 +199,22 @@ def _parse(source: _Source, form: Format) -> Transcripts:
     repeated: list[str] = []
     empty = 0
     try:
-        for number_read, (number, key, text, speaker) in enumerate(_PARSERS[form](source.lines), start=1):
+        for number, key, text, speaker in _PARSERS[form](source.lines):
             if not text:
                 empty += 1
-            if texts.setdefault(key, text) != text:
-                first = next(before for before, other, *_ in _PARSERS[form](source.lines) if other == key)
-                raise _BadLine(number, f"the id {key} was on line {first} before, with another text")
-            if len(texts) + len(repeated) < number_read:
+            if key in texts:
+                if texts[key] != text:
+                    first = next(before for before, other, *_ in _PARSERS[form](source.lines) if other == key)
+                    raise _BadLine(number, f"the id {key} was on line {first} before, with another text")
                 repeated.append(key)
+            texts[key] = text
             if speaker:
                 speakers[key] = speaker
     except _BadLine as error:
         raise ScoreError(f"{source.name}, line {error.number}: {error}") from None
     notes = list(source.notes)
     if repeated:
-        notes.append(f"has {_number(repeated, 'id')} twice with the same text, counted once: {_some(repeated)}")
+        notes.append(f"has {_number(repeated, 'id')} twice with the same text, counted once: {some(repeated)}")
     if empty:
         notes.append(f"has {empty} {'line' if form == 'lines' else 'id'}{'s' * (empty > 1)} without text, counted as "
                      "empty utterances")  # fmt: skip
@@ -400,7 +401,7 @@ def _place(source: _Source, segments: Sequence[Segment]) -> Transcripts:
     if outside:
         notes.append(f"has {outside} words outside all segments, counted in the nearest one")
     if unknown:
-        notes.append(f"has words of recordings that the references lack, not counted: {_some(sorted(unknown))}")
+        notes.append(f"has words of recordings that the references lack, not counted: {some(sorted(unknown))}")
     # A segment in which nothing was heard is an empty hypothesis, not a missing one.
     joined = {_segment_id(segment): " ".join(texts.get(_segment_id(segment), [])) for segment in segments
               if segment.text.lower() != _IGNORED}  # fmt: skip
@@ -471,5 +472,6 @@ def _number(things: Sequence[object], name: str) -> str:
     return f"{len(things)} {name}{'s' * (len(things) != 1)}"
 
 
-def _some(names: Sequence[str]) -> str:
+def some(names: Sequence[str]) -> str:
+    """The first ten of several names."""
     return ", ".join(names[:10]) + (", ..." if len(names) > 10 else "")

@@ -47,6 +47,11 @@ m6 m7 pablo paul pedro quincy robert sandro
 """.split()
 
 
+def spoken(word: str) -> str:
+    """What espeak-ng is given to read for a word."""
+    return "x-ray" if word == "xray" else LETTERS.get(word, word)
+
+
 def prepare(
     folder: Path,
     words: str = "",
@@ -79,7 +84,7 @@ def prepare(
             lines.append(
                 synth.Line(
                     path=str(folder / split / f"{'_'.join(said)}-{speaker}-{len(lines)}.wav"),
-                    text=" ".join(LETTERS.get(word, word if word != "xray" else "x-ray") for word in said),
+                    text=" ".join(map(spoken, said)),
                     voice=f"{rng.choice(ACCENTS)}+{speaker}",
                     words_per_minute=int(rng.integers(120, 180)),
                     pitch=int(rng.integers(30, 70)),
