@@ -6,7 +6,7 @@ PyTorch is imported only by the functions that read or write its files, so that 
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -52,6 +52,8 @@ class ModelCard:
     tuning: dict[str, Tuning] = field(default_factory=dict)
     """By kind of decoder; see DecoderConfig.kind."""
     timing: Timing = Timing()
+    precision: Literal["float32", "int8"] = "float32"
+    """Of the weights in the file."""
 
     @property
     def tokenizer(self) -> Tokenizer:
@@ -69,7 +71,7 @@ class ModelCard:
         parts = {"features": asdict(self.features), "text": asdict(self.text), "statistics": statistics,
                  "recipe": self.recipe, "tokens": self.tokenizer.tokens,
                  "tuning": {kind: asdict(tuning) for kind, tuning in self.tuning.items()},
-                 "timing": asdict(self.timing)}  # fmt: skip
+                 "timing": asdict(self.timing), "precision": self.precision}  # fmt: skip
         return {name: json.dumps(value, ensure_ascii=False) for name, value in parts.items()} | {
             "sample_rate": str(self.features.sample_rate),
             "version": self.version,
@@ -91,6 +93,7 @@ class ModelCard:
                 commit=metadata["commit"],
                 tuning={kind: Tuning(**values) for kind, values in json.loads(metadata.get("tuning", "{}")).items()},
                 timing=Timing(**json.loads(metadata.get("timing", "{}"))),
+                precision=json.loads(metadata.get("precision", '"float32"')),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise CheckpointError(f"not a model of this package: its metadata does not fit ({error})") from None

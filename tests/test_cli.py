@@ -13,7 +13,7 @@ from asr.data import manifest
 from asr.decode import lm
 from asr.transcribe import Recognizer
 
-DOORS = ("asr-train", "asr-transcribe", "asr-align", "asr-evaluate", "asr-score", "asr-lm")
+DOORS = ("asr-train", "asr-transcribe", "asr-align", "asr-evaluate", "asr-score", "asr-lm", "asr-export")
 
 
 def run(*command, cwd=None, stdin=None):
@@ -48,7 +48,7 @@ class TestEveryDoor:
         done = run(door, "--no-such-option")
         assert done.returncode == 2 and b"usage:" in done.stderr and not done.stdout
 
-    @pytest.mark.parametrize("door", ["train", "transcribe", "align", "evaluate", "score", "lm"])
+    @pytest.mark.parametrize("door", ["train", "transcribe", "align", "evaluate", "score", "lm", "export"])
     def test_help_loads_nothing_heavy(self, door):
         code = f"import sys, asr.cli; sys.argv = ['x', '--help']; asr.cli.{door}()"
         done = subprocess.run([sys.executable, "-X", "importtime", "-c", code], capture_output=True, text=True)
@@ -261,6 +261,31 @@ class TestAlign:
         code = f"import sys, asr.cli; sys.argv = {arguments}; asr.cli.align()"
         done = subprocess.run([sys.executable, "-X", "importtime", "-c", code], capture_output=True, text=True)
         assert done.returncode == 0 and " torch\n" not in done.stderr and "onnxruntime" in done.stderr
+
+
+class TestExport:
+    def test_a_smaller_file_and_what_it_costs(self, tones_run, tones, tmp_path):
+        small = tmp_path / "small.onnx"
+        done = run("asr-export", tones_run[0], small, "--check", tones / "test.jsonl", "--format", "json")
+        assert done.returncode == 0, done.stderr.decode()
+        result = json.loads(done.stdout)
+        big = str(tones_run[0] / "model.onnx")
+        assert result["bytes"] == {name: Path(name).stat().st_size for name in (big, str(small))}
+        assert result["scores"][big]["word"] == tones_run[1].score.word.to_dict()
+        scored = run("asr-evaluate", small, tones / "test.jsonl", "--format", "json", cwd=tmp_path)
+        assert result["scores"][str(small)]["word"] == json.loads(scored.stdout)["word"]
+        lines = run("asr-export", tones_run[0], small, "--check", tones / "test.jsonl").stdout.decode().splitlines()
+        assert [line.count("WER") for line in lines] == [1, 1] and lines[1].startswith(f"{small}: ")
+
+    def test_mistakes_are_one_sentence(self, tones_run, tmp_path):
+        (tmp_path / "text.onnx").write_text("no model")
+        fails(run("asr-export", tmp_path / "text.onnx", tmp_path / "o.onnx"), "text.onnx: not an ONNX model")
+        fails(run("asr-export", tmp_path / "gone.onnx", tmp_path / "o.onnx"), "gone.onnx: no such model")
+        fails(run("asr-export", tones_run[0], tmp_path / "no" / "o.onnx"), f"there is no folder {tmp_path / 'no'}")
+        same = tones_run[0] / "model.onnx"
+        before = same.read_bytes()
+        fails(run("asr-export", tones_run[0], same), "would replace the model")
+        assert same.read_bytes() == before
 
 
 class TestEvaluate:

@@ -10,6 +10,7 @@ from asr.export import ExportError
 from asr.features import FeatureConfig, Statistics
 from asr.model import AcousticModel, ModelConfig
 from asr.text import TextConfig
+from asr.transcribe import Recognizer
 
 CARD = ModelCard(
     FeatureConfig(deltas=1), TextConfig(alphabet="ab c"),
@@ -104,3 +105,42 @@ def test_what_is_no_model_is_not_read(tmp_path):
     ):
         with pytest.raises(CheckpointError, match=said):
             export.read(tmp_path / name)
+
+
+def test_eight_bits_are_a_quarter_of_the_size_and_nearly_the_same(exported, tmp_path, caplog):
+    _, path = exported
+    small = tmp_path / "small.onnx"
+    worst = export.quantise(path, small)
+    assert 0 < worst < 0.1 and sorted(tmp_path.iterdir()) == sorted([path, small])
+    assert "LSTM" in {node.op_type.removeprefix("DynamicQuantize") for node in onnx.load(small).graph.node}
+    assert not any(node.op_type == "LSTM" for node in onnx.load(small).graph.node)
+    assert not caplog.records
+    before, after = ({item.key: item.value for item in onnx.load(one).metadata_props} for one in (path, small))
+    assert before.pop("precision") == '"float32"' and after.pop("precision") == '"int8"' and before == after
+
+
+def test_the_default_network_in_eight_bits_is_under_90_kilobytes(tmp_path):
+    export.export(
+        AcousticModel(ModelConfig(), 26, 27), ModelCard(FeatureConfig(deltas=1), TextConfig()), tmp_path / "m"
+    )
+    export.quantise(tmp_path / "m", tmp_path / "s")
+    assert (tmp_path / "s").stat().st_size < 90_000
+
+
+def test_with_eight_bits_neighbours_change_nothing_either(exported, tmp_path):
+    export.quantise(exported[1], tmp_path / "small.onnx")
+    recognizer = Recognizer.load(tmp_path / "small.onnx")
+    rng = np.random.default_rng(2)
+    frames = [scale * rng.standard_normal((length, 26)).astype(np.float32) for scale, length in ((1, 30), (20, 50))]
+    together = recognizer.emissions(frames)
+    assert all(
+        np.array_equal(one, recognizer.emissions([alone])[0]) for one, alone in zip(together, frames, strict=True)
+    )
+
+
+def test_eight_bits_are_the_end_of_the_way(exported, tmp_path):
+    export.quantise(exported[1], tmp_path / "small.onnx")
+    for what in (export.read, lambda path: export.quantise(path, tmp_path / "again.onnx")):
+        with pytest.raises(CheckpointError, match=r"small\.onnx: .*int8"):
+            what(tmp_path / "small.onnx")
+    assert not (tmp_path / "again.onnx").exists()
