@@ -102,7 +102,7 @@ class AcousticModel(nn.Module):
                 backward, _ = self.backwards[layer](_reorder(hidden, reverse))
                 output = torch.cat([output, _reorder(backward, reverse)], dim=2)
             hidden = output
-        log_probs = self.head(self._drop(hidden, generator)).log_softmax(dim=2)
+        log_probs = self.head(self._drop(hidden, generator)).float().log_softmax(dim=2)
         return log_probs.transpose(0, 1), frame_lengths
 
     def _drop(self, values: Tensor, generator: torch.Generator | None) -> Tensor:
@@ -110,8 +110,8 @@ class AcousticModel(nn.Module):
         rate = self.config.dropout
         if not self.training or rate == 0:
             return values
-        drawn = torch.rand(values.shape[1:], generator=generator, device=values.device)
-        return values * (drawn >= rate).to(values.dtype) / (1 - rate)
+        drawn = torch.rand(values.shape[1:], generator=generator)  # on the CPU: the same on every device
+        return values * (drawn >= rate).to(values) / (1 - rate)
 
 
 def _reversal(lengths: Tensor, num_frames: int) -> Tensor:

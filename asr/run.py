@@ -60,6 +60,7 @@ def start(path: Path, overrides: list[str], *, jobs: int = 2) -> Result:
     """
     began = time.perf_counter()
     settings = recipe.load(path, overrides)
+    train.find_device(settings.train)  # before minutes go into the corpus
     script = path.parent / settings.data.prepare
     if settings.run_dir and (Path(settings.run_dir).expanduser() / RECIPE_FILE).exists():
         raise recipe.RecipeError(
@@ -79,6 +80,7 @@ def resume(run: Path, *, jobs: int = 2) -> Result:
     if not path.is_file():
         raise recipe.RecipeError(f"{run}: not the folder of a run: it has no {RECIPE_FILE}")
     settings = recipe.load(path)
+    train.find_device(settings.train)
     script = path.parent / settings.data.prepare
     _prepare(settings, script)
     return _carry_out(settings, script, run, began, jobs)
@@ -159,7 +161,7 @@ def _parent(init_from: str | None, run: Path) -> train.Parent | None:
 
 
 def _export_best(model: AcousticModel, card: ModelCard, run: Path) -> None:
-    model.load_state_dict(checkpoint.load(run / train.BEST)["weights"])
+    model.cpu().load_state_dict(checkpoint.load(run / train.BEST)["weights"])
     export(model, card, run / MODEL_FILE)
 
 

@@ -4,6 +4,7 @@ import copy
 import ctypes
 import json
 import math
+import os
 import sys
 import time
 from collections.abc import Iterable
@@ -25,6 +26,7 @@ from asr.data.dataset import Batch, Batches
 from asr.decode import greedy
 from asr.model import AcousticModel
 
+Precision = Literal["float32", "bfloat16"]
 LAST, BEST, METRICS = "last.pt", "best.pt", "metrics.jsonl"
 
 
@@ -63,7 +65,14 @@ class TrainConfig:
     """Weight of the past in a moving average of the weights, which is what is judged and kept (Polyak & Juditsky 1992):
     the mean of all steps at first, then one that forgets exponentially; 0: the last weights alone."""
     shards: int = 2
-    """Parts of a batch that are computed side by side, one core each; another number rounds differently."""
+    """Parts of a batch that are computed side by side, one core each; another number rounds differently. A GPU takes a
+    batch whole."""
+    device: Literal["cpu", "cuda"] = "cpu"
+    """Where the network is computed. On both the loss itself is computed on the CPU, where its gradient is the same in
+    every run."""
+    precision: Precision = "float32"
+    """Of the products in training, for processors that have bfloat16; weights, loss and everything that is judged or
+    kept are float32."""
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "learning_rate", "clip_norm", "shards"):
@@ -115,15 +124,17 @@ def fit(
     It begins with the weights of `parent`, or without one with drawn weights. Returns the records of all epochs.
     Raises TrainingError when a loss is not finite.
     """
+    device = find_device(config)
     _keep_freed_memory()
     torch.set_num_threads(1)  # the shards keep the cores busy; more threads inside them would only wait
     torch.manual_seed(config.seed)
     model.reset()
-    optimizer = torch.optim.AdamW(model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
     if parent:
         ours = card.tokenizer.tokens
         theirs = {token: row for row, token in enumerate(parent.card.tokenizer.tokens)}
         model.inherit(parent.weights, {row: theirs[token] for row, token in enumerate(ours) if token in theirs})
+    model.to(device)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
     num_steps = config.epochs * len(train) + 1
     # OneCycleLR divides by zero where the climb ends on its first step.
     warmup = max(config.warmup, 1.5 / num_steps)
@@ -151,6 +162,25 @@ def fit(
         _log(run, writer, record, pairs)
     writer.close()
     return history
+
+
+def find_device(config: TrainConfig) -> torch.device:
+    """Where `config` says that the network is computed; raises TrainingError where this machine cannot do it."""
+    if config.device == "cuda":
+        # cuBLAS gives the same sums in every run only with a work space of its own (NVIDIA, cuBLAS, 2.1.4).
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        if not torch.cuda.is_available():
+            raise TrainingError("train.device is cuda, and PyTorch finds no such device here: take train.device=cpu")
+    device = torch.device(config.device)
+    if config.precision == "bfloat16":
+        try:
+            with torch.autocast(device.type, torch.bfloat16):
+                torch.nn.LSTM(8, 8, device=device)(torch.zeros(1, 1, 8, device=device))
+        except RuntimeError:
+            raise TrainingError(
+                "train.precision is bfloat16, which this processor cannot compute: take train.precision=float32"
+            ) from None
+    return device
 
 
 def evaluate(
@@ -184,13 +214,14 @@ def _train_epoch(
 ) -> float:
     total, num_tokens = 0.0, 0
     weights = list(model.parameters())
+    num_shards = config.shards if config.device == "cpu" else 1
     model.train()
-    with ThreadPoolExecutor(config.shards) as pool:
+    with ThreadPoolExecutor(num_shards) as pool:
         for step, batch in enumerate(batches):
-            shards = batch.split(config.shards)
+            shards = batch.split(num_shards)
             # Drawn anew for each shard of each step: no order of threads and no interruption can change it.
             seeds = np.random.SeedSequence([config.seed, number, step]).generate_state(len(shards), np.uint64)
-            results = list(pool.map(partial(_gradients, model), shards, seeds.tolist()))
+            results = list(pool.map(partial(_gradients, model, config.precision), shards, seeds.tolist()))
             tokens = max(1, int(batch.token_lengths.sum()))  # a batch of silence has none
             for weight, *gradients in zip(weights, *(gradients for _, gradients in results), strict=True):
                 weight.grad = torch.stack(gradients).sum(dim=0) / tokens
@@ -210,17 +241,23 @@ def _blend(average: AcousticModel, model: AcousticModel, share: float) -> None:
             mean.lerp_(weight, share)
 
 
-def _gradients(model: AcousticModel, batch: Batch, seed: int) -> tuple[float, tuple[Tensor, ...]]:
+def _gradients(
+    model: AcousticModel, precision: Precision, batch: Batch, seed: int
+) -> tuple[float, tuple[Tensor, ...]]:
     """Summed loss of a shard, and its gradient by every weight."""
-    losses = _forward(model, batch, torch.Generator().manual_seed(seed))[2]
+    losses = _forward(model, batch, torch.Generator().manual_seed(seed), precision)[2]
     loss = losses.sum()
     return loss.item(), torch.autograd.grad(loss, list(model.parameters()))
 
 
 def _forward(
-    model: AcousticModel, batch: Batch, generator: torch.Generator | None = None
+    model: AcousticModel, batch: Batch, generator: torch.Generator | None = None, precision: Precision = "float32"
 ) -> tuple[Tensor, Tensor, Tensor]:
-    log_probs, output_lengths = model(torch.from_numpy(batch.frames), torch.from_numpy(batch.frame_lengths), generator)
+    """log_probs (B, T, V), output_lengths (B,) and losses (B,), all float32 and on the CPU."""
+    device = next(model.parameters()).device
+    frames, frame_lengths = (torch.from_numpy(one).to(device) for one in (batch.frames, batch.frame_lengths))
+    with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"):
+        log_probs, output_lengths = (one.cpu() for one in model(frames, frame_lengths, generator))
     losses = ctc.loss(log_probs, output_lengths, torch.from_numpy(batch.tokens), torch.from_numpy(batch.token_lengths))
     if not torch.isfinite(losses).all():
         broken = [key for key, value in zip(batch.ids, losses.tolist(), strict=True) if not math.isfinite(value)]

@@ -239,6 +239,35 @@ def test_a_loss_that_is_not_finite_names_the_utterances(tmp_path):
                   TrainConfig(epochs=1), tmp_path)  # fmt: skip
 
 
+def test_half_the_bits_learn_the_same(tones_recipe, tmp_path):
+    half = ["train.precision=bfloat16", f"run_dir={tmp_path / 'half'}"]
+    try:
+        train.find_device(TrainConfig(precision="bfloat16"))
+    except TrainingError as error:
+        with pytest.raises(TrainingError, match=r"bfloat16, which this processor cannot"):
+            run.start(tones_recipe, half)
+        assert not (tmp_path / "manifests").exists(), "said before minutes go into the corpus"
+        pytest.skip(str(error))
+    assert run.start(tones_recipe, half).score.word.rate <= 0.2
+
+
+def test_a_gpu_learns_the_same_each_time(tones_recipe, tmp_path):
+    if not torch.cuda.is_available():
+        with pytest.raises(TrainingError, match=r"train\.device is cuda, and PyTorch finds no such device"):
+            run.start(tones_recipe, ["train.device=cuda", f"run_dir={tmp_path / 'none'}"])
+        assert not (tmp_path / "manifests").exists(), "said before minutes go into the corpus"
+        pytest.skip("no CUDA device here")
+    for name in ("one", "again"):
+        result = run.start(tones_recipe, ["train.device=cuda", f"run_dir={tmp_path / name}"])
+        assert result.score.word.rate <= 0.2
+    assert equal(weights(tmp_path / "one"), weights(tmp_path / "again"))
+    first = ["train.epochs=1", "train.shards=1", "data.limit=8"]
+    for device in ("cpu", "cuda"):
+        run.start(tones_recipe, [*first, f"train.device={device}", f"run_dir={tmp_path / device}"])
+    for name, value in weights(tmp_path / "cpu").items():
+        assert torch.allclose(value, weights(tmp_path / "cuda")[name], atol=1e-3)
+
+
 @pytest.mark.parametrize("settings", [{"epochs": 0}, {"warmup": 1.0}, {"patience": -1}, {"clip_norm": 0.0},
                                       {"averaging": 1.0}])  # fmt: skip
 def test_impossible_settings_are_refused(settings):
