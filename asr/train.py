@@ -241,9 +241,7 @@ def _blend(average: AcousticModel, model: AcousticModel, share: float) -> None:
             mean.lerp_(weight, share)
 
 
-def _gradients(
-    model: AcousticModel, precision: Precision, batch: Batch, seed: int
-) -> tuple[float, tuple[Tensor, ...]]:
+def _gradients(model: AcousticModel, precision: Precision, batch: Batch, seed: int) -> tuple[float, tuple[Tensor, ...]]:
     """Summed loss of a shard, and its gradient by every weight."""
     losses = _forward(model, batch, torch.Generator().manual_seed(seed), precision)[2]
     loss = losses.sum()
