@@ -99,7 +99,7 @@ def _processor_seconds() -> float:
     return time.process_time() + children.ru_utime + children.ru_stime
 
 
-def _spawn(arguments: list[str], extra: dict[str, str], *, script: Path) -> subprocess.CompletedProcess[str]:
+def spawn(arguments: list[str], extra: dict[str, str], *, script: Path) -> subprocess.CompletedProcess[str]:
     """Run the script again with other arguments, on one core."""
     environment = {**os.environ, **ONE_THREAD, **extra}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)  # an installed program has its byte code
@@ -121,7 +121,7 @@ def measure(key: str, rounds: int, script: Path) -> str:
     with tempfile.TemporaryDirectory() as folder:
         if one.prepare:
             # In a process of its own: what a process that is started later needs at its peak begins at what we hold.
-            done = _spawn(["--prepare", key, "--folder", folder], {}, script=script)
+            done = spawn(["--prepare", key, "--folder", folder], {}, script=script)
             if done.returncode:
                 raise SystemExit(f"{key}: {done.stderr}")
         for turn in range(rounds):
@@ -129,7 +129,7 @@ def measure(key: str, rounds: int, script: Path) -> str:
                 for setting, extra in (("plain", {}), ("keeps", KEEPS_MEMORY))[: 1 if turn else 2]:
                     if name in left_out:
                         continue
-                    done = _spawn(["--contend", key, name, "--folder", folder], extra, script=script)
+                    done = spawn(["--contend", key, name, "--folder", folder], extra, script=script)
                     if not done.returncode:
                         found[name][setting].append(Result(**json.loads(done.stdout.splitlines()[-1])))
                         continue

@@ -81,7 +81,7 @@ bulk = section(
 )  # fmt: skip
 
 
-def _transcribe(arguments: list[str]) -> list[str]:
+def transcribe(arguments: list[str]) -> list[str]:
     """What `asr-transcribe` with these arguments prints, without starting a process."""
     from asr import cli
 
@@ -100,7 +100,7 @@ def _transcribe(arguments: list[str]) -> list[str]:
 def _(folder: Path) -> Iterator[Any]:
     os.chdir(folder)
     yield
-    yield _transcribe(["sounds"])
+    yield transcribe(["sounds"])
 
 
 @bulk.contender("asr-transcribe, the whole process")
