@@ -155,6 +155,8 @@ def _read_part(sound: Any, start: int, stop: int) -> npt.NDArray[np.float32]:
         if place + len(block) > start:
             blocks.append(block[max(0, start - place) :])
         place += len(block)
+    if len(blocks) == 1:
+        return blocks[0]  # nearly always: no copy
     return np.concatenate(blocks) if blocks else np.empty((0, 1), np.float32)
 
 

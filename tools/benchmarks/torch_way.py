@@ -1,6 +1,6 @@
 """The way most would transcribe: soundfile, python_speech_features and PyTorch, one file after the other.
 
-    python torch_way.py WEIGHTS.pt SOUND...
+As a program: python torch_way.py WEIGHTS.pt SOUND...
 """
 
 import sys

@@ -38,7 +38,8 @@ def _same_texts(ours: Any, peer: Any) -> str:
 
 startup = section(
     "startup", "Start-up: `asr-transcribe one.wav`, the whole process", "runs", 1, prepare=_make_files,
-    same=_same_texts, repeats=2, in_ms=True, note="To reach: at most 1.6 times the imports of numpy and onnxruntime, at most 70 MB.",
+    same=_same_texts, repeats=2, in_ms=True,
+    note="To reach: at most 1.6 times the imports of numpy and onnxruntime, at most 70 MB.",
 )  # fmt: skip
 
 
@@ -216,7 +217,6 @@ def _spoken_digits() -> tuple[list[str], list[Any]]:
 
 def _heard(_ours: Any, peer: Any) -> str:
     return f"WER {peer:.1%}"
-
 
 
 pocketsphinx = section(
