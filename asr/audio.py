@@ -145,7 +145,8 @@ def _read_part(sound: Any, start: int, stop: int) -> npt.NDArray[np.float32]:
 
     Never as much memory as a header claims, and no seeking where it is not needed: some formats cannot.
     """
-    place, blocks = 0, []
+    place = 0
+    blocks: list[npt.NDArray[np.float32]] = []
     if start and sound.seekable():
         place = sound.seek(start)
     while place < stop:

@@ -17,12 +17,16 @@ from pathlib import Path
 from benchmarks import decoding, features, growth, scoring, training, transcribing
 from benchmarks.measuring import REPOSITORY, SECTIONS, contend, machine, measure
 
-MODULES = (features, training, transcribing, decoding, scoring)  # which fill SECTIONS, in the order of the tables
+MODULES = (features, training, transcribing, decoding, scoring)  # which fill SECTIONS
+ORDER = """
+features step ctc-6 ctc-50 epoch epoch-sound startup bulk forward greedy decode pocketsphinx scoring growth
+""".split()
 
 
 def main() -> None:
     """Measure the sections asked for, or all of them into BENCHMARKS.md."""
-    names = [*SECTIONS, "growth"]
+    names = ORDER
+    assert set(names) == {*SECTIONS, "growth"}
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sections", nargs="*", help=f"of {', '.join(names)} (default: all, into BENCHMARKS.md)")
     parser.add_argument("--rounds", type=int, default=3, help="how often each contender gets its turn (default 3)")
@@ -48,7 +52,7 @@ def _measure(keys: list[str], rounds: int, *, is_long: bool) -> None:
     began, script = time.monotonic(), Path(__file__)
     tables = [
         growth.table(script, is_long=is_long) if key == "growth" else measure(key, rounds, script)
-        for key in keys or [*SECTIONS, "growth"]
+        for key in keys or ORDER
     ]
     print("\n".join(tables))
     if not keys:

@@ -177,8 +177,8 @@ class Augmenter:
         noise = self._noises[rng.integers(len(self._noises))]
         start = int(rng.integers(len(noise)))
         if start + num_samples <= len(noise):
-            return noise[start : start + num_samples]
-        return np.take(noise, np.arange(start, start + num_samples), mode="wrap")
+            return np.asarray(noise[start : start + num_samples])
+        return np.asarray(np.take(noise, np.arange(start, start + num_samples), mode="wrap"))
 
     @cached_property
     def _noises(self) -> npt.NDArray[Any]:

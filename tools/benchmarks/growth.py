@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import speech
-from benchmarks.measuring import spawn
+from benchmarks.measuring import note, spawn
 
 SECONDS = 2.5  # of each utterance
 WORK = {"cache": "features into the cache", "epoch": "an epoch of training from it", "transcribe": "transcription"}
@@ -70,7 +70,10 @@ def _load(folder: Path) -> list[Any]:
 def _cache(folder: Path) -> Callable[[], None]:
     import asr.data.dataset  # noqa: F401
 
-    return lambda: None if _load(folder) else None
+    def run() -> None:
+        _load(folder)
+
+    return run
 
 
 def _epoch(folder: Path) -> Callable[[], None]:
@@ -158,7 +161,7 @@ def table(script: Path, *, is_long: bool) -> str:
             seconds, own_mb = (_at(hours, costs, name, kind) for kind in ("seconds", "own_mb"))
             cells.append(f"{_duration(seconds)} | {own_mb:,.0f} MB")
         lines.append(f"| {hours:,g} | {'measured' if hours in costs else 'computed'} | {' | '.join(cells)} |")
-    return "\n".join([*lines, "", NOTE]) + "\n"
+    return "\n".join([*lines, "", note("growth")]) + "\n"
 
 
 def _at(hours: float, costs: dict[float, dict[str, Cost]], name: str, kind: str) -> float:
@@ -173,6 +176,3 @@ def _duration(seconds: float) -> str:
     if seconds < 60:
         return f"{seconds:.1f} s"
     return f"{seconds / 60:.1f} min" if seconds < 3600 else f"{seconds / 3600:.1f} h"
-
-
-NOTE = ""

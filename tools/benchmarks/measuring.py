@@ -4,6 +4,7 @@ import importlib.metadata
 import json
 import os
 import platform
+import re
 import resource
 import statistics
 import subprocess
@@ -47,7 +48,6 @@ class Section:
     prepare: Callable[[Path], None] | None = None
     same: Callable[[Any, Any], str] = lambda _ours, _peer: ""
     """What the check of equality found, for the table; raises AssertionError where it fails."""
-    note: str = ""
     repeats: int = 1
     """Turns of a contender within its process, after one that warms it up; with 1 the first one counts."""
     in_ms: bool = False
@@ -138,10 +138,11 @@ def measure(key: str, rounds: int, script: Path) -> str:
                         raise SystemExit(f"{key}, {name}: {done.stderr}")
                     left_out[name] = last.partition(": ")[2]
     print(f"{key}: {time.monotonic() - began:.0f} s", file=sys.stderr)
-    return _table(one, {name: results for name, results in found.items() if name not in left_out}, left_out)
+    return _table(key, {name: results for name, results in found.items() if name not in left_out}, left_out)
 
 
-def _table(one: Section, found: dict[str, dict[str, list[Result]]], left_out: dict[str, str]) -> str:
+def _table(key: str, found: dict[str, dict[str, list[Result]]], left_out: dict[str, str]) -> str:
+    one = SECTIONS[key]
     ours = next(iter(found))
     measured = "ms of processor | ms on the clock" if one.in_ms else f"{one.unit} a second"
     lines = [f"## {one.title}", "", f"| | {measured} | with an allocator that keeps memory | time of {ours} | "
@@ -160,13 +161,20 @@ def _table(one: Section, found: dict[str, dict[str, list[Result]]], left_out: di
             check = one.same(found[ours]["plain"][0].check, results["plain"][0].check)
         peak = max(result.peak_mb for result in results["plain"])
         lines.append(f"| {name} | {columns} | {plain / base:.2f} | {peak:.0f} | {check} |")
-    lines += ["", one.note] if one.note else []
+    lines += ["", note(key)]
     lines += [f"Left out: {name} ({reason})." for name, reason in left_out.items()]
     return "\n".join(lines) + "\n"
 
 
 def _median(results: list[Result], name: str) -> float:
     return float(statistics.median(getattr(result, name) for result in results))
+
+
+def note(key: str) -> str:
+    """What notes.md says about a section: under a line of "# KEY"."""
+    text = (Path(__file__).parent / "notes.md").read_text("utf-8")
+    parts = re.split(r"^# (.+)\n", text, flags=re.MULTILINE)
+    return dict(zip(parts[1::2], parts[2::2], strict=True)).get(key, "").strip()
 
 
 def machine() -> str:

@@ -42,10 +42,7 @@ def _same_words(ours: Any, peer: Any) -> str:
 
 scoring = section(
     "scoring", "Scoring: 100,000 pairs of 12 words, trn files to counts", "pairs", 100_000, prepare=_make_transcripts,
-    same=_same_words, note="CPU time. To reach: at most 1.5 times rapidfuzz's editops with the reading of the files. "
-    "asr counts words and characters and pairs ids; the others words alone, the split as they find it, or "
-    "(editdistance) no split at all. NIST's sclite is not on the package index, so its time is not here; its counts "
-    "are in the tests.",
+    same=_same_words,
 )  # fmt: skip
 
 
