@@ -12,21 +12,22 @@ not installed are left out and named: pip install '.[bench]'.
 
 import argparse
 import time
+from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import decoding, features, growth, scoring, training, transcribing
+from benchmarks import cores, decoding, features, growth, scoring, training, transcribing
 from benchmarks.measuring import REPOSITORY, SECTIONS, contend, machine, measure
 
 MODULES = (features, training, transcribing, decoding, scoring)  # which fill SECTIONS
 ORDER = """
-features step ctc-6 ctc-50 epoch epoch-sound startup bulk forward greedy decode pocketsphinx scoring growth
+features step ctc-6 ctc-50 epoch epoch-sound startup bulk cores forward greedy decode pocketsphinx scoring growth
 """.split()
 
 
 def main() -> None:
     """Measure the sections asked for, or all of them into BENCHMARKS.md."""
     names = ORDER
-    assert set(names) == {*SECTIONS, "growth"}
+    assert set(names) == {*SECTIONS, "cores", "growth"}
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sections", nargs="*", help=f"of {', '.join(names)} (default: all, into BENCHMARKS.md)")
     parser.add_argument("--rounds", type=int, default=3, help="how often each contender gets its turn (default 3)")
@@ -50,10 +51,10 @@ def main() -> None:
 
 def _measure(keys: list[str], rounds: int, *, is_long: bool) -> None:
     began, script = time.monotonic(), Path(__file__)
-    tables = [
-        growth.table(script, is_long=is_long) if key == "growth" else measure(key, rounds, script)
-        for key in keys or ORDER
-    ]
+    own: dict[str, Callable[[], str]] = {
+        "growth": lambda: growth.table(script, is_long=is_long), "cores": lambda: cores.table(script)
+    }  # fmt: skip
+    tables = [own[key]() if key in own else measure(key, rounds, script) for key in keys or ORDER]
     print("\n".join(tables))
     if not keys:
         minutes = (time.monotonic() - began) / 60
