@@ -145,7 +145,8 @@ def _read_part(sound: Any, start: int, stop: int) -> npt.NDArray[np.float32]:
 
     Never as much memory as a header claims, and no seeking where it is not needed: some formats cannot.
     """
-    place, blocks = 0, []
+    place = 0
+    blocks: list[npt.NDArray[np.float32]] = []
     if start and sound.seekable():
         place = sound.seek(start)
     while place < stop:
@@ -155,6 +156,8 @@ def _read_part(sound: Any, start: int, stop: int) -> npt.NDArray[np.float32]:
         if place + len(block) > start:
             blocks.append(block[max(0, start - place) :])
         place += len(block)
+    if len(blocks) == 1:
+        return blocks[0]  # nearly always: no copy
     return np.concatenate(blocks) if blocks else np.empty((0, 1), np.float32)
 
 

@@ -132,10 +132,12 @@ class Augmenter:
         """Masks: (T, F) with stretches of time and bands of coefficients, deltas too, at the utterance's mean."""
         config = self.config
         if config.jitter:
-            frames = frames + np.float32(config.jitter) * rng.standard_normal(frames.shape, np.float32)
+            noise = rng.standard_normal(frames.shape, np.float32)
+            noise *= np.float32(config.jitter)
+            frames = frames + noise
         if not config.time_masks and not config.feature_masks:
             return frames
-        frames, mean = frames.copy(), frames.mean(axis=0)
+        frames, mean = frames if config.jitter else frames.copy(), frames.mean(axis=0)
         for _ in range(config.time_masks):
             longest = min(config.time_mask_ms / self.features.frame_ms, len(frames) / 5 / config.time_masks)
             width = int(rng.uniform(0, longest + 1))
@@ -154,7 +156,8 @@ class Augmenter:
         knots_db = rng.uniform(-self.config.channel_db, self.config.channel_db, _KNOTS).astype(np.float32)
         gains = np.exp(np.float32(math.log(10) / 20) * (knots_db @ _curves(size)))
         # norm="forward" keeps float32 in float32.
-        spectrum = np.fft.rfft(waveform, size, norm="forward") * gains
+        spectrum = np.fft.rfft(waveform, size, norm="forward")
+        spectrum *= gains
         filtered = np.fft.irfft(spectrum, size, norm="forward")[: len(waveform)]
         return filtered.astype(np.float32, copy=False)
 
@@ -165,14 +168,16 @@ class Augmenter:
         response = tail * (rng.uniform(0, 1) / np.linalg.norm(tail))
         response[0] = 1.0
         length = 1 << (len(waveform) + size - 1).bit_length()
-        spectrum = np.fft.rfft(waveform, length) * np.fft.rfft(response.astype(np.float32), length)
+        spectrum = np.fft.rfft(waveform, length)  # in double, which is as fast here
+        spectrum *= np.fft.rfft(response.astype(np.float32), length)
         return np.fft.irfft(spectrum, length)[: len(waveform)].astype(np.float32, copy=False)
 
     def _noise(self, num_samples: int, rng: Generator) -> npt.NDArray[np.float32]:
         noise = self._noises[rng.integers(len(self._noises))]
         start = int(rng.integers(len(noise)))
-        whole = np.resize(noise, start + num_samples) if start + num_samples > len(noise) else noise
-        return whole[start : start + num_samples]
+        if start + num_samples <= len(noise):
+            return np.asarray(noise[start : start + num_samples])
+        return np.asarray(np.take(noise, np.arange(start, start + num_samples), mode="wrap"))
 
     @cached_property
     def _noises(self) -> npt.NDArray[Any]:

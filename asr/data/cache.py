@@ -63,7 +63,8 @@ def sources(
                 with suppress(OSError):  # Windows keeps what another run has mapped
                     old.unlink()
     entries = json.loads(index.read_text("utf-8"))
-    mapped = np.memmap(data, np.uint8, "r") if data.stat().st_size else np.empty(0, np.uint8)
+    # As a plain array: each part of a memmap would carry a dictionary of its own.
+    mapped = np.asarray(np.memmap(data, np.uint8, "r") if data.stat().st_size else np.empty(0, np.uint8))
     dtype = np.dtype(entries["dtype"])
     for entry in entries["entries"]:
         if isinstance(entry[1], str):

@@ -26,7 +26,7 @@ Item = TypeVar("Item")
 Made = TypeVar("Made")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Example:
     """One utterance ready for training: its tokens, and a waveform (int16) or cepstra (T, C) to make frames of."""
 

@@ -1,0 +1,1 @@
+"""The tables of BENCHMARKS.md: `measuring` runs and prints them, every other module holds some of their sections."""

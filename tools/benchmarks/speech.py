@@ -1,0 +1,52 @@
+"""What the sections listen to: words spoken by espeak-ng, with voices that the shipped model was not trained on."""
+
+import inspect
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.measuring import REPOSITORY
+
+SAMPLE_RATE = 16000
+DIGITS = "zero one two three four five six seven eight nine".split()
+
+
+def vocabulary() -> list[str]:
+    """The words of the shipped model."""
+    words: list[str] = sorted(set(_synthetic().WORDS))
+    return words
+
+
+def speak(words: Sequence[str], seed: int = 0) -> Iterator[Any]:
+    """Each word as a float32 waveform at SAMPLE_RATE, in a drawn voice, the silence around it cut off."""
+    import numpy as np
+
+    from asr import audio
+    from asr.data.synth import Line, Synthesizer, trim
+
+    script, rng = _synthetic(), np.random.default_rng(seed)
+    synthesizer = Synthesizer(dict.fromkeys(script.TEST_VOICES))
+    for word in words:
+        voice = f"{rng.choice(script.ACCENTS)}+{rng.choice(script.TEST_VOICES)}"
+        line = Line("", script.spoken(word), voice, int(rng.integers(130, 220)), int(rng.integers(20, 80)))
+        yield trim(audio.resample(synthesizer.speak(line), synthesizer.sample_rate, SAMPLE_RATE), SAMPLE_RATE // 33)
+
+
+def write_files(folder: Path, count: int, seconds: float = 2.5) -> None:
+    """`count` WAV files of exactly so many seconds in which words follow each other without a pause."""
+    import numpy as np
+
+    from asr import audio
+
+    rng, wanted = np.random.default_rng(1), round(seconds * SAMPLE_RATE)
+    spoken = list(speak(rng.choice(vocabulary(), 200).tolist()))
+    folder.mkdir(parents=True, exist_ok=True)
+    for number in range(count):
+        waveform = np.concatenate([spoken[place] for place in rng.integers(len(spoken), size=20)])
+        audio.write(folder / f"{number:06d}.wav", np.resize(waveform, wanted), SAMPLE_RATE)
+
+
+def _synthetic() -> Any:
+    from asr.data import corpus
+
+    return inspect.getmodule(corpus.load_script(REPOSITORY / "recipes" / "prepare" / "synthetic.py"))

@@ -1,0 +1,229 @@
+"""One step of training, the loss in it, and a whole epoch."""
+
+import random
+from collections.abc import Iterator
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
+
+from benchmarks import speech
+from benchmarks.measuring import REPOSITORY, Section, section
+
+
+def _training_batch() -> tuple[Any, ...]:
+    """32 utterances of 1 to 2.5 s, 13 features, 27 tokens, 20 letters each."""
+    import torch
+
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    lengths = torch.randint(100, 251, (32,))
+    frames = torch.randn(32, int(lengths.max()), 13)
+    frames *= (torch.arange(frames.shape[1])[None] < lengths[:, None])[:, :, None]
+    return frames, lengths, torch.randint(1, 27, (32, 20)), torch.full((32,), 20)
+
+
+def _same_gradients(ours: Any, peer: Any) -> str:
+    import numpy as np
+
+    difference = np.abs(np.array(ours) - np.array(peer)).max() / np.abs(ours).max()
+    assert difference < 1e-5, difference
+    return f"gradients within {max(difference, 1e-9):.0e} of the largest"
+
+
+step = section(
+    "step", "Training: forward, CTC loss and backward of 32 utterances of 1 to 2.5 s", "utterances", 32, repeats=5,
+    same=_same_gradients,
+)  # fmt: skip
+
+
+@step.contender("asr")
+def _(_folder: Path) -> Iterator[Any]:
+    from asr import ctc
+    from asr.model import AcousticModel, ModelConfig
+
+    frames, lengths, tokens, token_lengths = _training_batch()
+    model = AcousticModel(ModelConfig(dropout=0.0), 13, 27)
+    yield
+    log_probs, output_lengths = model(frames, lengths)
+    ctc.loss(log_probs, output_lengths, tokens, token_lengths).sum().backward()
+    yield [float(model.head.bias.grad[place]) for place in range(27)]
+
+
+@step.contender("numpy, as many products in big matrices (sgemm)", is_limit=True)
+def _(_folder: Path) -> Iterator[Any]:
+    import numpy as np
+
+    from asr.model import AcousticModel, ModelConfig
+
+    frames = int(_training_batch()[1].sum())
+    weights = sum(weight.numel() for weight in AcousticModel(ModelConfig(), 13, 27).parameters() if weight.ndim == 2)
+    size = 1024
+    columns = 3 * weights * frames // size**2  # forward, by the weights and by what went in
+    rng = np.random.default_rng(0)
+    left, right = (rng.standard_normal((size, width), np.float32) for width in (size, columns))
+    product = np.empty((size, columns), np.float32)
+    yield
+    np.matmul(left, right, out=product)
+    yield None
+
+
+@step.contender("nn.LSTM on packed sequences")
+def _(_folder: Path) -> Iterator[Any]:
+    import torch
+    from torch import nn
+    from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+    from asr import ctc
+    from asr.model import AcousticModel, ModelConfig
+
+    frames, lengths, tokens, token_lengths = _training_batch()
+    model = AcousticModel(ModelConfig(dropout=0.0), 13, 27)
+    lstm = nn.LSTM(13, 40, 2, bidirectional=True, batch_first=True)
+    for layer in range(2):
+        for suffix, own in (("", model.forwards[layer]), ("_reverse", model.backwards[layer])):
+            for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"):
+                getattr(lstm, f"{name}_l{layer}{suffix}").data = getattr(own, f"{name}_l0").data
+    head = nn.Linear(80, 27)
+    head.load_state_dict(model.head.state_dict())
+    yield
+    packed = pack_padded_sequence(frames, lengths, batch_first=True, enforce_sorted=False)
+    hidden, _ = pad_packed_sequence(lstm(packed)[0], batch_first=True)
+    log_probs = torch.log_softmax(head(hidden), dim=2)
+    ctc.loss(log_probs, lengths, tokens, token_lengths).sum().backward()
+    yield [float(head.bias.grad[place]) for place in range(27)]
+
+
+# --- the loss alone -----------------------------------------------------------------------------------------------
+
+
+def _same_losses(ours: Any, peer: Any) -> str:
+    assert all(abs(one - other) < 1e-4 * abs(one) for one, other in zip(ours, peer, strict=True)), (ours, peer)
+    return "the same losses"
+
+
+def _emissions(num_tokens: int) -> tuple[Any, ...]:
+    """Log-probabilities (32, 250, 27) of real lengths and as many tokens for each."""
+    import torch
+
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    lengths = torch.randint(150, 251, (32,))
+    logits = torch.randn(32, 250, 27, requires_grad=True)
+    return logits, lengths, torch.randint(1, 27, (32, num_tokens)), torch.full((32,), num_tokens)
+
+
+def _loss_of_asr(num_tokens: int, _folder: Path) -> Iterator[Any]:
+    from asr import ctc
+
+    logits, lengths, tokens, token_lengths = _emissions(num_tokens)
+    yield
+    losses = ctc.loss(logits.log_softmax(dim=2), lengths, tokens, token_lengths)
+    losses.sum().backward()
+    yield losses.tolist()
+
+
+def _loss_of_torch(num_tokens: int, _folder: Path) -> Iterator[Any]:
+    from torch.nn.functional import ctc_loss
+
+    logits, lengths, tokens, token_lengths = _emissions(num_tokens)
+    yield
+    log_probs = logits.log_softmax(dim=2).transpose(0, 1)
+    losses = ctc_loss(log_probs, tokens, lengths, token_lengths, reduction="none")
+    losses.sum().backward()
+    yield losses.tolist()
+
+
+for _letters in (6, 50):
+    ctc = section(
+        f"ctc-{_letters}", f"CTC loss: forward and backward of 32 utterances of 1.5 to 2.5 s, {_letters} letters each",
+        "utterances", 32, repeats=9, same=_same_losses,
+    )  # fmt: skip
+    ctc.contender("asr.ctc.loss")(partial(_loss_of_asr, _letters))
+    ctc.contender("torch.nn.functional.ctc_loss")(partial(_loss_of_torch, _letters))
+
+
+# --- a whole epoch ------------------------------------------------------------------------------------------------
+
+NUM_UTTERANCES = 192
+
+
+def _make_corpus(folder: Path) -> None:
+    from asr.data import manifest
+    from asr.data.manifest import Utterance
+
+    speech.write_files(folder / "sounds", NUM_UTTERANCES)
+    source, utterances = random.Random(0), []
+    for path in sorted((folder / "sounds").iterdir()):
+        text = "".join(source.choices("abcdefghijklmnopqrstuvwxyz", k=10))
+        utterances.append(Utterance(path.stem, text, str(path), end_s=round(source.uniform(1, 2.5), 2)))
+    manifest.write(folder / "train.jsonl", utterances)
+
+
+@cache
+def _corpus(folder: Path, recipe: str) -> tuple[Any, Any, Any]:
+    """Batches, network and settings that `asr-train` would make of a recipe and this corpus."""
+    from dataclasses import replace
+
+    import torch
+
+    import asr
+    from asr.checkpoint import ModelCard
+    from asr.data import dataset, manifest
+    from asr.data.augment import Augmenter
+    from asr.features import FeatureExtractor
+    from asr.model import AcousticModel
+    from asr.recipe import load
+
+    settings = load(REPOSITORY / "recipes" / recipe, ["data.source=."] if recipe == "an4.yaml" else [])
+    features = replace(settings.features, source="audio")
+    card = ModelCard(features, settings.text, settings.to_dict(), asr.__version__, "")
+    examples, left_out = dataset.load(
+        manifest.read(folder / "train.jsonl"), FeatureExtractor(features), card.tokenizer, card.text,
+        keep_sound=settings.augment.touches_sound, cache=folder / "cache",
+    )  # fmt: skip
+    assert not left_out, left_out
+    statics = (card.extractor.static(one.source) if one.source.ndim == 1 else one.source for one in examples)
+    card = replace(card, statistics=card.extractor.measure(statics))
+    batches = dataset.Batches(examples, card.extractor, settings.train.batch_size,
+                              augmenter=Augmenter(settings.augment, features), seed=1)  # fmt: skip
+    torch.set_num_threads(1)
+    return batches, AcousticModel(settings.model, features.num_features, len(card.tokenizer)), settings
+
+
+def _epochs(recipe: str, is_bare: bool, folder: Path) -> Iterator[Any]:
+    import copy
+
+    import torch
+
+    from asr import train
+    from asr.data.dataset import Batches
+
+    train._keep_freed_memory()
+    shared, model, settings = _corpus(folder, recipe)
+    # Sound is perturbed anew in the first of `renew` epochs: the others are part of what it costs.
+    numbers = range(1, settings.augment.renew + 1)
+    batches = Batches(shared.examples, shared.extractor, shared.batch_size, augmenter=shared.augmenter, seed=1)
+    made = [list(batches.epoch(number)) if is_bare else None for number in numbers]
+    torch.manual_seed(0)
+    model.reset()
+    average = copy.deepcopy(model)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 1e-3, total_steps=len(numbers) * len(batches) + 1)
+    yield
+    losses = []
+    for number, ready in zip(numbers, made, strict=True):
+        epoch = ready or batches.epoch(number)
+        losses.append(train._train_epoch(model, average, epoch, optimizer, schedule, settings.train, number))
+    yield losses
+
+
+for _key, _recipe, _what, _count in (
+    ("epoch", "an4.yaml", "cepstra perturbed as in an4.yaml", 1),
+    ("epoch-sound", "digits.yaml", "sound and cepstra perturbed as in digits.yaml", 3),
+):
+    epoch: Section = section(
+        _key, f"An epoch of training: {NUM_UTTERANCES} utterances of 1 to 2.5 s, {_what}", "utterances",
+        _count * NUM_UTTERANCES, prepare=_make_corpus, same=_same_losses, repeats=1,
+    )  # fmt: skip
+    epoch.contender("asr.train's epoch, from the cache on disk")(partial(_epochs, _recipe, False))
+    epoch.contender("the same steps on batches in memory")(partial(_epochs, _recipe, True))
