@@ -11,7 +11,7 @@ import math
 import os
 import shlex
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from functools import partial
 from operator import itemgetter
@@ -28,7 +28,7 @@ _PART, _PART_BYTES = 32, 4 << 20  # files, and bytes of them, that a process get
 
 if TYPE_CHECKING:
     from asr.bulk import Make, Workers
-    from asr.data.manifest import Utterance
+    from asr.data.manifest import LeftOut, Utterance
     from asr.decode.decoder import DecoderConfig
     from asr.score import Score
     from asr.transcribe import Recognizer, Transcript
@@ -102,6 +102,7 @@ def evaluate() -> NoReturn:
     parser.add_argument("--rejection", type=Path, metavar="OTHERS",
                         help="a manifest of utterances that say none of the words: also print misses on MANIFEST and "
                         "false alarms on OTHERS for thresholds of --min-confidence")  # fmt: skip
+    _add_workers(parser)
     _add_decoding(parser)
     _add_format(parser, "text", "json")
     _exit(_evaluate, parser.parse_args())
@@ -404,9 +405,7 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     from asr.checkpoint import write_text
     from asr.data import manifest
     from asr.score import format_trn
-    from asr.transcribe import Recognizer
 
-    recognizer = Recognizer.load(arguments.model, decoding=_decoding(arguments))
     utterances = manifest.read(arguments.manifest)
     others = manifest.read(arguments.rejection) if arguments.rejection else []
     output = arguments.output or Path(f"{arguments.manifest.stem}.hyp.trn")
@@ -420,9 +419,19 @@ def _evaluate(arguments: argparse.Namespace) -> int:
         if sys.stderr.isatty():
             print(f"\r{done} of {len(utterances)}", end="" if done < len(utterances) else "\n", file=sys.stderr)
 
-    tuned = _tune(arguments.model, recognizer, utterances) if arguments.tune else None
-    recognizer.min_confidence = arguments.min_confidence
-    result = evaluation.evaluate(recognizer, utterances, batch_size=arguments.batch_size, progress=progress)
+    start = partial(_Hearer, arguments)
+    jobs = 1 if arguments.tune or arguments.rejection else arguments.jobs  # these need the emissions themselves
+    with _workers(start, jobs, utterances, _sound) as workers:
+        recognizer = start().recognizer
+        tuned = _tune(arguments.model, recognizer, utterances) if arguments.tune else None
+        recognizer.min_confidence = arguments.min_confidence
+        heard = None
+        if workers:
+            ordered = sorted(utterances, key=lambda utterance: utterance.duration_s)
+            heard = _counted(workers.map(_parts(ordered, _sound)), progress)
+        result = evaluation.evaluate(
+            recognizer, utterances, batch_size=arguments.batch_size, progress=progress, heard=heard
+        )
     for item in result.unreadable:
         print(f"error: {item.id}: {item.reason}; counted as nothing heard", file=sys.stderr)
     write_text(output, format_trn(result.hypotheses))
@@ -440,6 +449,33 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     if rejection:
         print(f"\n{rejection.to_text()}")
     return 1 if result.unreadable else 0
+
+
+class _Hearer:
+    """Utterances -> (id, what is said in each, or why it cannot be read)."""
+
+    def __init__(self, arguments: argparse.Namespace) -> None:
+        from asr.transcribe import Recognizer
+
+        self.batch_size = arguments.batch_size
+        self.recognizer = Recognizer.load(arguments.model, decoding=_decoding(arguments))
+        if not arguments.tune:
+            self.recognizer.min_confidence = arguments.min_confidence
+
+    def __call__(self, utterances: "Sequence[Utterance]") -> "Iterator[tuple[str, list[str] | LeftOut]]":
+        from asr import evaluate
+
+        return evaluate.hear(self.recognizer, utterances, batch_size=self.batch_size, threads=0)
+
+
+def _sound(utterance: "Utterance") -> str:
+    return utterance.where
+
+
+def _counted(items: "Iterable[Made]", progress: Callable[[int], None]) -> "Iterator[Made]":
+    for item in items:
+        yield item
+        progress(1)
 
 
 def _tune(model: Path, recognizer: "Recognizer", utterances: "list[Utterance]") -> dict[str, Any]:

@@ -166,7 +166,8 @@ class TestTranscribe:
 
     def test_mistakes_with_processes(self, tones_run, sound, tmp_path):
         fails(run("asr-transcribe", "--jobs", 2, "--model", tmp_path / "gone.onnx", *sound), "gone.onnx: no such model")
-        fails(run("asr-transcribe", "--jobs", 2, "--model", tones_run[0], "--lexicon", tmp_path / "gone", *sound), "gone")
+        command = ["asr-transcribe", "--jobs", 2, "--model", tones_run[0], "--lexicon", tmp_path / "gone"]
+        fails(run(*command, *sound), "gone")
         done = run("asr-transcribe", "--jobs", 0, sound[0])
         assert done.returncode == 2 and b"at least 1" in done.stderr
 
@@ -324,6 +325,20 @@ class TestEvaluate:
         assert (tmp_path / "test.hyp.trn").read_text() == (tones_run[0] / "test.hyp.trn").read_text()
         scored = run("asr-score", tones / "test.jsonl", tones / "test.jsonl", "--format", "json")
         assert json.loads(scored.stdout)["word"]["errors"] == 0
+
+    @pytest.mark.parametrize("options", [(), ("--nbest", 3)])
+    def test_processes_change_nothing(self, tones_run, tones, tmp_path, options):
+        utterances = [
+            *manifest.read(tones / "train.jsonl"),
+            manifest.Utterance("gone", "ab", str(tmp_path / "gone.wav")),
+        ]
+        manifest.write(tmp_path / "m.jsonl", utterances)
+        command = ["asr-evaluate", tones_run[0], tmp_path / "m.jsonl", "--format", "json", *options]
+        serial = run(*command, "--jobs", 1, "--output", tmp_path / "1.trn")
+        done = run(*command, "--jobs", 3, "--output", tmp_path / "3.trn")
+        assert (done.returncode, done.stdout) == (1, serial.stdout) and b"gone.wav" in done.stderr
+        assert (tmp_path / "1.trn").read_bytes() == (tmp_path / "3.trn").read_bytes()
+        fails(run("asr-evaluate", tmp_path / "none", tones / "dev.jsonl", "--jobs", 2), "no such model")
 
     def test_tuning_is_stored_with_the_model(self, tones_run, tones, tmp_path):
         model = tmp_path / "model.onnx"
