@@ -1,8 +1,8 @@
 """A long recording -> stretches as long as utterances: cut where it pauses.
 
 A recogniser is trained on utterances, and hears best what is as long as they are. Windows of a fixed length that
-overlap would not do: a bidirectional LSTM that has only ever seen one sentence at a time tells what comes after a
-sentence from what begins one, and what it makes of a frame may depend on words ten seconds away.
+overlap would not do: a bidirectional LSTM that has only ever seen one utterance at a time remembers that one has begun
+or ended, and in windows of 15 s the likeliest letter was seen to change more than 3 s away from their edges.
 """
 
 from collections.abc import Iterable, Iterator

@@ -119,8 +119,8 @@ class Recognizer:
         """A sound file ("-": standard input), a feature file, an utterance, or a waveform (num_samples,).
 
         The waveform is at `sample_rate`. Without `has_words` the transcript is text alone, and is made faster. Sound
-        of more than segment.LONGEST_S is heard in stretches, cut where it pauses; memory does not grow with the length
-        of a file, and of what it gives only the first of several hypotheses is kept.
+        of more than segment.LONGEST_S is heard in stretches, cut where it pauses, and gives one hypothesis; memory does
+        not grow with the length of a file. Standard input is held whole; a feature file is one utterance.
 
         Raises AudioError, ManifestError or FeatureError, in one sentence that names the file.
         """

@@ -29,5 +29,6 @@ class Greedy:
     def __call__(self, log_probs: Emission) -> list[Hypothesis]:
         """log_probs (T, V) -> one hypothesis. Raises DecodeError if they are not log-probabilities."""
         check(log_probs)
-        text = self.tokenizer.decode(decode(log_probs[None])[0])
-        return [Hypothesis(" ".join(text.split()), float(log_probs.max(axis=1).sum()))]
+        path = log_probs.argmax(axis=1)
+        text = self.tokenizer.decode(ctc.collapse(path))
+        return [Hypothesis(" ".join(text.split()), float(log_probs[np.arange(len(path)), path].sum()))]
