@@ -74,7 +74,7 @@ def word_times(
     """
     tokens = np.array([(word[0].start_frame, word[-1].end_frame) for word in words], np.float64).reshape(-1, 2)
     tokens = np.minimum(tokens * frame_s, duration_s)
-    is_quiet = _quiet(energy)
+    is_quiet = quiet(energy)
     edges = (np.arange(len(is_quiet) + 1) - 0.5) * hop_s + window_s / 2  # of the hops around the windows' centres
 
     def pauses(start_s: float, end_s: float) -> npt.NDArray[np.float64]:
@@ -106,7 +106,7 @@ def word_times(
     return np.asarray(times)
 
 
-def _quiet(energy: npt.NDArray[np.floating[Any]] | None) -> npt.NDArray[np.bool_]:
+def quiet(energy: npt.NDArray[np.floating[Any]] | None) -> npt.NDArray[np.bool_]:
     """Whether nobody speaks in each frame (T,) of log energy; (0,) where noise hides that."""
     if energy is None or not len(energy):
         return np.zeros(0, bool)

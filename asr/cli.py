@@ -11,16 +11,24 @@ import math
 import os
 import shlex
 import sys
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext, suppress
+from functools import partial
+from operator import itemgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 # Every matrix here is small: numpy's own threads would cost more than they give. Read when numpy is first imported.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
+Item = TypeVar("Item")
+Made = TypeVar("Made")
+_BYTES_PER_JOB = 8 << 20  # of sound files: what a core does while another process starts
+_PART, _PART_BYTES = 32, 4 << 20  # files, and bytes of them, that a process gets at a time
+
 if TYPE_CHECKING:
-    from asr.data.manifest import Utterance
+    from asr.bulk import Make, Workers
+    from asr.data.manifest import LeftOut, Utterance
     from asr.decode.decoder import DecoderConfig
     from asr.score import Score
     from asr.transcribe import Recognizer, Transcript
@@ -57,6 +65,7 @@ def transcribe() -> NoReturn:
                         help="write one file for each sound into this folder (default: all to stdout)")  # fmt: skip
     parser.add_argument("--plot", type=Path, metavar="PICTURE.png",
                         help="draw waveform, MFCCs, letters and words of one file; .svg and .pdf too")  # fmt: skip
+    _add_workers(parser)
     _add_decoding(parser)
     _add_format(parser, "text", "json", "trn", "ctm", "srt", "vtt", "textgrid")
     _exit(_transcribe, parser.parse_args())
@@ -93,6 +102,7 @@ def evaluate() -> NoReturn:
     parser.add_argument("--rejection", type=Path, metavar="OTHERS",
                         help="a manifest of utterances that say none of the words: also print misses on MANIFEST and "
                         "false alarms on OTHERS for thresholds of --min-confidence")  # fmt: skip
+    _add_workers(parser)
     _add_decoding(parser)
     _add_format(parser, "text", "json")
     _exit(_evaluate, parser.parse_args())
@@ -190,54 +200,122 @@ def _train(arguments: argparse.Namespace) -> int:
 
 def _transcribe(arguments: argparse.Namespace) -> int:
     from asr import audio
-    from asr.data.manifest import ManifestError
-    from asr.transcribe import FEATURE_SUFFIXES, SHIPPED, Recognizer, newest_model
+    from asr.transcribe import FEATURE_SUFFIXES, SHIPPED, newest_model
 
     model = arguments.model or newest_model(Path.cwd())
     if arguments.model is None:
         where = model or f"the one that comes with the package ({SHIPPED.name})"
         print(f"model: {where}", file=sys.stderr)
-    recognizer = Recognizer.load(model or SHIPPED, decoding=_decoding(arguments))
-    recognizer.min_confidence = arguments.min_confidence
-    is_deaf = recognizer.card.features.source == "precomputed"
-    files = audio.find(arguments.files, FEATURE_SUFFIXES if is_deaf else audio.SUFFIXES)
-    is_batch = len(files) > 1 or Path(arguments.files[0]).is_dir()
-    _check_output(arguments, len(files))
-    if arguments.plot:
-        from asr import plot
+    files = audio.find(arguments.files, audio.SUFFIXES.union(FEATURE_SUFFIXES))
+    start = partial(_Transcriber, arguments, model or SHIPPED)
+    with _workers(start, arguments.jobs, files, itemgetter(0)) as workers:
+        transcriber = start()
+        is_deaf = transcriber.recognizer.card.features.source == "precomputed"
+        files = audio.find(arguments.files, FEATURE_SUFFIXES if is_deaf else audio.SUFFIXES)
+        _check_output(arguments, len(files))
+        if arguments.plot:
+            from asr import plot
 
-        plot.check(arguments.plot)
-        if len(files) > 1:
-            raise ValueError(f"--plot draws one file, and there are {len(files)}")
-    # Words have times by a forced alignment, which text alone need not wait for.
-    has_words = arguments.format not in ("text", "trn")
-    failed = 0
-    for file, key in files:
-        try:
-            if arguments.plot:
-                waveform = audio.read(file, recognizer.card.features.sample_rate)
-                transcript = plot.draw(arguments.plot, recognizer, waveform, "" if file == "-" else Path(file).name)
+            plot.check(arguments.plot)
+            if len(files) > 1:
+                raise ValueError(f"--plot draws one file, and there are {len(files)}")
+        failed = 0
+        made = workers.map(_parts(files, itemgetter(0))) if workers else transcriber(files)
+        for (_, key), result in zip(files, made, strict=True):
+            if isinstance(result, ValueError):
+                print(f"error: {result}", file=sys.stderr)
+                failed += 1
             else:
-                transcript = recognizer.transcribe(file, has_words=has_words)
-        except (audio.AudioError, ManifestError) as error:
-            print(f"error: {error}", file=sys.stderr)
-            failed += 1
-        else:
-            _put(_lines(file, key, transcript, arguments, is_batch), key, arguments)
-    if failed and is_batch:
+                _put(result, key, arguments)
+    if failed and transcriber.is_batch:
         print(f"{failed} of {len(files)} files could not be transcribed", file=sys.stderr)
-    return 0 if not failed else 1 if is_batch else 2
+    return 0 if not failed else 1 if transcriber.is_batch else 2
 
 
-def _lines(file: str, key: str, transcript: "Transcript", arguments: argparse.Namespace, is_batch: bool) -> str:
-    from asr.formats import WRITERS
+class _Transcriber:
+    """(path, id) of sound files -> what is printed of each, or why it cannot be heard."""
 
-    if arguments.format in WRITERS:
-        return WRITERS[arguments.format](file, key, transcript)
-    texts = [transcript.text]
-    if arguments.nbest > 1:
-        texts = [f"{hypothesis.score:.3f}\t{hypothesis.text}" for hypothesis in transcript.nbest]
-    return "\n".join(f"{file}\t{text}" if is_batch and not arguments.output else text for text in texts)
+    def __init__(self, arguments: argparse.Namespace, model: Path) -> None:
+        from asr.transcribe import Recognizer
+
+        self.arguments = arguments
+        self.recognizer = Recognizer.load(model, decoding=_decoding(arguments))
+        self.recognizer.min_confidence = arguments.min_confidence
+        self.is_batch = len(arguments.files) > 1 or Path(arguments.files[0]).is_dir()
+
+    def __call__(self, files: Sequence[tuple[str, str]]) -> "Iterator[str | ValueError]":
+        # Words have times by a forced alignment, which text alone need not wait for.
+        has_words = self.arguments.format not in ("text", "trn")
+        paths = [path for path, _ in files]
+        heard = self._drawn(paths[0]) if self.arguments.plot else self.recognizer.transcripts(
+            paths, has_words=has_words, progress=_progress
+        )  # fmt: skip
+        for (path, key), transcript in zip(files, heard, strict=True):
+            _progress(None)
+            yield transcript if isinstance(transcript, ValueError) else self._lines(path, key, transcript)
+
+    def _drawn(self, path: str) -> "Iterator[Transcript | ValueError]":
+        from asr import audio, plot
+
+        try:
+            waveform = audio.read(path, self.recognizer.card.features.sample_rate)
+        except audio.AudioError as error:
+            yield error
+        else:
+            yield plot.draw(self.arguments.plot, self.recognizer, waveform, "" if path == "-" else Path(path).name)
+
+    def _lines(self, path: str, key: str, transcript: "Transcript") -> str:
+        from asr.formats import WRITERS
+
+        if self.arguments.format in WRITERS:
+            return WRITERS[self.arguments.format](path, key, transcript)
+        texts = [transcript.text]
+        if self.arguments.nbest > 1:
+            texts = [f"{hypothesis.score:.3f}\t{hypothesis.text}" for hypothesis in transcript.nbest]
+        return "\n".join(f"{path}\t{text}" if self.is_batch and not self.arguments.output else text for text in texts)
+
+
+def _progress(seconds: float | None) -> None:
+    """How much of a long sound has been heard, on a terminal; None wipes it away."""
+    if sys.stderr.isatty():
+        said = "" if seconds is None else f"{seconds / 60:.1f} minutes heard"
+        print(f"\r{said:24}", end="\r", file=sys.stderr, flush=True)
+
+
+def _workers(
+    start: "Callable[[], Make[Item, Made]]", jobs: int | None, items: "Sequence[Item]", path: "Callable[[Item], str]"
+) -> "AbstractContextManager[Workers[Item, Made] | None]":
+    """As many processes as asked for, or as pay; None where one does."""
+    paths = {path(item) for item in items}
+    if jobs is None:
+        jobs = min(_cores(), 1 + sum(map(_size, paths)) // _BYTES_PER_JOB)
+    jobs = min(jobs, len(items))
+    if jobs < 2 or "-" in paths:
+        return nullcontext()
+    from asr.bulk import Workers
+
+    return Workers(start, jobs, path)
+
+
+def _parts(items: "Sequence[Item]", path: "Callable[[Item], str]") -> "Iterator[list[Item]]":
+    """What a worker gets at a time: little enough that none is long behind the others at the end."""
+    part: list[Item] = []
+    size = 0
+    for item in items:
+        size += _size(path(item))
+        if part and (len(part) == _PART or size > _PART_BYTES):
+            yield part
+            part, size = [], _size(path(item))
+        part.append(item)
+    if part:
+        yield part
+
+
+def _size(path: str) -> int:
+    try:
+        return os.path.getsize(path)  # noqa: PTH202 -- for every file of a batch, and Path is four times slower
+    except OSError:
+        return 0
 
 
 def _align(arguments: argparse.Namespace) -> int:
@@ -339,9 +417,7 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     from asr.checkpoint import write_text
     from asr.data import manifest
     from asr.score import format_trn
-    from asr.transcribe import Recognizer
 
-    recognizer = Recognizer.load(arguments.model, decoding=_decoding(arguments))
     utterances = manifest.read(arguments.manifest)
     others = manifest.read(arguments.rejection) if arguments.rejection else []
     output = arguments.output or Path(f"{arguments.manifest.stem}.hyp.trn")
@@ -355,9 +431,19 @@ def _evaluate(arguments: argparse.Namespace) -> int:
         if sys.stderr.isatty():
             print(f"\r{done} of {len(utterances)}", end="" if done < len(utterances) else "\n", file=sys.stderr)
 
-    tuned = _tune(arguments.model, recognizer, utterances) if arguments.tune else None
-    recognizer.min_confidence = arguments.min_confidence
-    result = evaluation.evaluate(recognizer, utterances, batch_size=arguments.batch_size, progress=progress)
+    start = partial(_Hearer, arguments)
+    jobs = 1 if arguments.tune or arguments.rejection else arguments.jobs  # these need the emissions themselves
+    with _workers(start, jobs, utterances, _sound) as workers:
+        recognizer = start().recognizer
+        tuned = _tune(arguments.model, recognizer, utterances) if arguments.tune else None
+        recognizer.min_confidence = arguments.min_confidence
+        heard = None
+        if workers:
+            ordered = sorted(utterances, key=lambda utterance: utterance.duration_s)
+            heard = _counted(workers.map(_parts(ordered, _sound)), progress)
+        result = evaluation.evaluate(
+            recognizer, utterances, batch_size=arguments.batch_size, progress=progress, heard=heard
+        )
     for item in result.unreadable:
         print(f"error: {item.id}: {item.reason}; counted as nothing heard", file=sys.stderr)
     write_text(output, format_trn(result.hypotheses))
@@ -406,6 +492,33 @@ def _export(arguments: argparse.Namespace) -> int:
         print(f"{name}: {size / 1000:.0f} KB{'   ' + _describe(scores[name]) if scores else ''}")
     print(f"no letter's probability in noise differs by more than {difference:.3f}", file=sys.stderr)
     return 0
+
+
+class _Hearer:
+    """Utterances -> (id, what is said in each, or why it cannot be read)."""
+
+    def __init__(self, arguments: argparse.Namespace) -> None:
+        from asr.transcribe import Recognizer
+
+        self.batch_size = arguments.batch_size
+        self.recognizer = Recognizer.load(arguments.model, decoding=_decoding(arguments))
+        if not arguments.tune:
+            self.recognizer.min_confidence = arguments.min_confidence
+
+    def __call__(self, utterances: "Sequence[Utterance]") -> "Iterator[tuple[str, list[str] | LeftOut]]":
+        from asr import evaluate
+
+        return evaluate.hear(self.recognizer, utterances, batch_size=self.batch_size, threads=0)
+
+
+def _sound(utterance: "Utterance") -> str:
+    return utterance.where
+
+
+def _counted(items: "Iterable[Made]", progress: Callable[[int], None]) -> "Iterator[Made]":
+    for item in items:
+        yield item
+        progress(1)
 
 
 def _tune(model: Path, recognizer: "Recognizer", utterances: "list[Utterance]") -> dict[str, Any]:
@@ -564,10 +677,19 @@ def _add_format(parser: argparse.ArgumentParser, *forms: str) -> None:
     parser.add_argument("--format", choices=forms, default=forms[0], help=f"of the result (default {forms[0]})")
 
 
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def _add_jobs(parser: argparse.ArgumentParser, what: str) -> None:
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    parser.add_argument("--jobs", "-j", type=_positive, default=cores, metavar="N",
-                        help=f"cores for {what} (default: all, {cores} here)")  # fmt: skip
+    parser.add_argument("--jobs", "-j", type=_positive, default=_cores(), metavar="N",
+                        help=f"cores for {what} (default: all, {_cores()} here)")  # fmt: skip
+
+
+def _add_workers(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--jobs", "-j", type=_positive, metavar="N",
+                        help="processes, one core each (default: one for every 8 MB of sound, as starting another "
+                        f"takes longer than to hear less, and at most one for each core, {_cores()} here)")  # fmt: skip
 
 
 def _add_decoding(parser: argparse.ArgumentParser) -> None:
@@ -628,6 +750,9 @@ def _exit(door: Callable[[argparse.Namespace], int], arguments: argparse.Namespa
     # Transcripts and file names, also where a redirected stdout would have another encoding.
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")
+    from asr import allocator
+
+    allocator.keep()
     try:
         code = door(arguments)
         sys.stdout.flush()

@@ -1,6 +1,6 @@
 """A manifest through a Recognizer: hypotheses in batches, and their score. No PyTorch."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -109,23 +109,24 @@ def evaluate(
     *,
     batch_size: int = 16,
     progress: Callable[[int], object] = lambda _done: None,
+    heard: Iterable[tuple[str, list[str] | LeftOut]] | None = None,
 ) -> Evaluation:
     """Transcribe and score utterances; one that cannot be read counts as if nothing had been heard.
 
-    References go through the model's own normalisation. `progress` is told how many more are done.
+    References go through the model's own normalisation. `progress` is told how many more are done. `heard` is what
+    `hear` gives, where that was done elsewhere.
     """
 
     hypotheses: dict[str, str] = {}
     unreadable: list[LeftOut] = []
     nbest: dict[str, list[str]] = {}
-    for key, emission in emissions(recognizer, utterances, batch_size=batch_size, progress=progress):
-        if isinstance(emission, LeftOut):
-            unreadable.append(emission)
+    for key, texts in heard or hear(recognizer, utterances, batch_size=batch_size, progress=progress):
+        if isinstance(texts, LeftOut):
+            unreadable.append(texts)
             hypotheses[key] = ""
         else:
-            found = recognizer.decoder(emission)
-            hypotheses[key] = recognizer.text(emission, found[0])
-            nbest[key] = [hypotheses[key], *(hypothesis.text for hypothesis in found[1:])]
+            hypotheses[key] = texts[0]
+            nbest[key] = texts
     references = {utterance.id: recognizer.card.text.normalise(utterance.text) for utterance in utterances}
     hypotheses = {key: hypotheses[key] for key in references}
     oracle = _oracle(references, nbest) if recognizer.decoding.nbest > 1 else None
@@ -134,14 +135,35 @@ def evaluate(
     return Evaluation(hypotheses, references, scored, unreadable, oracle)
 
 
+def hear(
+    recognizer: Recognizer,
+    utterances: Sequence[Utterance],
+    *,
+    batch_size: int = 16,
+    progress: Callable[[int], object] = lambda _done: None,
+    threads: int = 2,
+) -> Iterator[tuple[str, list[str] | LeftOut]]:
+    """(id, what is said, the likeliest text first, or why it cannot be read) of each utterance, shortest first."""
+    for key, emission in emissions(recognizer, utterances, batch_size=batch_size, progress=progress, threads=threads):
+        if isinstance(emission, LeftOut):
+            yield key, emission
+        else:
+            found = recognizer.decoder(emission)
+            yield key, [recognizer.text(emission, found[0]), *(hypothesis.text for hypothesis in found[1:])]
+
+
 def emissions(
     recognizer: Recognizer,
     utterances: Sequence[Utterance],
     *,
     batch_size: int = 16,
     progress: Callable[[int], object] = lambda _done: None,
+    threads: int = 2,
 ) -> Iterator[tuple[str, Emission | LeftOut]]:
-    """(id, log_probs (T, V), or why it cannot be read) of each utterance, shortest first."""
+    """(id, log_probs (T, V), or why it cannot be read) of each utterance, shortest first.
+
+    `threads` make frames while the network is busy; 0: it waits for them.
+    """
 
     def frames(utterance: Utterance) -> Frames | LeftOut:
         try:
@@ -161,7 +183,8 @@ def emissions(
         progress(len(waiting))
         waiting.clear()
 
-    for utterance, made in zip(ordered, ahead(frames, ordered, depth=4 * batch_size), strict=True):
+    each = ahead(frames, ordered, depth=4 * batch_size, threads=threads) if threads else map(frames, ordered)
+    for utterance, made in zip(ordered, each, strict=True):
         if isinstance(made, LeftOut):
             yield utterance.id, made
             progress(1)

@@ -6,7 +6,7 @@ deltas and normalises. Calling the extractor does both.
 
 import math
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
@@ -18,6 +18,7 @@ Frames = npt.NDArray[np.floating[Any]]
 Scope = Literal["none", "utterance", "corpus"]
 
 _CHUNK = 256  # frames per FFT call: their spectra stay in the processor's second-level cache
+_BLOCK = 4 * _CHUNK - 1  # frames that a stream of sound is cut into; one more is computed for what came before
 _EPS = float(np.finfo(float).eps)  # what python_speech_features puts in place of a zero energy, in either precision
 
 
@@ -170,6 +171,23 @@ class FeatureExtractor:
             cepstra[start : start + count] = energies[:, :-1] @ room.cosines
             cepstra[start : start + count, 0] = energies[:, -1]
         return cepstra
+
+    def static_blocks(self, blocks: Iterable[npt.NDArray[Any]]) -> Iterator[Frames]:
+        """A waveform in blocks of any length -> what `static` makes of the whole, `_BLOCK` frames at a time.
+
+        The frames that are computed together are the same however the blocks are cut, and so are the numbers.
+        """
+        config = self.config
+        hop, reach = config.hop, (_BLOCK - 1) * config.hop + config.window
+        rest = np.empty(0, np.float32)
+        lead = 0  # a hop of samples before those of the next frame, whose last one pre-emphasis needs
+        for block in blocks:
+            rest = np.concatenate([rest, block]) if len(rest) else block
+            while len(rest) >= lead + reach + hop:  # what is left over is a frame of its own at least
+                yield self.static(rest[: lead + reach])[lead // hop :]
+                rest = rest[lead + _BLOCK * hop - hop :]
+                lead = hop
+        yield self.static(rest)[lead // hop :]
 
     def _room(self, dtype: np.dtype[Any]) -> "_Room":
         """This thread's work space: fresh memory for every chunk would cost more than the arithmetic."""

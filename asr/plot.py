@@ -9,6 +9,7 @@ import numpy as np
 from asr import audio
 from asr.decode.hypothesis import Emission
 from asr.features import Frames
+from asr.segment import LONGEST_S
 from asr.text import BLANK
 from asr.transcribe import Recognizer, Transcript
 
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SUFFIXES = (".png", ".svg", ".pdf")
-LONGEST_S = 60.0
 _INCHES_PER_S, _NARROWEST, _MARGINS = 1.6, 9.0, 1.9  # of the picture's width, the last for the labels at its sides
 _LIKELY = 0.1  # a letter that nowhere reaches this has no row
 _MEAN_SPREAD = 2.5  # standard deviations at the ends of the colours of the MFCCs
@@ -44,8 +44,8 @@ def check(path: Path) -> None:
 def draw(path: Path, recognizer: Recognizer, waveform: audio.Waveform, name: str = "") -> Transcript:
     """Transcribe a waveform (num_samples,) at the model's rate, and draw how it was understood.
 
-    Raises PlotError where matplotlib is missing or the sound lasts more than a minute; FeatureError where the model
-    hears no sound.
+    Raises PlotError where matplotlib is missing or the sound is too long to be one utterance; FeatureError where the
+    model hears no sound.
     """
     check(path)
     duration_s = len(waveform) / recognizer.card.features.sample_rate

@@ -162,3 +162,41 @@ def test_real_damaged_files_are_named(real_speech):
     for path in files:
         with pytest.raises(AudioError, match=path.name):
             audio.read(path, 16000)
+
+
+@pytest.mark.parametrize("subtype", ["PCM_16", "PCM_24", "FLOAT", "PCM_U8", "ULAW"])
+@pytest.mark.parametrize("channels", [1, 2])
+def test_samples_are_those_that_libsndfile_gives(tmp_path, subtype, channels):
+    path = tmp_path / "sound.wav"
+    samples = np.random.default_rng(0).uniform(-1, 1, (5000, channels))
+    soundfile.write(path, samples, 16000, subtype=subtype)
+    expected = soundfile.read(path, dtype="float32", always_2d=True)[0].mean(axis=1)
+    assert np.array_equal(audio.read(path), expected)
+
+
+@pytest.mark.parametrize("suffix", ["wav", "flac", "ogg"])
+@pytest.mark.parametrize("rate", [16000, 44100])
+@pytest.mark.parametrize("block_s", [0.1, 0.77, 3.0])
+def test_blocks_are_what_reading_gives(tmp_path, suffix, rate, block_s):
+    path = tmp_path / f"sound.{suffix}"
+    soundfile.write(path, np.stack([sine(rate, 2.3), sine(rate, 2.3, 1000.0)], axis=1), rate)
+    whole = audio.read(path, 16000)
+    blocks = list(audio.blocks(path, 16000, block_s=block_s))
+    assert all(block.dtype == np.float32 for block in blocks) and (len(blocks) > 1) == (block_s < 2.3)
+    joined = np.concatenate(blocks)
+    assert joined.shape == whole.shape and np.abs(joined - whole).max() < 1e-5
+    if len(blocks) == 1:
+        assert np.array_equal(joined, whole)
+
+
+def test_a_damaged_end_is_found_after_the_last_block(tmp_path):
+    path = tmp_path / "sound.wav"
+    audio.write(path, sine(16000, 2.0), 16000)
+    path.write_bytes(path.read_bytes()[:-20000])
+    blocks = audio.blocks(path, 16000, block_s=0.5)
+    try:
+        given = sum(map(len, blocks))
+    except AudioError as error:
+        assert "breaks off" in str(error)
+    else:
+        assert given == len(audio.read(path)), "libsndfile believes the size of the file"

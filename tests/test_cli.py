@@ -1,7 +1,9 @@
 """The doors as a user meets them: real processes, what they print where, and their exit codes."""
 
 import json
+import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -146,6 +148,58 @@ class TestTranscribe:
         assert (
             "bad.wav" in message and "gone.wav" in message and "2 of 4 files" in message and "Traceback" not in message
         )
+
+    @pytest.mark.parametrize("form", ["text", "json", "ctm"])
+    def test_processes_change_nothing(self, tones_run, sound, tmp_path, form):
+        (tmp_path / "bad.wav").write_text("nonsense")
+        command = ["asr-transcribe", "--model", tones_run[0], "--format", form]
+        files = [*sound[:9], tmp_path / "bad.wav", *sound[9:], tmp_path / "gone.wav", *sound, *sound]
+        serial = run(*command, "--jobs", 1, *files)
+        done = run(*command, "--jobs", 3, *files)
+        assert (done.returncode, done.stdout, done.stderr) == (serial.returncode, serial.stdout, serial.stderr)
+        assert done.returncode == 1 and b"2 of 74 files" in done.stderr
+        for name, jobs in (("one", 1), ("two", 2)):
+            run(*command, "--jobs", jobs, "--output", tmp_path / name, Path(sound[0]).parent)
+        files = sorted(path.name for path in (tmp_path / "one").iterdir())
+        assert len(files) == len(sound)
+        assert all((tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes() for name in files)
+
+    def test_mistakes_with_processes(self, tones_run, sound, tmp_path):
+        fails(run("asr-transcribe", "--jobs", 2, "--model", tmp_path / "gone.onnx", *sound), "gone.onnx: no such model")
+        command = ["asr-transcribe", "--jobs", 2, "--model", tones_run[0], "--lexicon", tmp_path / "gone"]
+        fails(run(*command, *sound), "gone")
+        done = run("asr-transcribe", "--jobs", 0, sound[0])
+        assert done.returncode == 2 and b"at least 1" in done.stderr
+
+    @pytest.mark.skipif(sys.platform != "linux", reason="finds the workers in /proc")
+    @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+    def test_a_killed_worker_and_an_interrupted_batch_end_at_once(self, tones_run, sound, number):
+        """SIGKILL comes to a worker, as when memory runs out; SIGINT to all, as from a terminal."""
+        program = Path(sys.executable).parent / "asr-transcribe"
+        command = [program, "--model", tones_run[0], "--jobs", "2", *sound * 400]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True) as door:
+            assert door.stdout.readline()
+            workers = Path(f"/proc/{door.pid}/task/{door.pid}/children").read_text().split()
+            assert len(workers) == 2
+            if number == signal.SIGINT:
+                os.killpg(door.pid, number)
+            else:
+                os.kill(int(workers[0]), number)
+            _, message = door.communicate(timeout=60)
+        assert not any(Path(f"/proc/{worker}").exists() for worker in workers)
+        assert b"Traceback" not in message
+        if number == signal.SIGINT:
+            assert door.returncode == 130 and message == b"interrupted\n"
+        else:
+            assert door.returncode == 2
+            assert b"was killed by signal 9, as the system does when memory runs out" in message
+
+    def test_one_file_needs_no_processes(self, tones_run, sound):
+        arguments = ["x", "--model", str(tones_run[0]), sound[0]]
+        code = f"import sys, asr.cli; sys.argv = {arguments}; asr.cli.transcribe()"
+        done = subprocess.run([sys.executable, "-X", "importtime", "-c", code], capture_output=True, text=True)
+        assert done.returncode == 0
+        assert " multiprocessing\n" not in done.stderr and " asr.bulk\n" not in done.stderr
 
     def test_mistakes(self, tones_run, sound, tmp_path):
         fails(run("asr-transcribe", "--model", tones_run[0], tmp_path / "gone.wav"), "gone.wav", "no such file")
@@ -296,6 +350,20 @@ class TestEvaluate:
         assert (tmp_path / "test.hyp.trn").read_text() == (tones_run[0] / "test.hyp.trn").read_text()
         scored = run("asr-score", tones / "test.jsonl", tones / "test.jsonl", "--format", "json")
         assert json.loads(scored.stdout)["word"]["errors"] == 0
+
+    @pytest.mark.parametrize("options", [(), ("--nbest", 3)])
+    def test_processes_change_nothing(self, tones_run, tones, tmp_path, options):
+        utterances = [
+            *manifest.read(tones / "train.jsonl"),
+            manifest.Utterance("gone", "ab", str(tmp_path / "gone.wav")),
+        ]
+        manifest.write(tmp_path / "m.jsonl", utterances)
+        command = ["asr-evaluate", tones_run[0], tmp_path / "m.jsonl", "--format", "json", *options]
+        serial = run(*command, "--jobs", 1, "--output", tmp_path / "1.trn")
+        done = run(*command, "--jobs", 3, "--output", tmp_path / "3.trn")
+        assert (done.returncode, done.stdout) == (1, serial.stdout) and b"gone.wav" in done.stderr
+        assert (tmp_path / "1.trn").read_bytes() == (tmp_path / "3.trn").read_bytes()
+        fails(run("asr-evaluate", tmp_path / "none", tones / "dev.jsonl", "--jobs", 2), "no such model")
 
     def test_tuning_is_stored_with_the_model(self, tones_run, tones, tmp_path):
         model = tmp_path / "model.onnx"

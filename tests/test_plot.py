@@ -65,8 +65,8 @@ def test_sound_in_which_nobody_speaks(recognizer, tmp_path, num_samples):
 
 
 def test_mistakes(recognizer, waveform, tmp_path, monkeypatch):
-    with pytest.raises(plot.PlotError, match="at most 60 s, and this lasts 61 s"):
-        plot.draw(tmp_path / "a.png", recognizer, np.zeros(61 * 16000, np.float32))
+    with pytest.raises(plot.PlotError, match="at most 30 s, and this lasts 31 s"):
+        plot.draw(tmp_path / "a.png", recognizer, np.zeros(31 * 16000, np.float32))
     with pytest.raises(plot.PlotError, match=r"a\.jpg: a picture's name"):
         plot.draw(tmp_path / "a.jpg", recognizer, waveform)
     monkeypatch.setitem(__import__("sys").modules, "matplotlib", None)

@@ -1,11 +1,12 @@
 import dataclasses
 import itertools
 import re
+import tracemalloc
 
 import numpy as np
 import pytest
 
-from asr import audio
+from asr import audio, segment
 from asr.align import AlignError
 from asr.checkpoint import CheckpointError, Timing
 from asr.data import manifest
@@ -151,6 +152,118 @@ def test_every_word_has_times_and_a_confidence(tones_run, utterances, decoder):
         if transcript.text == utterance.text:
             assert transcript.words[0].start_s == pytest.approx(0.05, abs=0.03)
             assert transcript.words[-1].end_s == pytest.approx(transcript.duration_s - 0.04, abs=0.05)
+
+
+@pytest.mark.parametrize("decoding", [DecoderConfig(), DecoderConfig(nbest=3)])
+@pytest.mark.parametrize("has_words", [True, False])
+def test_many_files_are_heard_as_each_alone(tones_run, utterances, tmp_path, decoding, has_words):
+    recognizer = Recognizer.load(tones_run[0], decoding=decoding)
+    (tmp_path / "bad.wav").write_text("nonsense")
+    paths = [*(utterance.audio for utterance in utterances), str(tmp_path / "gone.wav"), str(tmp_path / "bad.wav")]
+    paths = [paths[place] for place in np.random.default_rng(0).permutation(len(paths))]
+    for path, heard in zip(paths, recognizer.transcripts(paths, has_words=has_words), strict=True):
+        if path.startswith(str(tmp_path)):
+            assert isinstance(heard, audio.AudioError) and path in str(heard)
+        else:
+            alone = recognizer.transcribe(path, has_words=has_words)
+            assert dataclasses.replace(heard, nbest=()) == dataclasses.replace(alone, nbest=())
+            for left, right in zip(heard.nbest, alone.nbest, strict=True):
+                assert left.text == right.text and left.score == pytest.approx(right.score, abs=1e-3)
+
+
+def test_batches_change_no_emission(recognizer, utterances):
+    frames = [recognizer.frames(utterance) for utterance in utterances]
+    for alone, batched in zip(frames, recognizer._emissions(frames), strict=True):
+        assert np.abs(recognizer.emissions([alone])[0] - batched).max() < 1e-5
+
+
+@pytest.fixture(scope="module")
+def long_sound(utterances):
+    """The sounds of all utterances with pauses between, some long and some that are none, twice; where each begins."""
+    rng = np.random.default_rng(0)
+    parts, starts, reached = [], [], 0
+    for utterance in [*utterances, *utterances]:
+        waveform = audio.read(utterance.audio)
+        starts.append(reached / 16000)
+        parts += [waveform, np.float32(0.002) * rng.standard_normal(round(16000 * rng.choice([0.7, 1.2, 1.5, 6.0])))]
+        reached += len(waveform) + len(parts[-1])
+    return np.concatenate(parts).astype(np.float32), starts
+
+
+def test_a_long_recording_is_heard_as_its_stretches(recognizer, long_sound):
+    """Each on its own, as an utterance; the words in turn, with the times of the recording."""
+    waveform, _ = long_sound
+    transcript = recognizer.transcribe(waveform, 16000)
+    static = recognizer.extractor.static(waveform)
+    texts, begin = [], 0
+    for stretch in segment.stretches([static], 0.01):
+        emission = recognizer.emissions([recognizer.extractor.finish(static[begin : begin + len(stretch)])])[0]
+        texts.append(recognizer.decoder(emission)[0].text)
+        begin += len(stretch)
+    assert transcript.text.split() == [text for text in texts if text] == [word.text for word in transcript.words]
+    assert transcript.nbest[0].text == transcript.text
+    assert transcript.duration_s == pytest.approx(len(waveform) / 16000, abs=1e-3)
+    reached = 0.0
+    for word in transcript.words:
+        assert reached <= word.start_s < word.end_s <= transcript.duration_s
+        reached = word.end_s
+
+
+def test_words_of_a_long_recording_are_where_they_are_said(recognizer, utterances, long_sound):
+    waveform, starts = long_sound
+    words = recognizer.transcribe(waveform, 16000).words
+    alone = 0  # the tones were learned without silence around them, in which letters are heard
+    for utterance, start_s in zip([*utterances, *utterances], starts, strict=True):
+        end_s = start_s + utterance.duration_s
+        near = [word for word in words if word.start_s < end_s and start_s < word.end_s]
+        assert near, "no utterance is passed over"
+        for word in near:
+            if word.text == utterance.text:
+                assert (word.start_s, word.end_s) == pytest.approx((start_s + 0.05, end_s - 0.04), abs=0.2)
+                alone += 1
+    assert alone >= len(starts) // 4
+
+
+@pytest.mark.parametrize("decoding", [DecoderConfig(), DecoderConfig(decoder="beam")])
+def test_how_a_long_recording_is_read_changes_nothing(tones_run, long_sound, tmp_path, monkeypatch, decoding):
+    recognizer = Recognizer.load(tones_run[0], decoding=decoding)
+    waveform, _ = long_sound
+    audio.write(tmp_path / "long.wav", waveform, 16000)
+    expected = recognizer.transcribe(tmp_path / "long.wav")
+    assert recognizer.transcribe(audio.read(tmp_path / "long.wav"), 16000) == expected
+    real = audio.blocks
+    for block_s in (0.3, 7.7, 25.0):
+        monkeypatch.setattr(audio, "blocks", lambda path, rate, block_s, size=block_s: real(path, rate, block_s=size))
+        assert recognizer.transcribe(tmp_path / "long.wav") == expected
+    monkeypatch.undo()
+    files = [tmp_path / "long.wav", tmp_path / "gone.wav", tmp_path / "long.wav"]
+    first, gone, second = recognizer.transcripts(files)
+    assert first == second == expected and isinstance(gone, audio.AudioError)
+
+
+def test_what_lasts_up_to_half_a_minute_is_one_utterance(recognizer, utterances):
+    waveform = np.concatenate([audio.read(utterances[0].audio)] * 100)[: 30 * 16000]
+    emission = recognizer.emissions([recognizer.extractor(waveform)])[0]
+    transcript = recognizer.transcribe(waveform, 16000)
+    assert transcript.text == recognizer.decoder(emission)[0].text and len(transcript.words) == 1
+    assert len(recognizer.transcribe(np.append(waveform, waveform[:16000]), 16000).words) != 1
+
+
+def test_memory_does_not_grow_with_a_recording(recognizer, tmp_path):
+    import soundfile
+
+    rng = np.random.default_rng(0)
+    minute = (0.1 * rng.standard_normal(60 * 16000) * np.repeat(rng.random(60) > 0.4, 16000)).astype(np.float32)
+    peaks = []
+    for minutes in (3, 9):
+        with soundfile.SoundFile(tmp_path / f"{minutes}.wav", "w", 16000, 1) as sound:
+            for _ in range(minutes):
+                sound.write(minute)
+        tracemalloc.start()
+        recognizer.transcribe(tmp_path / f"{minutes}.wav", has_words=False)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < 1.2 * peaks[0] < 60e6
 
 
 def test_a_known_text_is_aligned_as_what_is_heard(recognizer, utterances):

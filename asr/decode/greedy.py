@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from asr import ctc
-from asr.decode.hypothesis import Emission, Hypothesis, probabilities
+from asr.decode.hypothesis import Emission, Hypothesis, check
 from asr.text import Tokenizer
 
 
@@ -28,6 +28,7 @@ class Greedy:
 
     def __call__(self, log_probs: Emission) -> list[Hypothesis]:
         """log_probs (T, V) -> one hypothesis. Raises DecodeError if they are not log-probabilities."""
-        probabilities(log_probs)
-        text = self.tokenizer.decode(decode(log_probs[None])[0])
-        return [Hypothesis(" ".join(text.split()), float(log_probs.max(axis=1).sum()))]
+        check(log_probs)
+        path = log_probs.argmax(axis=1)
+        text = self.tokenizer.decode(ctc.collapse(path))
+        return [Hypothesis(" ".join(text.split()), float(log_probs[np.arange(len(path)), path].sum()))]

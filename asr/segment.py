@@ -1,0 +1,73 @@
+"""A long recording -> stretches as long as utterances: cut where it pauses.
+
+A recogniser is trained on utterances, and hears best what is as long as they are. Windows of a fixed length that
+overlap would not do: a bidirectional LSTM that has only ever seen one utterance at a time remembers that one has begun
+or ended, and in windows of 15 s the likeliest letter was seen to change more than 3 s away from their edges.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from asr import align
+from asr.features import Frames
+
+LONGEST_S = 30.0  # of a stretch; what is not longer is one utterance, and stays whole
+_PAUSE_S = 0.5  # shorter silences are inside sentences and words
+_SILENCE_S = 1.0  # longer pauses are stretches of their own: silence beside speech spoils the mean of its cepstra,
+_MARGIN_S = 0.2  # but for this much of it on either side
+_SMOOTH_S = 0.2  # over which the quietest moment is looked for: longer than the closure of a stop
+
+
+def stretches(blocks: Iterable[Frames], hop_s: float) -> Iterator[Frames]:
+    """Cepstra in blocks (T, C), the log energy first -> the cepstra of each stretch, none longer than LONGEST_S.
+
+    Every frame is in one stretch, and where the cuts are follows from the recording alone, not from its blocks: the
+    next LONGEST_S of sound are looked at and cut in each of their pauses, or without any at the quietest moment of
+    their second half. No more than two blocks and LONGEST_S are held at a time.
+    """
+    longest = max(1, round(LONGEST_S / hop_s))
+    rest: Frames | None = None
+    for block in blocks:
+        rest = block if rest is None else np.concatenate([rest, block])
+        while len(rest) > longest:
+            start = 0
+            for end in _pauses(rest[:longest, 0], hop_s) or [_quietest(rest[:longest, 0], hop_s)]:
+                yield rest[start:end]
+                start = end
+            rest = rest[start:]
+    if rest is not None and len(rest):
+        start = 0
+        for end in [*_pauses(rest[:, 0], hop_s), len(rest)]:
+            yield rest[start:end]
+            start = end
+
+
+def _quietest(energy: npt.NDArray[np.floating[Any]], hop_s: float) -> int:
+    """The quietest frame of the second half of log energy (T,)."""
+    first = (len(energy) + 1) // 2
+    return first + int(np.argmin(_smooth(energy, hop_s)[first:]))
+
+
+def _pauses(energy: npt.NDArray[np.floating[Any]], hop_s: float) -> list[int]:
+    """Where to cut frames of log energy (T,): at rising places between the first and the last."""
+    is_quiet = np.concatenate([[False], align.quiet(energy), [False]])
+    turns = np.flatnonzero(is_quiet[1:] != is_quiet[:-1]).reshape(-1, 2)
+    smooth = _smooth(energy, hop_s)
+    pause, silence, margin = (round(seconds / hop_s) for seconds in (_PAUSE_S, _SILENCE_S, _MARGIN_S))
+    cuts = []
+    for start, end in turns.tolist():
+        if end - start > silence:
+            cuts += [start + margin] * (start > 0) + [end - margin] * (end < len(energy))
+        elif end - start >= pause and start > 0 and end < len(energy):
+            cuts.append(start + int(np.argmin(smooth[start:end])))
+    return cuts
+
+
+def _smooth(energy: npt.NDArray[np.floating[Any]], hop_s: float) -> npt.NDArray[np.float64]:
+    """The mean of each frame (T,) and its neighbours within _SMOOTH_S."""
+    width = max(1, round(_SMOOTH_S / hop_s)) | 1
+    padded = np.pad(energy.astype(np.float64), width // 2, mode="edge")
+    return np.convolve(padded, np.full(width, 1 / width), "valid")
