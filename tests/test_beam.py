@@ -175,6 +175,19 @@ def test_a_language_model_turns_bugs_into_bunny():
     assert BeamSearch(tokenizer, lexicon=Lexicon(["bunny", "gun"], tokenizer))(emission)[0].text == "bunny"
 
 
+def test_the_language_model_is_heard_before_a_word_ends():
+    """Of two words that sound alike until their end the likelier one survives a beam of one prefix."""
+    tokens = Tokenizer("abc ")
+    emission = np.full((3, 5), 0.01)
+    emission[0, 1], emission[0, 2], emission[1, 3], emission[2, 0] = 0.46, 0.51, 0.97, 0.97
+    emission /= emission.sum(axis=1, keepdims=True)
+    words = Lexicon(["ac", "bc"], tokens)
+    model = kneser_ney.estimate([["ac"]] * 9 + [["bc"]], 1)
+    for weight, heard in ((1.0, "ac"), (0.0, "bc")):
+        decoder = BeamSearch(tokens, lexicon=words, lm=model, lm_weight=weight, beam_width=1)
+        assert decoder(np.log(emission))[0].text == heard
+
+
 def test_hot_words_survive_a_narrow_beam():
     """Their first letters are paid for in advance: the beam of two would drop them otherwise."""
     alphabet = "abcx"

@@ -27,6 +27,29 @@ def test_it_accepts_the_sequences_of_its_entries_and_nothing_else(entries):
             assert is_accepted == oracles.is_sequence(tuple(text.split()), [tuple(entry.split()) for entry in entries])
 
 
+@pytest.mark.parametrize("entries", [["a"], ["a", "ab", "b a"], ["a b", "a bb a", "b"], ["ab", "abb", "aab b"]])
+def test_what_may_be_meant_are_the_words_that_begin_so(entries):
+    lexicon_of = Lexicon(entries, TOKENIZER)
+    assert lexicon_of.meant(Lexicon.START) == set()
+    for entry in entries:
+        words = entry.split()
+        for last, word in enumerate(words):
+            for length in range(1, len(word) + 1):
+                state, said = Lexicon.START, " ".join([*words[:last], word[:length]])
+                for token in TOKENIZER.encode(said):
+                    state = lexicon_of.steps(state)[token]
+                # Of an entry that goes on so, its word at this place; and the first words of those that begin anew
+                # where an entry may have ended before.
+                meant = set()
+                for other in map(str.split, entries):
+                    for first in range(last + 1):
+                        before, here = words[first:last], last - first
+                        is_start = oracles.is_sequence(tuple(words[:first]), [tuple(one.split()) for one in entries])
+                        if is_start and len(other) > here and other[:here] == before:
+                            meant |= {other[here]} if other[here].startswith(word[:length]) else set()
+                assert lexicon_of.meant(state) == meant, said
+
+
 def test_word_lists_are_normalised_and_each_word_stands_once(tmp_path):
     path = tmp_path / "words.txt"
     path.write_bytes("\ufeffA\r\n\r\n b,\na  b\na\n".encode())

@@ -169,6 +169,18 @@ class TestEstimation:
             kneser_ney.estimate(SENTENCES, 0)
 
 
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.lists(st.sampled_from("abc"), min_size=1, max_size=4), min_size=1, max_size=6), st.integers(1, 3))
+def test_no_context_gains_more_than_the_most(sentences, order):
+    model = kneser_ney.estimate(sentences, order)
+    for sentence in sentences:
+        state = model.begin
+        for word in sentence:
+            assert model.score(state, word)[0] - model.score((), word)[0] <= model.most_gain() + 1e-9
+            state = model.score(state, word)[1]
+    assert model.most_gain() == 0 or order > 1
+
+
 def test_characters_are_told_from_words():
     words = kneser_ney.estimate([["a", "b"]], 2)
     characters = kneser_ney.estimate([lm.units("a b", is_character=True)], 2)

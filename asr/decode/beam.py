@@ -26,12 +26,13 @@ class _Prefix:
     what language model, word bonus and hot words add to the paths; it is part of the probabilities already.
     """
 
-    __slots__ = ("bias", "blank", "children", "hot", "lexicon", "next_blank", "next_token", "offered", "parent",
-                 "state", "token", "token_end", "word")  # fmt: skip
+    __slots__ = ("ahead", "bias", "blank", "children", "hot", "lexicon", "next_blank", "next_token", "offered",
+                 "parent", "state", "token", "token_end", "word")  # fmt: skip
 
     def __init__(
-        self, parent: "_Prefix | None", token: int, word: str, lexicon: int, state: State, hot: Any, bias: float
-    ) -> None:
+        self, parent: "_Prefix | None", token: int, word: str, lexicon: int, state: State, hot: Any, bias: float,
+        ahead: float = 0.0,
+    ) -> None:  # fmt: skip
         self.parent = parent
         self.token = token
         self.word = word  # what is spelled of the word that has begun
@@ -39,6 +40,7 @@ class _Prefix:
         self.state = state
         self.hot = hot
         self.bias = bias
+        self.ahead = ahead  # what of it the language model is expected to say of the word that has begun
         self.children = _NO_CHILDREN  # with the factor that their last token costs
         self.blank = self.token_end = 0.0  # paths that end in a blank, and in the last token
         self.next_blank = self.next_token = 0.0
@@ -65,7 +67,7 @@ class BeamSearch:
         word_bonus: float = 0.0,
         hotwords: Mapping[str, float] | None = None,
         nbest: int = 1,
-        beam_threshold: float = 10.0,
+        beam_threshold: float = 14.0,
         blank_skip: float = 0.999,
     ) -> None:
         """`beam_width` prefixes at most are kept, and none that is `beam_threshold` nats worse than the best.
@@ -90,6 +92,12 @@ class BeamSearch:
         self._most = np.full(len(tokenizer), math.exp(self._hot.most if self._hot else 0.0))
         if self._space > 0:
             self._most[self._space] *= math.exp(max(0.0, word_bonus))
+        self._looks_ahead = lexicon is not None and self._lm is not None and not self._is_character
+        if self._lm and self._looks_ahead and self._space > 0:
+            self._most[self._space] *= math.exp(lm_weight * self._lm.most_gain())
+        # By state of the lexicon: the only word that may be meant, if it is one, and what the likeliest has alone.
+        self._only: dict[int, str] = {}
+        self._likeliest: dict[int, float] = {}
         self._is_plain = self._hot is None and not (self._lm and self._is_character)
 
     def __call__(self, log_probs: Emission) -> list[Hypothesis]:
@@ -100,13 +108,12 @@ class BeamSearch:
         probability = probabilities(log_probs)
         if log_probs.shape[1] != len(self.tokenizer):
             raise DecodeError(f"an emission over {log_probs.shape[1]} tokens, and an alphabet of {len(self.tokenizer)}")
-        beam, log_scale = self._search(probability, self.beam_width, self.beam_threshold)
-        hypotheses = self._finished(beam, log_scale)
-        if not hypotheses:
-            # The beam has lost every whole word of the lexicon: the emission says something else. Look further.
-            beam, log_scale = self._search(probability, 10 * self.beam_width, 10 * self.beam_threshold)
-            hypotheses = self._finished(beam, log_scale) or [Hypothesis("", -math.inf)]
-        return hypotheses
+        # Where a beam has lost every whole word of the lexicon the emission says something else: look further.
+        for further in (1, 2, 10):
+            beam, log_scale = self._search(probability, further * self.beam_width, further * self.beam_threshold)
+            if hypotheses := self._finished(beam, log_scale):
+                return hypotheses
+        return [Hypothesis("", -math.inf)]
 
     def _search(
         self, probability: npt.NDArray[np.float64], beam_width: int, threshold: float
@@ -199,9 +206,15 @@ class BeamSearch:
         """The prefix with one more token, and the factor that the token costs beside its acoustic probability."""
         is_space = token == self._space
         word = "" if is_space else prefix.word + self.tokenizer.tokens[token]
+        ahead = 0.0
+        if self._looks_ahead and not is_space:
+            ahead = self._ahead(prefix, lexicon)
+        step = ahead - prefix.ahead
         if self._is_plain and not is_space:
-            return _Prefix(prefix, token, word, lexicon, prefix.state, prefix.hot, prefix.bias), 1.0
-        step = self.word_bonus if is_space else 0.0
+            child = _Prefix(prefix, token, word, lexicon, prefix.state, prefix.hot, prefix.bias + step, ahead)
+            return child, math.exp(step) if step else 1.0
+        if is_space:
+            step += self.word_bonus
         state, hot = prefix.state, prefix.hot
         if self._lm and (is_space or self._is_character):
             unit = prefix.word
@@ -212,7 +225,25 @@ class BeamSearch:
         if self._hot:
             hot, completed = self._hot.step(hot, token, is_start=len(word) == 1)
             step += completed + self._hot.share(hot) - self._hot.share(prefix.hot)
-        return _Prefix(prefix, token, word, lexicon, state, hot, prefix.bias + step), math.exp(step)
+        return _Prefix(prefix, token, word, lexicon, state, hot, prefix.bias + step, ahead), math.exp(step)
+
+    def _ahead(self, prefix: _Prefix, lexicon: int) -> float:
+        """What the language model will say at best of a word once it has reached a state of the lexicon.
+
+        It is said while the word is spelled and taken back at its end (Ortmanns, Ney & Eiden 1996), so that a beam
+        compares prefixes in the middle of words with those at their ends. Of several words the likeliest is taken, in
+        no context; never more than was expected before, so that no letter makes a prefix likelier.
+        """
+        assert self._lm and self._lexicon
+        if self._only.get(prefix.lexicon):
+            return prefix.ahead
+        if lexicon not in self._only:
+            words = self._lexicon.meant(lexicon)
+            self._only[lexicon] = next(iter(words)) if len(words) == 1 else ""
+            self._likeliest[lexicon] = max(self._lm.score((), word)[0] for word in words)
+        word = self._only[lexicon]
+        log_prob = self._lm.score(prefix.state, word)[0] if word else self._likeliest[lexicon]
+        return min(prefix.ahead, self.lm_weight * log_prob)
 
     def _finished(self, beam: list[_Prefix], log_scale: float) -> list[Hypothesis]:
         """Hypotheses of the prefixes that may end here, those with the same words added up, best first."""
@@ -232,7 +263,7 @@ class BeamSearch:
 
     def _final_bias(self, prefix: _Prefix) -> float:
         """All that is added to the acoustic log-probability of a text that ends here."""
-        bias, state = prefix.bias, prefix.state
+        bias, state = prefix.bias - prefix.ahead, prefix.state
         if prefix.word:
             bias += self.word_bonus
         if self._lm:

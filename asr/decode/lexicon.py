@@ -22,13 +22,21 @@ class Lexicon:
         self._space = tokenizer.tokens.index(" ") if " " in tokenizer.tokens else None
         self._trie: list[dict[int, int]] = [{}]
         self._is_end = [False]
+        self._meant: list[set[str]] = [set()]
         for entry in entries:
             node = 0
+            words = iter(entry.split())
+            word = next(words, "")
             for token in tokenizer.encode(entry):
                 node = self._trie[node].setdefault(token, len(self._trie))
                 if node == len(self._trie):
                     self._trie.append({})
                     self._is_end.append(False)
+                    self._meant.append(set())
+                if token == self._space:
+                    word = next(words)
+                else:
+                    self._meant[node].add(word)
             self._is_end[node] = node > 0
         # A phrase and its first word may both be entries: then a state is several nodes of the trie at once.
         self._states: list[frozenset[int]] = [frozenset([0])]
@@ -47,6 +55,10 @@ class Lexicon:
                     targets.setdefault(self._space, set()).add(0)
             steps = self._steps[state] = {token: self._number(frozenset(nodes)) for token, nodes in targets.items()}
         return steps
+
+    def meant(self, state: int) -> set[str]:
+        """The words that what is spelled of a word may become; none where no word has begun."""
+        return set().union(*(self._meant[node] for node in self._states[state]))
 
     def is_end(self, state: int) -> bool:
         """Whether an utterance may end here: after an entry, or before any."""

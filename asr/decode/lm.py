@@ -65,6 +65,12 @@ class LanguageModel:
             total += self.ngrams[len(context) - 1].get(context, (0.0, 0.0))[1]
         return total, self._shortened((*state, word))
 
+    def most_gain(self) -> float:
+        """How much likelier, in nats, a context makes any word than it is without one; at least 0."""
+        alone = self.ngrams[0]
+        return max([0.0, *(found[0] - alone[ngram[-1:]][0] for table in self.ngrams[1:] for ngram, found in
+                           table.items() if ngram[-1:] in alone)])  # fmt: skip
+
     def score_end(self, state: State) -> float:
         """log P(</s> | state); 0 for a model without sentence ends."""
         return self.score(state, END)[0] if END in self.vocabulary else 0.0

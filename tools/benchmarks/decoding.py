@@ -66,7 +66,7 @@ def _(_folder: Path) -> Iterator[Any]:
 # --- words that are known -------------------------------------------------------------------------------------------
 
 NUM_SENTENCES, NUM_WORDS = 150, 8
-BEAM_WIDTH, BEAM_THRESHOLD, LM_WEIGHT, WORD_BONUS = 50, 10.0, 0.5, 1.5
+BEAM_WIDTH, BEAM_THRESHOLD, LM_WEIGHT, WORD_BONUS = 50, 14.0, 0.5, 1.5
 TOKENS = ("<blank>", *"abcdefghijklmnopqrstuvwxyz", " ")
 
 
