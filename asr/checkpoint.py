@@ -24,6 +24,7 @@ class Tuning:
 
     lm_weight: float | None = None
     word_bonus: float | None = None
+    blank_penalty: float | None = None
     slope: float = 1.0
     intercept: float = 0.0
 

@@ -97,8 +97,9 @@ def evaluate() -> NoReturn:
         "--batch-size", type=_positive, default=16, metavar="N", help="utterances at a time (default 16)"
     )
     parser.add_argument("--tune", action="store_true",
-                        help="choose --lm-weight and --word-bonus (those not given) by the word errors on MANIFEST, "
-                        "calibrate the confidence, and store both in MODEL for such a decoder")  # fmt: skip
+                        help="choose --lm-weight, --word-bonus and --blank-penalty (those not given) by the word "
+                        "errors on MANIFEST, calibrate the confidence, and store it all in MODEL for such a decoder"
+                        )  # fmt: skip
     parser.add_argument("--rejection", type=Path, metavar="OTHERS",
                         help="a manifest of utterances that say none of the words: also print misses on MANIFEST and "
                         "false alarms on OTHERS for thresholds of --min-confidence")  # fmt: skip
@@ -706,6 +707,8 @@ def _add_decoding(parser: argparse.ArgumentParser) -> None:
                        help="of the model's log-probability (default: as tuned for the model, else 0.5)")  # fmt: skip
     group.add_argument("--word-bonus", type=float, metavar="X",
                        help="in nats for each word (default: as tuned, else 1.5 with --lm and 0 without)")  # fmt: skip
+    group.add_argument("--blank-penalty", type=float, metavar="X",
+                       help="in nats for each frame that says no letter (default: as tuned, else 0)")  # fmt: skip
     group.add_argument("--nbest", type=_positive, default=1, metavar="N", help="hypotheses, with scores (default 1)")
     group.add_argument("--min-confidence", type=float, default=0.0, metavar="P",
                        help="leave out words that are less sure than this: with a lexicon, what is none of its words "

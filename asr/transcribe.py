@@ -86,7 +86,7 @@ class Recognizer:
 
     def tune(self, tuning: Tuning) -> None:
         """Decode with other weights and calibration, where the configuration does not name its own."""
-        self.decoder = self.knowledge.decoder(tuning.lm_weight, tuning.word_bonus)
+        self.decoder = self.knowledge.decoder(tuning.lm_weight, tuning.word_bonus, tuning.blank_penalty)
         self.calibration = Calibration(tuning.slope, tuning.intercept)
 
     @classmethod

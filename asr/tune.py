@@ -1,8 +1,9 @@
 """What a dev part teaches a decoder: the weights of language model and words, and how sure it may be."""
 
+import itertools
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +20,11 @@ from asr.transcribe import Recognizer
 
 LM_WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0)
 WORD_BONUSES = (-2.0, -1.0, 0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0)
+BLANK_PENALTIES = (0.0, 1.0, 2.0, 3.0, 4.0, 5.0)
+_FINE = (0.1, 0.5, 0.5)  # a small step of each
 _FOLDS = 5
+Point = tuple[float, float, float]
+"""Weight of the language model, bonus of a word, penalty of a blank."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +44,8 @@ class Tuned:
 
     def __str__(self) -> str:
         weights = "".join(f"{name} {value:g}, " for name, value in (("lm weight", self.tuning.lm_weight),
-                          ("word bonus", self.tuning.word_bonus)) if value is not None)  # fmt: skip
+                          ("word bonus", self.tuning.word_bonus),
+                          ("blank penalty", self.tuning.blank_penalty)) if value is not None)  # fmt: skip
         text = f"tuned {self.kind}: {weights}WER {self.after.rate:.2%} (before {self.before.rate:.2%}); "
         if math.isnan(self.calibrated_error):
             return text + "not a word was heard to calibrate on"
@@ -76,7 +82,7 @@ def tune(recognizer: Recognizer, utterances: Sequence[Utterance]) -> Tuned:
         held_out[fold == number] = confidence.fit(log_odds[fold != number], is_right[fold != number])(
             log_odds[fold == number]
         )
-    tuning = Tuning(tuning.lm_weight, tuning.word_bonus, calibration.slope, calibration.intercept)
+    tuning = replace(tuning, slope=calibration.slope, intercept=calibration.intercept)
     recognizer.tune(tuning)
     return Tuned(recognizer.decoding.kind, tuning, before, after,
                  confidence.calibration_error(Calibration()(log_odds), is_right),
@@ -94,39 +100,49 @@ def _part(recognizer: Recognizer, utterances: Sequence[Utterance]) -> _Part:
 
 
 def _weights(recognizer: Recognizer, part: _Part, before: ErrorCount) -> tuple[Tuning, ErrorCount]:
-    """The weights with the fewest errors: one and then the other, coarse and then fine, until nothing gets better.
+    """The weights with the fewest errors: one after the other, coarse and then fine, until nothing gets better.
 
     Of equals the first: what was there before, then what is nearer to it.
     """
     config = recognizer.decoding
     if config.decoder == "greedy":
         return Tuning(), before
-    start = recognizer.knowledge.weights(None, None)
-    errors: dict[tuple[float, float], ErrorCount] = {start: before}
-    axes = [config.lm is not None and config.lm_weight is None, config.word_bonus is None]
+    start = recognizer.knowledge.weights(None, None, None)
+    errors: dict[Point, ErrorCount] = {start: before}
+    is_free = (config.lm is not None and config.lm_weight is None, config.word_bonus is None,
+               config.blank_penalty is None)  # fmt: skip
     best = start
-    for grids in ((LM_WEIGHTS, WORD_BONUSES), None):
+    for neighbours in (_coarse, _fine):
         while True:
-            candidates = [point for point in _neighbours(best, grids, axes) if point not in errors]
+            candidates = [point for point in neighbours(best, is_free) if point not in errors]
             for point in candidates:
                 errors[point] = part.errors(recognizer.knowledge.decoder(*point))
             better = min(errors, key=lambda point: (errors[point].errors, math.dist(point, start)))
             if better == best:
                 break
             best = better
-    return Tuning(best[0] if config.lm is not None else None, best[1]), errors[best]
+    return Tuning(best[0] if config.lm is not None else None, *best[1:]), errors[best]
 
 
-def _neighbours(
-    point: tuple[float, float], grids: tuple[tuple[float, ...], tuple[float, ...]] | None, axes: Sequence[bool]
-) -> Iterator[tuple[float, float]]:
-    """Points that differ in one weight: any on its grid, or, without a grid, a small step away; and both at once."""
-    weights = grids[0] if grids else (point[0] - 0.1, point[0], point[0] + 0.1)
-    bonuses = grids[1] if grids else (point[1] - 0.5, point[1], point[1] + 0.5)
-    for weight in [round(max(0.0, weight), 3) for weight in weights] if axes[0] else [point[0]]:
-        for bonus in [round(bonus, 3) for bonus in bonuses] if axes[1] else [point[1]]:
-            if grids is None or weight == point[0] or bonus == point[1]:
-                yield weight, bonus
+def _coarse(point: Point, is_free: Sequence[bool]) -> Iterator[Point]:
+    """Points that differ in one weight, which may be anything on its grid."""
+    for axis, grid in enumerate((LM_WEIGHTS, WORD_BONUSES, BLANK_PENALTIES)):
+        if is_free[axis]:
+            for value in grid:
+                moved = list(point)
+                moved[axis] = value
+                yield (moved[0], moved[1], moved[2])
+
+
+def _fine(point: Point, is_free: Sequence[bool]) -> Iterator[Point]:
+    """Points a small step away, in several weights at once too."""
+    least = (0.0, -math.inf, 0.0)
+    steps = [(-step, 0.0, step) if free else (0.0,) for step, free in zip(_FINE, is_free, strict=True)]
+    for moves in itertools.product(*steps):
+        first, second, third = (
+            round(max(low, value + move), 3) for low, value, move in zip(least, point, moves, strict=True)
+        )
+        yield first, second, third
 
 
 def _judged(

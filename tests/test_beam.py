@@ -231,13 +231,33 @@ class TestEmissions:
         assert decoder(emission)[0].score == pytest.approx(0)
 
 
+@settings(max_examples=30, deadline=None)
+@given(emission=emissions, penalty=st.floats(0, 8))
+def test_a_blank_penalty_is_another_emission(emission, penalty):
+    penalised = np.exp(emission) * np.exp([-penalty] + [0.0] * (emission.shape[1] - 1))
+    penalised /= penalised.sum(axis=1, keepdims=True)
+    lexicon = Lexicon(WORDS, TOKENIZER)
+    for knowledge in ({}, {"lexicon": lexicon, "word_bonus": 1.0}):
+        decoder = BeamSearch(TOKENIZER, blank_penalty=penalty, **knowledge, **EVERYTHING)
+        expected = BeamSearch(TOKENIZER, **knowledge, **EVERYTHING)(np.log(penalised))
+        assert scores(decoder(emission)) == pytest.approx(scores(expected), abs=1e-9)
+
+
+def test_what_is_said_faintly_is_heard_when_the_blank_costs_something():
+    emission = np.log(np.array([[0.9, 0.1, 0, 0], [0.9, 0, 0.1, 0]]).clip(1e-12))
+    emission -= np.logaddexp.reduce(emission, axis=1, keepdims=True)
+    assert BeamSearch(TOKENIZER)(emission)[0].text == ""
+    assert BeamSearch(TOKENIZER, blank_penalty=3.0)(emission)[0].text == "ab"
+
+
 def test_an_emission_over_another_alphabet_is_an_error():
     with pytest.raises(DecodeError, match="5 tokens"):
         BeamSearch(TOKENIZER)(oracles.random_log_probs(3, 5))
 
 
 @pytest.mark.parametrize("wrong", [{"beam_width": 0}, {"nbest": 0}, {"lm_weight": -1}, {"word_bonus": math.nan},
-                                   {"beam_threshold": 0}])  # fmt: skip
+                                   {"beam_threshold": 0}, {"blank_penalty": -1},
+                                   {"blank_penalty": math.inf}])  # fmt: skip
 def test_numbers_that_make_no_sense_are_errors(wrong):
     with pytest.raises(DecodeError):
         BeamSearch(TOKENIZER, **wrong)

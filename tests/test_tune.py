@@ -30,11 +30,13 @@ def test_tuning_never_makes_dev_worse(tones_run, dev, tmp_path):
 def test_weights_that_are_given_are_kept(tones_run, dev):
     recognizer = Recognizer.load(tones_run[0], decoding=DecoderConfig(word_bonus=0.5))
     assert tune.tune(recognizer, dev).tuning.word_bonus == 0.5
+    recognizer = Recognizer.load(tones_run[0], decoding=DecoderConfig(blank_penalty=1.25))
+    assert tune.tune(recognizer, dev).tuning.blank_penalty == 1.25
 
 
 def test_greedy_has_no_weights_and_is_calibrated(tones_run, dev):
     tuning = tune.tune(Recognizer.load(tones_run[0]), dev).tuning
-    assert (tuning.lm_weight, tuning.word_bonus) == (None, None) and tuning != Tuning()
+    assert (tuning.lm_weight, tuning.word_bonus, tuning.blank_penalty) == (None,) * 3 and tuning != Tuning()
 
 
 def test_words_are_judged_on_an_alignment_of_the_fewest_edits(tones_run, dev):

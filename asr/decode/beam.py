@@ -16,6 +16,7 @@ from asr.decode.lexicon import HotWords, Lexicon
 from asr.decode.lm import SPACE, LanguageModel, State
 from asr.text import BLANK, Tokenizer
 
+_MOST_PENALTY = 50.0  # nats; far less leaves no blank at all
 _NO_CHILDREN: dict[int, tuple["_Prefix", float]] = {}
 
 
@@ -65,6 +66,7 @@ class BeamSearch:
         lm: LanguageModel | None = None,
         lm_weight: float = 0.5,
         word_bonus: float = 0.0,
+        blank_penalty: float = 0.0,
         hotwords: Mapping[str, float] | None = None,
         nbest: int = 1,
         beam_threshold: float = 14.0,
@@ -73,16 +75,20 @@ class BeamSearch:
         """`beam_width` prefixes at most are kept, and none that is `beam_threshold` nats worse than the best.
 
         Frames whose blank has a probability above `blank_skip` are taken to be nothing else. With inf, inf and 1
-        every prefix is kept. Raises DecodeError for numbers that make no sense.
+        every prefix is kept. Before all else `blank_penalty` is taken from the log-probability of each frame's blank,
+        and the frame normalised again: networks that say letters in single frames are surest of the blank, and what
+        they say faintly is lost to it. Raises DecodeError for numbers that make no sense.
         """
         if beam_width < 1 or nbest < 1:
             raise DecodeError("beam_width and nbest must be at least 1")
         if not beam_threshold > 0 or not math.isfinite(lm_weight + word_bonus) or lm_weight < 0:
             raise DecodeError("beam_threshold must be above 0, lm_weight finite and not negative, word_bonus finite")
+        if not 0 <= blank_penalty <= _MOST_PENALTY:
+            raise DecodeError(f"blank_penalty must be in [0, {_MOST_PENALTY:g}], not {blank_penalty}")
         self.tokenizer = tokenizer
         self.beam_width, self.nbest = beam_width, nbest
         self.beam_threshold, self.blank_skip = beam_threshold, blank_skip
-        self.lm_weight, self.word_bonus = lm_weight, word_bonus
+        self.lm_weight, self.word_bonus, self.blank_penalty = lm_weight, word_bonus, blank_penalty
         self._space = tokenizer.tokens.index(" ") if " " in tokenizer.tokens else -1
         self._lexicon = lexicon
         self._lm = lm if lm_weight else None
@@ -108,6 +114,9 @@ class BeamSearch:
         probability = probabilities(log_probs)
         if log_probs.shape[1] != len(self.tokenizer):
             raise DecodeError(f"an emission over {log_probs.shape[1]} tokens, and an alphabet of {len(self.tokenizer)}")
+        if self.blank_penalty:
+            probability[:, BLANK] *= math.exp(-self.blank_penalty)
+            probability /= probability.sum(axis=1, keepdims=True)
         # Where a beam has lost every whole word of the lexicon the emission says something else: look further.
         for further in (1, 2, 10):
             beam, log_scale = self._search(probability, further * self.beam_width, further * self.beam_threshold)

@@ -36,12 +36,15 @@ class DecoderConfig:
     """None: what was tuned for the model, else LM_WEIGHT."""
     word_bonus: float | None = None
     """Added for each word; None: what was tuned for the model, else with an `lm` WORD_BONUS, without one 0."""
+    blank_penalty: float | None = None
+    """Taken from the log-probability of the blank in every frame; None: what was tuned for the model, else 0."""
     nbest: int = 1
     """Hypotheses wanted."""
 
     def __post_init__(self) -> None:
-        wanted = [name for name in ("lexicon", "lm", "hotwords", "beam_width", "lm_weight", "word_bonus")
-                  if getattr(self, name) is not None] + ["nbest"] * (self.nbest != 1)  # fmt: skip
+        wanted = [name for name in ("lexicon", "lm", "hotwords", "beam_width", "lm_weight", "word_bonus",
+                                    "blank_penalty") if getattr(self, name) is not None]  # fmt: skip
+        wanted += ["nbest"] * (self.nbest != 1)
         if self.decoder == "greedy" and wanted:
             raise DecodeError(f"the greedy decoder has no {wanted[0]}; leave it out, or take the beam")
         if self.decoder is None:
@@ -88,25 +91,33 @@ class Knowledge:
                                       "it is never heard; add it there")  # fmt: skip
         return cls(config, tokenizer, lexicon.Lexicon(words, tokenizer) if words is not None else None, model, hot)
 
-    def weights(self, lm_weight: float | None, word_bonus: float | None) -> tuple[float, float]:
-        """Weight of the language model and bonus of a word: the configuration's, else these, else the defaults."""
+    def weights(
+        self, lm_weight: float | None, word_bonus: float | None, blank_penalty: float | None
+    ) -> tuple[float, float, float]:
+        """Weight of the language model, bonus of a word, penalty of a blank.
+
+        Each is the configuration's, else that which is given, else the default.
+        """
         config = self.config
         choices = ((config.lm_weight, lm_weight, LM_WEIGHT),
-                   (config.word_bonus, word_bonus, WORD_BONUS if self.lm else 0.0))  # fmt: skip
-        first, second = (next(value for value in values if value is not None) for values in choices)
-        return first, second
+                   (config.word_bonus, word_bonus, WORD_BONUS if self.lm else 0.0),
+                   (config.blank_penalty, blank_penalty, 0.0))  # fmt: skip
+        first, second, third = (next(value for value in values if value is not None) for values in choices)
+        return first, second, third
 
-    def decoder(self, lm_weight: float | None = None, word_bonus: float | None = None) -> Decoder:
+    def decoder(
+        self, lm_weight: float | None = None, word_bonus: float | None = None, blank_penalty: float | None = None
+    ) -> Decoder:
         """The decoder, with the `weights` that follow from these."""
         config = self.config
         if config.decoder == "greedy":
             return Greedy(self.tokenizer)
         from asr.decode.beam import BeamSearch
 
-        lm_weight, word_bonus = self.weights(lm_weight, word_bonus)
+        lm_weight, word_bonus, blank_penalty = self.weights(lm_weight, word_bonus, blank_penalty)
         return BeamSearch(self.tokenizer, lexicon=self.lexicon, lm=self.lm, hotwords=self.hotwords,
                           beam_width=config.beam_width or BEAM_WIDTH, lm_weight=lm_weight, word_bonus=word_bonus,
-                          nbest=config.nbest)  # fmt: skip
+                          blank_penalty=blank_penalty, nbest=config.nbest)  # fmt: skip
 
 
 def _is_spelled(word: str, text: TextConfig) -> bool:
