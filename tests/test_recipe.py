@@ -47,9 +47,10 @@ def test_english_letters_has_27_outputs_and_phrases_have_28():
 
     for path in RECIPES:
         loaded = recipe.load(path, ["data.source=x"] if path.stem not in SYNTHETIC else [])
-        expected = 28 if path.stem in ("an4", "spelling", "wake_words", "one_utterance") else 27
+        expected = 28 if path.stem in ("an4", "an4_large", "spelling", "wake_words", "one_utterance") else 27
         assert len(Tokenizer(loaded.text.alphabet)) == expected
-        assert (loaded.model.hidden_size, loaded.model.num_layers, loaded.model.bidirectional) == (40, 2, True)
+        units = 128 if path.stem.endswith("_large") else 40
+        assert (loaded.model.hidden_size, loaded.model.num_layers, loaded.model.bidirectional) == (units, 2, True)
 
 
 def test_overrides_are_checked_like_the_file():
