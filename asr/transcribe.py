@@ -146,10 +146,17 @@ class Recognizer:
         return self.extractor.finish(manifest.load_frames(utterance, self.extractor))
 
     def log_probs(self, frames: Sequence[Frames]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
-        """Finished frames of several utterances -> log_probs (B, T, V) and their lengths (B,)."""
+        """Finished frames of several utterances -> log_probs (B, T, V) and their lengths (B,).
+
+        Of several vocal tracts the mean, which is the geometric one of the probabilities, made to sum to one again.
+        """
         padded, lengths = pad(frames, np.float32)
-        log_probs, output_lengths = self._session.run(None, {"frames": padded, "frame_lengths": lengths})
-        return log_probs, output_lengths
+        heard = [self._session.run(None, {"frames": part, "frame_lengths": lengths})
+                 for part in self.extractor.tracts(padded)]  # fmt: skip
+        if len(heard) == 1:
+            return heard[0][0], heard[0][1]
+        log_probs = np.mean([part for part, _ in heard], axis=0)
+        return log_probs - np.logaddexp.reduce(log_probs, axis=2, keepdims=True), heard[0][1]
 
     def emissions(self, frames: Sequence[Frames]) -> list[Emission]:
         """Finished frames of several utterances -> log_probs (T, V) of each."""

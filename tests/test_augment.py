@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from asr.data.augment import AugmentConfig, Augmenter, _warp
-from asr.features import FeatureConfig, FeatureExtractor
+from asr.data.augment import AugmentConfig, Augmenter
+from asr.features import FeatureConfig, FeatureExtractor, warp
 
 
 def augmenter(**settings):
@@ -119,7 +119,7 @@ def test_a_room_keeps_the_length_and_rings_after_the_sound():
 
 def test_a_vocal_tract_of_ones_own_length_changes_nothing():
     for config in (FeatureConfig(), FeatureConfig(lifter=0, low_hz=130, high_hz=6800, num_cepstra=20)):
-        assert np.allclose(_warp(1.0, config), np.eye(config.num_cepstra), atol=1e-9)
+        assert np.allclose(warp(1.0, config), np.eye(config.num_cepstra), atol=1e-9)
 
 
 def test_a_shorter_vocal_tract_is_what_faster_playing_does_to_the_spectrum():
@@ -131,7 +131,7 @@ def test_a_shorter_vocal_tract_is_what_faster_playing_does_to_the_spectrum():
     faster = np.interp(np.arange(0, len(sound) - 1, 1.1), np.arange(len(sound)), sound)
     extractor = FeatureExtractor(FeatureConfig())
     slow, fast = (extractor.static(waveform).mean(axis=0)[1:] for waveform in (sound, faster))
-    warped = {factor: (np.r_[0, slow] @ _warp(factor, extractor.config))[1:] for factor in (1 / 1.1, 1.0, 1.1)}
+    warped = {factor: (np.r_[0, slow] @ warp(factor, extractor.config))[1:] for factor in (1 / 1.1, 1.0, 1.1)}
     distance = {factor: np.linalg.norm(made - fast) for factor, made in warped.items()}
     assert distance[1.1] < 0.35 * distance[1.0] < distance[1 / 1.1]
 

@@ -47,6 +47,25 @@ def test_the_model_file_gives_what_training_saw(tones_run, recognizer, utterance
     assert evaluate(recognizer, utterances).score == tones_run[1].score
 
 
+def test_several_vocal_tracts_are_the_mean_of_each(tones_run, utterances):
+    """Log-probabilities of each tract alone, their mean, and a sum of one again; the batch changes nothing."""
+
+    def emission(*tracts):
+        recognizer = Recognizer.load(tones_run[0])
+        features = dataclasses.replace(recognizer.card.features, tracts=tracts)
+        recognizer.extractor = dataclasses.replace(recognizer.card, features=features).extractor
+        frames = [recognizer.frames(utterance) for utterance in utterances[:3]]
+        together = recognizer.emissions(frames)
+        assert all(np.allclose(recognizer.emissions([one])[0], part, atol=1e-4)
+                   for one, part in zip(frames, together, strict=True))  # fmt: skip
+        return together[0]
+
+    parts = [emission(tract) for tract in (0.9, 1.0, 1.1)]
+    mean = np.exp(np.mean(parts, axis=0))
+    assert not np.allclose(parts[0], parts[1], atol=0.01)
+    assert np.allclose(np.exp(emission(0.9, 1.0, 1.1)), mean / mean.sum(axis=1, keepdims=True), atol=1e-5)
+
+
 def test_another_rate_is_resampled(recognizer, utterances, tmp_path):
     heard = 0
     for utterance in utterances:
