@@ -29,6 +29,8 @@ class AugmentConfig:
     """Cut up to so much off either end, as a recording does that starts late."""
     pad_ms: float = 0.0
     """Put up to so much near-silence before and after."""
+    pad_probability: float = 1.0
+    """Share of the ends that get it; the others stay cut close to the speech."""
     channel_db: float = 0.0
     """Filter with a smooth random curve of up to so many decibels either way, as microphones and rooms do."""
     room_ms: float = 0.0
@@ -63,8 +65,9 @@ class AugmentConfig:
                 raise ValueError(f"augment.{name} must not be negative, not {value}")
         if self.renew < 1:
             raise ValueError(f"augment.renew must be at least 1, not {self.renew}")
-        if max(self.speed, self.tempo, self.tract) >= 0.5 or self.noise_probability > 1:
-            raise ValueError("augment.speed, tempo and tract must be below 0.5, noise_probability at most 1")
+        if max(self.speed, self.tempo, self.tract) >= 0.5 or max(self.noise_probability, self.pad_probability) > 1:
+            raise ValueError("augment.speed, tempo and tract must be below 0.5, noise_probability and pad_probability "
+                             "at most 1")  # fmt: skip
 
     @property
     def touches_sound(self) -> bool:
@@ -98,7 +101,10 @@ class Augmenter:
                 waveform = waveform[first:last]
         if config.pad_ms:
             most = config.pad_ms / 1000 * self.sample_rate
-            waveform = np.pad(waveform, (int(rng.uniform(0, most)), int(rng.uniform(0, most))))
+            ends = [int(rng.uniform(0, most)), int(rng.uniform(0, most))]
+            if config.pad_probability < 1:
+                ends = [end * int(rng.random() < config.pad_probability) for end in ends]
+            waveform = np.pad(waveform, ends)
         if config.channel_db:
             waveform = self._filter(waveform, rng)
         if config.room_ms:
