@@ -64,6 +64,9 @@ class FeatureConfig:
     tracts: tuple[float, ...] = (1.0,)
     """What is recognised is heard with each of these vocal tracts, the mean of the log-probabilities taken: with
     [0.86, 1, 1.15] as said, by a taller and by a smaller speaker. Training hears 1 alone."""
+    edge_ms: float = 0.0
+    """What is recognised gets so much faint noise, 60 dB below its peak, before and after: a sound cut close to a word
+    would begin in the middle of it. Training does not: it has augment.pad_ms."""
 
     def __post_init__(self) -> None:
         for name in ("sample_rate", "window_ms", "hop_ms", "num_cepstra", "num_filters", "fft_size", "delta_window",
@@ -78,6 +81,8 @@ class FeatureConfig:
         if not 0 <= self.low_hz < self.top_hz <= self.sample_rate / 2:
             raise FeatureError(f"features.low_hz and high_hz must satisfy 0 <= low < high <= {self.sample_rate / 2:g} "
                                f"(half the sample rate), not {self.low_hz:g} and {self.top_hz:g}")  # fmt: skip
+        if self.edge_ms < 0:
+            raise FeatureError(f"features.edge_ms must not be negative, not {self.edge_ms:g}")
         object.__setattr__(self, "tracts", tuple(self.tracts))  # JSON gives a list
         if not self.tracts or not all(0.5 <= tract <= 2 for tract in self.tracts):
             raise FeatureError(f"features.tracts must be numbers from 0.5 to 2, not {list(self.tracts)}")
@@ -234,6 +239,15 @@ class FeatureExtractor:
         mean = total / count
         std = np.sqrt(np.maximum(squares / count - np.square(mean), 1e-6))
         return Statistics(mean.astype(np.float32), std.astype(np.float32))
+
+    def edged(self, waveform: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """(num_samples,) -> the same between edges of faint noise, always the same, as the configuration says."""
+        num_samples = _round_half_up(self.config.edge_ms / 1000 * self.config.sample_rate)
+        if not num_samples:
+            return waveform
+        noise = np.random.default_rng(0).standard_normal((2, num_samples), np.float32)
+        before, after = noise * np.float32(1e-3) * np.abs(waveform).max(initial=0)
+        return np.concatenate([before, waveform, after])
 
     def tracts(self, frames: Frames) -> Iterator[Frames]:
         """Finished frames (T, F) -> the same, for each vocal tract of the configuration."""

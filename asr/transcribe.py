@@ -143,7 +143,7 @@ class Recognizer:
 
     def frames(self, utterance: Utterance) -> Frames:
         """Finished frames (T, F) of an utterance of a manifest; raises as `transcribe` does."""
-        return self.extractor.finish(manifest.load_frames(utterance, self.extractor))
+        return self.extractor.finish(self._static(utterance, None)[0])
 
     def log_probs(self, frames: Sequence[Frames]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
         """Finished frames of several utterances -> log_probs (B, T, V) and their lengths (B,).
@@ -186,7 +186,7 @@ class Recognizer:
         except align.AlignError:  # a path that was possible, with a probability of zero in float32
             return ()
         if duration_s is None:
-            duration_s = len(emission) * self.card.features.frame_ms / 1000
+            duration_s = (len(emission) * self.card.features.frame_ms - 2 * self.card.features.edge_ms) / 1000
         return self._words(emission, text, spans, duration_s, static)
 
     def _words(
@@ -199,13 +199,20 @@ class Recognizer:
         groups = confidence.word_spans(spans, self.space)
         energy = static[:, 0] if static is not None and config.source == "audio" else None
         timing = self.card.timing
-        times = align.word_times(groups, frame_s, duration_s, timing.lead_s, timing.tail_s, energy, hop_s, window_s)
-        times += start_s
+        edge_s = config.edge_ms / 1000
+        times = align.word_times(
+            groups, frame_s, duration_s + 2 * edge_s, timing.lead_s, timing.tail_s, energy, hop_s, window_s
+        )
+
+        def clock(second: Any) -> Any:
+            return start_s + np.clip(second - edge_s, 0, max(duration_s, 0))
+
+        times = clock(times)
         words = []
         for word, tokens, value, (first_s, last_s) in zip(text.split(), groups, sure, times.tolist(), strict=True):
             # Between two characters the middle of where the one is heard last and the other first.
-            turns = [start_s + (left.end_frame + right.start_frame) / 2 * frame_s for left, right in pairwise(tokens)]
-            bounds = [round(bound, 3) for bound in (first_s, *turns, last_s)]
+            turns = [clock((left.end_frame + right.start_frame) / 2 * frame_s) for left, right in pairwise(tokens)]
+            bounds = [round(float(bound), 3) for bound in (first_s, *turns, last_s)]
             characters = tuple(
                 Character(self.tokenizer.tokens[token.token], *bound, round(math.exp(token.score), 4))
                 for token, bound in zip(tokens, pairwise(bounds), strict=True)
@@ -227,7 +234,7 @@ class Recognizer:
             if static is not None:
                 return static, len(static) * config.hop_ms / 1000
         waveform = self._waveform(source, sample_rate)
-        return self.extractor.static(waveform), len(waveform) / config.sample_rate
+        return self.extractor.static(self.extractor.edged(waveform)), len(waveform) / config.sample_rate
 
     def _waveform(self, source: Source, sample_rate: int | None) -> audio.Waveform:
         wanted = self.card.features.sample_rate
