@@ -98,7 +98,7 @@ def figure(
         axes[0].set_title(name, fontsize=9, color="#666666", loc="left", parse_math=False)
 
     _waveform(axes[0], waveform, config.sample_rate)
-    edge_s = config.edge_ms / 1000  # of the frames, before and after what is drawn
+    edge_s = config.edge_ms / 1000  # the network may spell a word in the noise after it
     image = _cepstra(axes[1], static, config.hop_ms / 1000, config.window_ms / 1000, -edge_s)
     picture.colorbar(image, cax=picture.add_subplot(grid[1, 1]), label="standard\ndeviations", ticks=[-2, 0, 2])
     frame_s = config.frame_ms / 1000
@@ -107,7 +107,7 @@ def figure(
     _words(axes[3], transcript, is_upright=is_upright)
 
     for place, axis in enumerate(axes):
-        axis.set_xlim(0, max(duration_s, 1e-3))
+        axis.set_xlim(-edge_s, max(duration_s, 1e-3) + edge_s)
         axis.tick_params(labelbottom=place == 3, labelsize=9, colors=_INK)
         for side in ("top", "right"):
             axis.spines[side].set_visible(False)
