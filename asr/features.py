@@ -8,7 +8,7 @@ import math
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, Literal
 
 import numpy as np
@@ -62,6 +62,12 @@ class FeatureConfig:
     """Whose standard deviation each coefficient is divided by."""
     stack: int = 1
     """Consecutive frames that the network sees as one, side by side: as many times fewer steps (Sak et al. 2015)."""
+    tracts: tuple[float, ...] = (1.0,)
+    """What is recognised is heard with each of these vocal tracts, the mean of the log-probabilities taken: with
+    [0.86, 1, 1.15] as said, by a taller and by a smaller speaker. Training hears 1 alone."""
+    edge_ms: float = 0.0
+    """What is recognised gets so much faint noise, 60 dB below its peak, before and after: a sound cut close to a word
+    would begin in the middle of it. Training does not: it has augment.pad_ms."""
 
     def __post_init__(self) -> None:
         for name in ("sample_rate", "window_ms", "hop_ms", "num_cepstra", "num_filters", "fft_size", "delta_window",
@@ -76,6 +82,14 @@ class FeatureConfig:
         if not 0 <= self.low_hz < self.top_hz <= self.sample_rate / 2:
             raise FeatureError(f"features.low_hz and high_hz must satisfy 0 <= low < high <= {self.sample_rate / 2:g} "
                                f"(half the sample rate), not {self.low_hz:g} and {self.top_hz:g}")  # fmt: skip
+        if self.edge_ms < 0:
+            raise FeatureError(f"features.edge_ms must not be negative, not {self.edge_ms:g}")
+        object.__setattr__(self, "tracts", tuple(self.tracts))  # JSON gives a list
+        if not self.tracts or not all(0.5 <= tract <= 2 for tract in self.tracts):
+            raise FeatureError(f"features.tracts must be numbers from 0.5 to 2, not {list(self.tracts)}")
+        if self.tracts != (1.0,) and self.variance == "utterance":
+            raise FeatureError("features.tracts needs a variance that is none or corpus: an utterance's own differs "
+                               "with the vocal tract")  # fmt: skip
 
     @property
     def top_hz(self) -> float:
@@ -244,6 +258,23 @@ class FeatureExtractor:
         std = np.sqrt(np.maximum(squares / count - np.square(mean), 1e-6))
         return Statistics(mean.astype(np.float32), std.astype(np.float32))
 
+    def edged(self, waveform: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """(num_samples,) -> the same between edges of faint noise, always the same, as the configuration says."""
+        num_samples = _round_half_up(self.config.edge_ms / 1000 * self.config.sample_rate)
+        if not num_samples:
+            return waveform
+        noise = np.random.default_rng(0).standard_normal((2, num_samples), np.float32)
+        before, after = noise * np.float32(1e-3) * np.abs(waveform).max(initial=0)
+        return np.concatenate([before, waveform, after])
+
+    def tracts(self, frames: Frames) -> Iterator[Frames]:
+        """Finished frames (T, F) -> the same, for each vocal tract of the configuration."""
+        if self.config.tracts == (1.0,):
+            yield frames
+            return
+        for matrix, offset in self._tracts:
+            yield frames @ matrix + offset
+
     def _with_deltas(self, static: Frames) -> Frames:
         if static.ndim != 2 or static.shape[1] != self.config.num_cepstra:
             raise FeatureError(f"features of shape {static.shape} do not fit: this model wants (frames, "
@@ -252,6 +283,24 @@ class FeatureExtractor:
         for _ in range(self.config.deltas):
             orders.append(delta(orders[-1], self.config.delta_window))
         return np.concatenate(orders, axis=1) if len(orders) > 1 else static
+
+    @cached_property
+    def _tracts(self) -> list[tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]]:
+        """What warping the cepstra is for finished frames: a matrix (F, F) and an offset (F,)."""
+        config = self.config
+        orders = 1 + config.deltas
+        mean, std = np.zeros(config.num_cepstra * orders), np.ones(config.num_cepstra * orders)
+        if self.statistics and config.mean == "corpus":
+            mean = self.statistics.mean.astype(np.float64)
+        if self.statistics and config.variance == "corpus":
+            std = self.statistics.std.astype(np.float64)
+        made = []
+        for tract in config.tracts:
+            matrix = np.kron(np.eye(orders), warp(tract, config))
+            scaled, offset = matrix * std[:, None] / std, (mean @ matrix - mean) / std
+            made.append((np.kron(np.eye(config.stack), scaled).astype(np.float32),
+                         np.tile(offset, config.stack).astype(np.float32)))  # fmt: skip
+        return made
 
     @cached_property
     def _filters(self) -> npt.NDArray[np.float64]:
@@ -330,6 +379,26 @@ def pad(rows: Sequence[npt.NDArray[Any]], dtype: type) -> tuple[npt.NDArray[Any]
     for place, row in enumerate(rows):
         padded[place, : len(row)] = row
     return padded, lengths
+
+
+@lru_cache(maxsize=128)
+def warp(tract: float, config: FeatureConfig) -> npt.NDArray[np.float64]:
+    """(num_cepstra, num_cepstra): cepstra @ this have what stood at f Hz stand at f * tract (Pitz & Ney 2005).
+
+    The log spectrum that cepstra c say, sum of c_k cos(pi k x) over mel x in [0, 1], is read at warped places and
+    projected on the cosines again. The first coefficient, an energy, stays; the upper end of the band is filled with
+    what stands at its edge.
+    """
+    points, k = 256, np.arange(1, config.num_cepstra)
+    x = (np.arange(points) + 0.5) / points
+    low, high = mel(config.low_hz), mel(config.top_hz)
+    hz = 700 * (10 ** ((low + x * (high - low)) / 2595) - 1)
+    source = np.clip((2595 * np.log10(1 + hz / tract / 700) - low) / (high - low), 0, 1)
+    lifter = 1 + config.lifter / 2 * np.sin(np.pi * k / config.lifter) if config.lifter > 0 else np.ones(len(k))
+    matrix = np.eye(config.num_cepstra)
+    warped = np.cos(np.pi * np.outer(k, source)) @ np.cos(np.pi * np.outer(x, k)) * 2 / points
+    matrix[1:, 1:] = warped / lifter[:, None] * lifter
+    return matrix
 
 
 def mel(hz: float) -> float:

@@ -52,7 +52,7 @@ def draw(path: Path, recognizer: Recognizer, waveform: audio.Waveform, name: str
     if duration_s > LONGEST_S:
         raise PlotError(f"{name or 'the sound'}: a picture shows at most {LONGEST_S:g} s, and this lasts "
                         f"{duration_s:.0f} s")  # fmt: skip
-    static = recognizer.extractor.static(waveform)
+    static = recognizer.extractor.static(recognizer.extractor.edged(waveform))
     emission = recognizer.emissions([recognizer.extractor.finish(static)])[0]
     transcript = recognizer.transcribe(waveform, recognizer.card.features.sample_rate)
     part = path.with_name(path.name + ".part")
@@ -98,15 +98,16 @@ def figure(
         axes[0].set_title(name, fontsize=9, color="#666666", loc="left", parse_math=False)
 
     _waveform(axes[0], waveform, config.sample_rate)
-    image = _cepstra(axes[1], static, config.hop_ms / 1000, config.window_ms / 1000)
+    edge_s = config.edge_ms / 1000  # the network may spell a word in the noise after it
+    image = _cepstra(axes[1], static, config.hop_ms / 1000, config.window_ms / 1000, -edge_s)
     picture.colorbar(image, cax=picture.add_subplot(grid[1, 1]), label="standard\ndeviations", ticks=[-2, 0, 2])
     frame_s = config.frame_ms / 1000
-    image = _letters(axes[2], emission, rows, recognizer.tokenizer.tokens, frame_s)
+    image = _letters(axes[2], emission, rows, recognizer.tokenizer.tokens, frame_s, -edge_s)
     picture.colorbar(image, cax=picture.add_subplot(grid[2, 1]), label="probability", ticks=[0, 0.5, 1])
     _words(axes[3], transcript, is_upright=is_upright)
 
     for place, axis in enumerate(axes):
-        axis.set_xlim(0, max(duration_s, 1e-3))
+        axis.set_xlim(-edge_s, max(duration_s, 1e-3) + edge_s)
         axis.tick_params(labelbottom=place == 3, labelsize=9, colors=_INK)
         for side in ("top", "right"):
             axis.spines[side].set_visible(False)
@@ -135,11 +136,11 @@ def _waveform(axis: "Axes", waveform: audio.Waveform, sample_rate: int) -> None:
     axis.set_ylabel("amplitude", color=_INK)
 
 
-def _cepstra(axis: "Axes", static: Frames, hop_s: float, window_s: float) -> Any:
+def _cepstra(axis: "Axes", static: Frames, hop_s: float, window_s: float, start_s: float) -> Any:
     spread = static.std(axis=0)
     scaled = (static - static.mean(axis=0)) / np.where(spread > 0, spread, 1)
     # A frame is drawn where the middle of its window lies.
-    first_s = (window_s - hop_s) / 2
+    first_s = start_s + (window_s - hop_s) / 2
     extent = (first_s, first_s + len(static) * hop_s, -0.5, static.shape[1] - 0.5)
     image = axis.imshow(scaled.T, aspect="auto", origin="lower", interpolation="nearest", cmap="RdBu_r",
                         vmin=-_MEAN_SPREAD, vmax=_MEAN_SPREAD, extent=extent)  # fmt: skip
@@ -148,8 +149,10 @@ def _cepstra(axis: "Axes", static: Frames, hop_s: float, window_s: float) -> Any
     return image
 
 
-def _letters(axis: "Axes", emission: Emission, rows: list[int], tokens: tuple[str, ...], frame_s: float) -> Any:
-    extent = (0, len(emission) * frame_s, -0.5, len(rows) - 0.5)
+def _letters(
+    axis: "Axes", emission: Emission, rows: list[int], tokens: tuple[str, ...], frame_s: float, start_s: float
+) -> Any:
+    extent = (start_s, start_s + len(emission) * frame_s, -0.5, len(rows) - 0.5)
     image = axis.imshow(np.exp(emission[:, rows]).T, aspect="auto", origin="lower", interpolation="nearest",
                         cmap="Blues", vmin=0, vmax=1, extent=extent)  # fmt: skip
     names = {"<blank>": "blank", " ": "space"}

@@ -60,6 +60,7 @@ class Recipe:
         """As the YAML file says it, everything spelled out."""
         values = asdict(self)
         values["data"] |= values["data"].pop("settings")
+        values["features"]["tracts"] = list(self.features.tracts)
         return values
 
 

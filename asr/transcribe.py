@@ -177,7 +177,9 @@ class Recognizer:
         duration_s = stretch.end_s - stretch.start_s
         if not has_words and not self.min_confidence:
             return Transcript(nbest[0].text, round(stretch.end_s, 3), (), nbest)
-        words = self.words(emission, nbest[0].text, duration_s, stretch.static, start_s=stretch.start_s)
+        words = self.words(
+            emission, nbest[0].text, duration_s, stretch.static, start_s=stretch.start_s, is_whole=stretch.is_whole
+        )
         kept = tuple(word for word in words if word.confidence >= self.min_confidence)
         text = " ".join(word.text for word in kept) if self.min_confidence else nbest[0].text
         return Transcript(text, round(stretch.end_s, 3), kept, nbest)
@@ -198,13 +200,20 @@ class Recognizer:
 
     def frames(self, utterance: Utterance) -> Frames:
         """Finished frames (T, F) of an utterance of a manifest; raises as `transcribe` does."""
-        return self.extractor.finish(manifest.load_frames(utterance, self.extractor))
+        return self.extractor.finish(self._static(utterance, None)[0])
 
     def log_probs(self, frames: Sequence[Frames]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
-        """Finished frames of several utterances -> log_probs (B, T, V) and their lengths (B,)."""
+        """Finished frames of several utterances -> log_probs (B, T, V) and their lengths (B,).
+
+        Of several vocal tracts the mean, which is the geometric one of the probabilities, made to sum to one again.
+        """
         padded, lengths = pad(frames, np.float32)
-        log_probs, output_lengths = self._session.run(None, {"frames": padded, "frame_lengths": lengths})
-        return log_probs, output_lengths
+        heard = [self._session.run(None, {"frames": part, "frame_lengths": lengths})
+                 for part in self.extractor.tracts(padded)]  # fmt: skip
+        if len(heard) == 1:
+            return heard[0][0], heard[0][1]
+        log_probs = np.mean([part for part, _ in heard], axis=0)
+        return log_probs - np.logaddexp.reduce(log_probs, axis=2, keepdims=True), heard[0][1]
 
     def emissions(self, frames: Sequence[Frames]) -> list[Emission]:
         """Finished frames of several utterances -> log_probs (T, V) of each."""
@@ -236,24 +245,24 @@ class Recognizer:
 
     def words(
         self, emission: Emission, text: str, duration_s: float | None = None, static: Frames | None = None, *,
-        start_s: float = 0.0,
+        start_s: float = 0.0, is_whole: bool = True,
     ) -> tuple[Word, ...]:  # fmt: skip
         """Times and confidence of the words of a text in log_probs (T, V), by forced alignment; see align.word_times.
 
         `static` are the cepstra (T', C) of the sound: their first, the energy, says where it pauses. Times count from
-        `start_s` before the sound.
+        `start_s` before the sound. `is_whole`: it has the edges that features.edge_ms says.
         """
         try:
             spans = align.align(emission, self.tokenizer.encode(text))
         except align.AlignError:  # a path that was possible, with a probability of zero in float32
             return ()
         if duration_s is None:
-            duration_s = len(emission) * self.card.features.frame_ms / 1000
-        return self._words(emission, text, spans, duration_s, static, start_s=start_s)
+            duration_s = (len(emission) * self.card.features.frame_ms - 2 * self.card.features.edge_ms) / 1000
+        return self._words(emission, text, spans, duration_s, static, start_s=start_s, is_whole=is_whole)
 
     def _words(
         self, emission: Emission, text: str, spans: Sequence[TokenSpan], duration_s: float, static: Frames | None, *,
-        start_s: float = 0.0, has_characters: bool = False,
+        start_s: float = 0.0, is_whole: bool = True, has_characters: bool = False,
     ) -> tuple[Word, ...]:  # fmt: skip
         config = self.card.features
         frame_s, hop_s, window_s = config.frame_ms / 1000, config.hop_ms / 1000, config.window_ms / 1000
@@ -261,16 +270,22 @@ class Recognizer:
         groups = confidence.word_spans(spans, self.space)
         energy = static[:, 0] if static is not None and config.source == "audio" else None
         timing = self.card.timing
-        times = align.word_times(groups, frame_s, duration_s, timing.lead_s, timing.tail_s, energy, hop_s, window_s)
-        times += start_s
+        edge_s = config.edge_ms / 1000 if is_whole and config.source == "audio" else 0.0
+        times = align.word_times(
+            groups, frame_s, duration_s + 2 * edge_s, timing.lead_s, timing.tail_s, energy, hop_s, window_s
+        )
+
+        def clock(second: Any) -> Any:
+            return start_s + np.clip(second - edge_s, 0, max(duration_s, 0))
+
+        times = clock(times)
         words = []
         for word, tokens, value, (first_s, last_s) in zip(text.split(), groups, sure, times.tolist(), strict=True):
             # Between two characters the middle of where the one is heard last and the other first.
             turns = [
-                start_s + (left.end_frame + right.start_frame) / 2 * frame_s
-                for left, right in itertools.pairwise(tokens)
+                clock((left.end_frame + right.start_frame) / 2 * frame_s) for left, right in itertools.pairwise(tokens)
             ]
-            bounds = [round(bound, 3) for bound in (first_s, *turns, last_s)]
+            bounds = [round(float(bound), 3) for bound in (first_s, *turns, last_s)]
             characters = tuple(
                 Character(self.tokenizer.tokens[token.token], *bound, round(math.exp(token.score), 4))
                 for token, bound in zip(tokens, itertools.pairwise(bounds), strict=True)
@@ -296,7 +311,7 @@ class Recognizer:
         first = next(blocks)
         second = next(blocks, None)
         if second is None:
-            yield _Stretch(self.extractor.static(first), 0.0, len(first) / rate)
+            yield _Stretch(self.extractor.static(self.extractor.edged(first)), 0.0, len(first) / rate)
             return
         num_samples = 0
 
@@ -309,7 +324,8 @@ class Recognizer:
         num_frames = 0
         for static, is_last in _with_last(segment.stretches(self.extractor.static_blocks(counted()), hop_s)):
             start_s, num_frames = num_frames * hop_s, num_frames + len(static)
-            yield _Stretch(static, start_s, num_samples / rate if is_last else num_frames * hop_s)
+            end_s = num_samples / rate if is_last else num_frames * hop_s
+            yield _Stretch(static, start_s, end_s, is_whole=False)
 
     def _static(self, source: Source, sample_rate: int | None) -> tuple[Frames, float]:
         """Cepstra (T, C) of a sound or feature file, an utterance or a waveform, and the seconds that it lasts."""
@@ -323,7 +339,7 @@ class Recognizer:
             if static is not None:
                 return static, len(static) * config.hop_ms / 1000
         waveform = self._waveform(source, sample_rate)
-        return self.extractor.static(waveform), len(waveform) / config.sample_rate
+        return self.extractor.static(self.extractor.edged(waveform)), len(waveform) / config.sample_rate
 
     def _waveform(self, source: Source, sample_rate: int | None) -> audio.Waveform:
         wanted = self.card.features.sample_rate
@@ -346,6 +362,8 @@ class _Stretch:
     static: Frames
     start_s: float
     end_s: float
+    is_whole: bool = True
+    """Not a part of a longer recording, where what is before and after it is no edge."""
 
 
 @dataclass

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from asr.data.augment import AugmentConfig, Augmenter, _warp
-from asr.features import FeatureConfig, FeatureExtractor
+from asr.data.augment import AugmentConfig, Augmenter
+from asr.features import FeatureConfig, FeatureExtractor, warp
 
 
 def augmenter(**settings):
@@ -117,9 +117,18 @@ def test_a_room_keeps_the_length_and_rings_after_the_sound():
         assert 0 < np.square(made[1001:]).sum() <= 1.01, "never louder than the sound itself"
 
 
+def test_some_ends_stay_without_padding():
+    waveform = noise(4000) + 1  # no sample of it is zero
+    made = [augmenter(pad_ms=100, pad_probability=0.5).waveform(waveform, rng(seed)) for seed in range(200)]
+    assert 0.35 < np.mean([one[0] == 0 for one in made]) < 0.6
+    assert 0.35 < np.mean([one[-1] == 0 for one in made]) < 0.6
+    never = augmenter(pad_ms=100, pad_probability=0.0)
+    assert all(len(never.waveform(waveform, rng(seed))) == 4000 for seed in range(20))
+
+
 def test_a_vocal_tract_of_ones_own_length_changes_nothing():
     for config in (FeatureConfig(), FeatureConfig(lifter=0, low_hz=130, high_hz=6800, num_cepstra=20)):
-        assert np.allclose(_warp(1.0, config), np.eye(config.num_cepstra), atol=1e-9)
+        assert np.allclose(warp(1.0, config), np.eye(config.num_cepstra), atol=1e-9)
 
 
 def test_a_shorter_vocal_tract_is_what_faster_playing_does_to_the_spectrum():
@@ -131,7 +140,7 @@ def test_a_shorter_vocal_tract_is_what_faster_playing_does_to_the_spectrum():
     faster = np.interp(np.arange(0, len(sound) - 1, 1.1), np.arange(len(sound)), sound)
     extractor = FeatureExtractor(FeatureConfig())
     slow, fast = (extractor.static(waveform).mean(axis=0)[1:] for waveform in (sound, faster))
-    warped = {factor: (np.r_[0, slow] @ _warp(factor, extractor.config))[1:] for factor in (1 / 1.1, 1.0, 1.1)}
+    warped = {factor: (np.r_[0, slow] @ warp(factor, extractor.config))[1:] for factor in (1 / 1.1, 1.0, 1.1)}
     distance = {factor: np.linalg.norm(made - fast) for factor, made in warped.items()}
     assert distance[1.1] < 0.35 * distance[1.0] < distance[1 / 1.1]
 

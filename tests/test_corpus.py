@@ -313,6 +313,17 @@ class TestSynthetic:
             assert audio.info(utterance.audio).sample_rate == 8000
             assert np.isfinite(audio.read(utterance.audio)).all()
 
+    def test_other_words_and_the_rate_of_speech(self, tmp_path):
+        settings = {"words": "nine one", "also_words": "line run", "also_per_word": 3, "num_voices": 3,
+                    "utterances_per_word": 20, "held_out_per_word": 2}  # fmt: skip
+        fast = prepare("synthetic")(folder=tmp_path / "fast", slowest=300, fastest=340, **settings)
+        slow = prepare("synthetic")(folder=tmp_path / "slow", slowest=100, fastest=120, **settings)
+        texts = [utterance.text for utterance in fast.train]
+        assert {word: texts.count(word) for word in set(texts)} == {"nine": 20, "one": 20, "line": 3, "run": 3}
+        assert {utterance.text for utterance in fast.dev + fast.test} == {"nine", "one"}
+        lasts = [np.mean([utterance.duration_s for utterance in splits.train]) for splits in (fast, slow)]
+        assert lasts[0] < 0.7 * lasts[1]
+
     def test_the_words_cover_every_letter_and_hold_no_homophones(self):
         source = (REPOSITORY / "recipes" / "prepare" / "synthetic.py").read_text()
         words = set(source.partition('WORDS = """')[2].partition('"""')[0].split())

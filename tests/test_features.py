@@ -8,7 +8,7 @@ import python_speech_features as psf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asr.features import FeatureConfig, FeatureError, FeatureExtractor, delta, stack
+from asr.features import FeatureConfig, FeatureError, FeatureExtractor, delta, stack, warp
 
 logging.getLogger("root").setLevel(logging.ERROR)  # it warns of windows longer than its FFT
 RATES = (8000, 11025, 16000, 22050, 44100, 48000)
@@ -118,6 +118,19 @@ def test_utterance_normalisation_forgets_gain():
     assert np.abs(quiet - loud).max() < 1e-6
 
 
+@pytest.mark.parametrize("mean", ["none", "utterance", "corpus"])
+@pytest.mark.parametrize("variance", ["none", "corpus"])
+@pytest.mark.parametrize(("deltas", "count"), [(0, 1), (1, 2), (2, 3)])
+def test_another_vocal_tract_of_finished_frames_is_that_of_the_cepstra(mean, variance, deltas, count):
+    config = FeatureConfig(mean=mean, variance=variance, deltas=deltas, stack=count, tracts=(0.9, 1.0, 1.2))
+    statics = [FeatureExtractor(config).static(noise(8000, seed) * seed) for seed in range(1, 4)]
+    extractor = FeatureExtractor(config, FeatureExtractor(config).measure(statics))
+    heard = list(extractor.tracts(extractor.finish(statics[0])))
+    assert len(heard) == 3
+    for tract, frames in zip(config.tracts, heard, strict=True):
+        assert np.abs(frames - extractor.finish(statics[0] @ warp(tract, config))).max() < 1e-3
+
+
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
@@ -125,6 +138,10 @@ def test_utterance_normalisation_forgets_gain():
         ({"num_cepstra": 27}, "num_filters"),
         ({"high_hz": 9000.0}, "half the sample rate"),
         ({"low_hz": 5000.0, "high_hz": 4000.0}, "low < high"),
+        ({"edge_ms": -1.0}, "edge_ms"),
+        ({"tracts": []}, "0.5 to 2"),
+        ({"tracts": (1.0, 5.0)}, "0.5 to 2"),
+        ({"tracts": (0.9, 1.0), "variance": "utterance"}, "vocal tract"),
     ],
 )
 def test_impossible_settings_are_refused(settings, said):

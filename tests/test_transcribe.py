@@ -48,6 +48,48 @@ def test_the_model_file_gives_what_training_saw(tones_run, recognizer, utterance
     assert evaluate(recognizer, utterances).score == tones_run[1].score
 
 
+def test_several_vocal_tracts_are_the_mean_of_each(tones_run, utterances):
+    """Log-probabilities of each tract alone, their mean, and a sum of one again; the batch changes nothing."""
+
+    def emission(*tracts):
+        recognizer = Recognizer.load(tones_run[0])
+        features = dataclasses.replace(recognizer.card.features, tracts=tracts)
+        recognizer.extractor = dataclasses.replace(recognizer.card, features=features).extractor
+        frames = [recognizer.frames(utterance) for utterance in utterances[:3]]
+        together = recognizer.emissions(frames)
+        assert all(np.allclose(recognizer.emissions([one])[0], part, atol=1e-4)
+                   for one, part in zip(frames, together, strict=True))  # fmt: skip
+        return together[0]
+
+    parts = [emission(tract) for tract in (0.9, 1.0, 1.1)]
+    mean = np.exp(np.mean(parts, axis=0))
+    assert not np.allclose(parts[0], parts[1], atol=0.01)
+    assert np.allclose(np.exp(emission(0.9, 1.0, 1.1)), mean / mean.sum(axis=1, keepdims=True), atol=1e-5)
+
+
+def test_edges_of_noise_leave_the_clock_alone(tones_run, utterances):
+    """What is heard between edges is what is heard in a sound that has them, at the same times."""
+
+    def load(edge_ms):
+        recognizer = Recognizer.load(tones_run[0])
+        features = dataclasses.replace(recognizer.card.features, edge_ms=edge_ms)
+        return Recognizer(recognizer._session, dataclasses.replace(recognizer.card, features=features))
+
+    plain, edged = load(0.0), load(200.0)
+    for utterance in utterances[:4]:
+        waveform = audio.read(utterance.audio)
+        longer = edged.extractor.edged(waveform)
+        assert len(longer) == len(waveform) + 2 * 3200 and np.array_equal(longer[3200:-3200], waveform)
+        assert np.abs(longer[:3200]).max() < 0.01 * np.abs(waveform).max()
+        expected, heard = plain.transcribe(longer, 16000), edged.transcribe(waveform, 16000)
+        assert heard.text == expected.text and heard.duration_s == pytest.approx(len(waveform) / 16000, abs=1e-3)
+        for ours, theirs in zip(heard.words, expected.words, strict=True):
+            for time, later in ((ours.start_s, theirs.start_s), (ours.end_s, theirs.end_s)):
+                assert time == pytest.approx(np.clip(later - 0.2, 0, heard.duration_s), abs=2e-3)
+        assert edged.texts([edged.frames(utterance)]) == [heard.text]
+    assert not edged.extractor.edged(np.zeros(10, np.float32)).any()
+
+
 def test_another_rate_is_resampled(recognizer, utterances, tmp_path):
     heard = 0
     for utterance in utterances:

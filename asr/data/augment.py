@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from asr import audio
-from asr.features import FeatureConfig, Frames, mel
+from asr.features import FeatureConfig, Frames, warp
 
 Generator = np.random.Generator
 _KNOTS = 6
@@ -29,6 +29,8 @@ class AugmentConfig:
     """Cut up to so much off either end, as a recording does that starts late."""
     pad_ms: float = 0.0
     """Put up to so much near-silence before and after."""
+    pad_probability: float = 1.0
+    """Share of the ends that get it; the others stay cut close to the speech."""
     channel_db: float = 0.0
     """Filter with a smooth random curve of up to so many decibels either way, as microphones and rooms do."""
     room_ms: float = 0.0
@@ -63,8 +65,9 @@ class AugmentConfig:
                 raise ValueError(f"augment.{name} must not be negative, not {value}")
         if self.renew < 1:
             raise ValueError(f"augment.renew must be at least 1, not {self.renew}")
-        if max(self.speed, self.tempo, self.tract) >= 0.5 or self.noise_probability > 1:
-            raise ValueError("augment.speed, tempo and tract must be below 0.5, noise_probability at most 1")
+        if max(self.speed, self.tempo, self.tract) >= 0.5 or max(self.noise_probability, self.pad_probability) > 1:
+            raise ValueError("augment.speed, tempo and tract must be below 0.5, noise_probability and pad_probability "
+                             "at most 1")  # fmt: skip
 
     @property
     def touches_sound(self) -> bool:
@@ -98,7 +101,10 @@ class Augmenter:
                 waveform = waveform[first:last]
         if config.pad_ms:
             most = config.pad_ms / 1000 * self.sample_rate
-            waveform = np.pad(waveform, (int(rng.uniform(0, most)), int(rng.uniform(0, most))))
+            ends = [int(rng.uniform(0, most)), int(rng.uniform(0, most))]
+            if config.pad_probability < 1:
+                ends = [end * int(rng.random() < config.pad_probability) for end in ends]
+            waveform = np.pad(waveform, ends)
         if config.channel_db:
             waveform = self._filter(waveform, rng)
         if config.room_ms:
@@ -117,7 +123,7 @@ class Augmenter:
         """Vocal tract and tempo: (T, C) -> another number of frames, at least `min_frames`, interpolated linearly."""
         if self.config.tract:
             step = round(rng.uniform(-_WARPS, _WARPS))
-            static = static @ _warp(1 + self.config.tract * step / _WARPS, self.features).astype(static.dtype)
+            static = static @ warp(1 + self.config.tract * step / _WARPS, self.features).astype(static.dtype)
         if not self.config.tempo:
             return static
         factor = rng.uniform(1 - self.config.tempo, 1 + self.config.tempo)
@@ -187,26 +193,6 @@ class Augmenter:
         slopes = np.linspace(0, 1, 9)[:, None]  # of the amplitude: half that of the power
         coloured = np.fft.irfft(white * np.maximum(np.arange(size // 2 + 1), 20.0) ** -slopes, size)
         return np.asarray(coloured / coloured.std(axis=1, keepdims=True), np.float32)
-
-
-@lru_cache(maxsize=4 * _WARPS + 2)
-def _warp(factor: float, config: FeatureConfig) -> npt.NDArray[np.float64]:
-    """(num_cepstra, num_cepstra): frames @ this have what stood at f Hz stand at f * factor.
-
-    The log spectrum that cepstra c say, sum of c_k cos(pi k x) over mel x in [0, 1], is read at warped places and
-    projected on the cosines again. The first coefficient, an energy, stays; the upper end of the band is filled with
-    what stands at its edge.
-    """
-    points, k = 256, np.arange(1, config.num_cepstra)
-    x = (np.arange(points) + 0.5) / points
-    low, high = mel(config.low_hz), mel(config.top_hz)
-    hz = 700 * (10 ** ((low + x * (high - low)) / 2595) - 1)
-    source = np.clip((2595 * np.log10(1 + hz / factor / 700) - low) / (high - low), 0, 1)
-    lifter = 1 + config.lifter / 2 * np.sin(np.pi * k / config.lifter) if config.lifter > 0 else np.ones(len(k))
-    matrix = np.eye(config.num_cepstra)
-    warped = np.cos(np.pi * np.outer(k, source)) @ np.cos(np.pi * np.outer(x, k)) * 2 / points
-    matrix[1:, 1:] = warped / lifter[:, None] * lifter
-    return matrix
 
 
 @lru_cache(maxsize=32)

@@ -60,25 +60,33 @@ def prepare(
     held_out_per_word: int = 4,
     num_voices: int = 280,
     noise_share: float = 0.0,
+    slowest: int = 120,
+    fastest: int = 180,
+    also_words: str = "",
+    also_per_word: int = 40,
     sample_rate: int = 16000,
     seed: int = 1,
 ) -> Splits:
     """Speak every word `utterances_per_word` times for training, and a few times each for dev and test.
 
     `words` are separated by spaces, WORDS if there are none; an utterance has one to `most_words` of them.
-    `noise_share` utterances without speech come on top, for each that has some.
+    `noise_share` utterances without speech come on top, for each that has some. Speakers are drawn at `slowest` to
+    `fastest` words per minute. `also_words` join the training part, `also_per_word` times each and one at a time: what
+    sounds like `words` and is not keeps the network from telling them by one sound, or by their length.
     """
     rng = np.random.default_rng(seed)
     vocabulary = sorted(set(words.split() or WORDS))
     drawn = {f"drawn{number:03}": synth.draw_voice(rng) for number in range(num_voices)}
-    parts = {"dev": (DEV_VOICES, held_out_per_word), "test": (TEST_VOICES, held_out_per_word),
-             "train": (list(drawn), utterances_per_word)}  # fmt: skip
+    parts = [("dev", DEV_VOICES, vocabulary, held_out_per_word, most_words),
+             ("test", TEST_VOICES, vocabulary, held_out_per_word, most_words),
+             ("train", list(drawn), vocabulary, utterances_per_word, most_words),
+             ("train", list(drawn), sorted(set(also_words.split())), also_per_word, 1)]  # fmt: skip
     lines: list[synth.Line] = []
     texts, splits_of, speakers = [], [], []
-    for split, (names, times) in parts.items():
-        stream = [word for _ in range(times) for word in rng.permutation(vocabulary).tolist()]
+    for split, names, choice, times, most in parts:
+        stream = [word for _ in range(times) for word in rng.permutation(choice).tolist()]
         while stream:
-            count = int(rng.integers(1, most_words + 1))
+            count = int(rng.integers(1, most + 1))
             said, stream = stream[:count], stream[count:]
             speaker = str(rng.choice(names))
             lines.append(
@@ -86,7 +94,7 @@ def prepare(
                     path=str(folder / split / f"{'_'.join(said)}-{speaker}-{len(lines)}.wav"),
                     text=" ".join(map(spoken, said)),
                     voice=f"{rng.choice(ACCENTS)}+{speaker}",
-                    words_per_minute=int(rng.integers(120, 180)),
+                    words_per_minute=int(rng.integers(slowest, fastest)),
                     pitch=int(rng.integers(30, 70)),
                     pitch_range=int(rng.integers(20, 80)),
                 )
@@ -101,7 +109,7 @@ def prepare(
             Path(line.path).stem, text, audio=line.path, speaker=speaker, duration_s=round(duration_s, 4)
         )
         getattr(splits, split).append(utterance)
-    for split in parts:
+    for split in ("dev", "test", "train"):
         part: list[Utterance] = getattr(splits, split)
         for number in range(round(noise_share * len(part))):
             path = folder / split / f"noise-{split}-{number}.wav"
