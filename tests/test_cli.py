@@ -177,7 +177,9 @@ class TestTranscribe:
         """SIGKILL comes to a worker, as when memory runs out; SIGINT to all, as from a terminal."""
         program = Path(sys.executable).parent / "asr-transcribe"
         command = [program, "--model", tones_run[0], "--jobs", "2", *sound * 400]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True) as door:
+        # A shell that runs the tests in the background has them ignore SIGINT, and all that they start.
+        settings = {"start_new_session": True, "preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)}
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **settings) as door:
             assert door.stdout.readline()
             workers = Path(f"/proc/{door.pid}/task/{door.pid}/children").read_text().split()
             assert len(workers) == 2
