@@ -30,7 +30,7 @@ def main() -> None:
     assert set(names) == {*SECTIONS, "cores", "growth"}
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sections", nargs="*", help=f"of {', '.join(names)} (default: all, into BENCHMARKS.md)")
-    parser.add_argument("--rounds", type=int, default=3, help="how often each contender gets its turn (default 3)")
+    parser.add_argument("--rounds", type=int, default=2, help="how often each contender gets its turn (default 2)")
     parser.add_argument("--long", action="store_true", help="growth: measure 10 hours too, some minutes more")
     parser.add_argument("--prepare", metavar="SECTION", help=argparse.SUPPRESS)
     parser.add_argument("--contend", nargs=2, metavar=("SECTION", "NAME"), help=argparse.SUPPRESS)

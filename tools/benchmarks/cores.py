@@ -11,7 +11,7 @@ from pathlib import Path
 from benchmarks.measuring import ONE_THREAD, note, spawn
 
 HOURS = 1.0
-ROUNDS = 3
+ROUNDS = 2
 
 
 def table(script: Path) -> str:

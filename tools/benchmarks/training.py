@@ -136,7 +136,7 @@ def _loss_of_torch(num_tokens: int, _folder: Path) -> Iterator[Any]:
 for _letters in (6, 50):
     ctc = section(
         f"ctc-{_letters}", f"CTC loss: forward and backward of 32 utterances of 1.5 to 2.5 s, {_letters} letters each",
-        "utterances", 32, repeats=9, same=_same_losses,
+        "utterances", 32, repeats=5, same=_same_losses,
     )  # fmt: skip
     ctc.contender("asr.ctc.loss")(partial(_loss_of_asr, _letters))
     ctc.contender("torch.nn.functional.ctc_loss")(partial(_loss_of_torch, _letters))

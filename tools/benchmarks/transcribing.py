@@ -131,7 +131,7 @@ def _same_log_probs(ours: Any, peer: Any) -> str:
 
 forward = section(
     "forward", f"The network alone: {NUM_FILES} utterances of {SECONDS} s, frames to log-probabilities",
-    "seconds of sound", NUM_FILES * SECONDS, prepare=_make_files, same=_same_log_probs, repeats=3,
+    "seconds of sound", NUM_FILES * SECONDS, prepare=_make_files, same=_same_log_probs, repeats=2,
 )  # fmt: skip
 
 
