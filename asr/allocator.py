@@ -9,6 +9,7 @@ import sys
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # M_ constants of glibc's malloc.h
 _LARGEST = 32 << 20  # bytes; the largest that glibc allows before 2.35
+_KEPT = 1 << 30  # bytes; a step of training frees and takes some hundred million
 
 
 def keep() -> None:
@@ -23,4 +24,4 @@ def keep() -> None:
     except (OSError, AttributeError):
         return
     mallopt(_MMAP_THRESHOLD, _LARGEST)
-    mallopt(_TRIM_THRESHOLD, 8 * _LARGEST)
+    mallopt(_TRIM_THRESHOLD, _KEPT)

@@ -399,6 +399,12 @@ def _check_output(arguments: argparse.Namespace, count: int) -> None:
                          "with --output")  # fmt: skip
 
 
+def _check_folder(output: Path) -> None:
+    """Said before the work is done, not after."""
+    if not output.parent.is_dir():
+        raise FileNotFoundError(f"{output}: there is no folder {output.parent}")
+
+
 def _put(text: str, key: str, arguments: argparse.Namespace) -> None:
     from asr.checkpoint import write_text
     from asr.formats import SUFFIXES
@@ -422,8 +428,7 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     utterances = manifest.read(arguments.manifest)
     others = manifest.read(arguments.rejection) if arguments.rejection else []
     output = arguments.output or Path(f"{arguments.manifest.stem}.hyp.trn")
-    if not output.parent.is_dir():
-        raise FileNotFoundError(f"{output}: there is no folder {output.parent}")
+    _check_folder(output)
     done = 0
 
     def progress(more: int) -> None:
@@ -473,8 +478,7 @@ def _export(arguments: argparse.Namespace) -> int:
     from asr.transcribe import Recognizer, model_file
 
     source, output = model_file(arguments.model), arguments.output
-    if not output.parent.is_dir():
-        raise FileNotFoundError(f"{output}: there is no folder {output.parent}")
+    _check_folder(output)
     if output.exists() and source.exists() and output.samefile(source):
         raise ValueError(f"{output}: would replace the model that it is made from; choose another name")
     utterances = manifest.read(arguments.check) if arguments.check else []

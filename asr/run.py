@@ -60,7 +60,6 @@ def start(path: Path, overrides: list[str], *, jobs: int = 2) -> Result:
     """
     began = time.perf_counter()
     settings = recipe.load(path, overrides)
-    train.find_device(settings.train)  # before minutes go into the corpus
     script = path.parent / settings.data.prepare
     if settings.run_dir and (Path(settings.run_dir).expanduser() / RECIPE_FILE).exists():
         raise recipe.RecipeError(
@@ -80,13 +79,13 @@ def resume(run: Path, *, jobs: int = 2) -> Result:
     if not path.is_file():
         raise recipe.RecipeError(f"{run}: not the folder of a run: it has no {RECIPE_FILE}")
     settings = recipe.load(path)
-    train.find_device(settings.train)
     script = path.parent / settings.data.prepare
     _prepare(settings, script)
     return _carry_out(settings, script, run, began, jobs)
 
 
 def _prepare(settings: Recipe, script: Path) -> None:
+    train.find_device(settings.train)  # before minutes go into the corpus
     corpus.build(corpus.load_script(script), Path(settings.data.folder).expanduser(), settings.data.settings)
 
 

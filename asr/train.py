@@ -1,7 +1,6 @@
 """The loop: batch, loss, clip, step; then evaluate, save, log. One line, one record and a few pairs each epoch."""
 
 import copy
-import ctypes
 import json
 import math
 import os
@@ -125,7 +124,6 @@ def fit(
     Raises TrainingError when a loss is not finite.
     """
     device = find_device(config)
-    _keep_freed_memory()
     torch.set_num_threads(1)  # the shards keep the cores busy; more threads inside them would only wait
     torch.manual_seed(config.seed)
     model.reset()
@@ -341,13 +339,3 @@ def _log(run: Path, writer: SummaryWriter, record: Epoch, pairs: list[tuple[str,
 def _bar(batches: Batches, number: int) -> Iterable[Batch]:
     """The batches of an epoch, counted on a bar where there is a terminal."""
     return tqdm(batches.epoch(number), f"epoch {number}", len(batches), unit="batch", leave=False, disable=None)
-
-
-def _keep_freed_memory() -> None:
-    """Have glibc keep what is freed: each step frees and takes the same big blocks, a third of its time otherwise."""
-    if sys.platform == "linux":
-        mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-        if mallopt:
-            trim_threshold, mmap_threshold = -1, -3
-            mallopt(mmap_threshold, 32 << 20)
-            mallopt(trim_threshold, 1 << 30)

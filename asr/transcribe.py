@@ -257,7 +257,7 @@ class Recognizer:
         except align.AlignError:  # a path that was possible, with a probability of zero in float32
             return ()
         if duration_s is None:
-            duration_s = (len(emission) * self.card.features.frame_ms - 2 * self.card.features.edge_ms) / 1000
+            duration_s = len(emission) * self.card.features.frame_ms / 1000 - 2 * self._edge_s(is_whole=is_whole)
         return self._words(emission, text, spans, duration_s, static, start_s=start_s, is_whole=is_whole)
 
     def _words(
@@ -270,7 +270,7 @@ class Recognizer:
         groups = confidence.word_spans(spans, self.space)
         energy = static[:, 0] if static is not None and config.source == "audio" else None
         timing = self.card.timing
-        edge_s = config.edge_ms / 1000 if is_whole and config.source == "audio" else 0.0
+        edge_s = self._edge_s(is_whole=is_whole)
         times = align.word_times(
             groups, frame_s, duration_s + 2 * edge_s, timing.lead_s, timing.tail_s, energy, hop_s, window_s
         )
@@ -294,6 +294,11 @@ class Recognizer:
                 Word(word, bounds[0], bounds[-1], round(float(value), 4), characters if has_characters else ())
             )
         return tuple(words)
+
+    def _edge_s(self, *, is_whole: bool) -> float:
+        """Seconds of noise at either end of what the network hears."""
+        config = self.card.features
+        return config.edge_ms / 1000 if is_whole and config.source == "audio" else 0.0
 
     def _stretches(self, source: Source, sample_rate: int | None) -> Iterator["_Stretch"]:
         """What is heard on its own of a sound or feature file, an utterance or a waveform: all of it, if not long."""

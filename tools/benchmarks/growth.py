@@ -1,7 +1,6 @@
 """How cost grows with the corpus: measured on a synthetic one as long as asked, on one core, and computed beyond."""
 
 import json
-import random
 import sys
 import tempfile
 import threading
@@ -14,7 +13,6 @@ from typing import Any
 from benchmarks import speech
 from benchmarks.measuring import note, spawn
 
-SECONDS = 2.5  # of each utterance
 WORK = {"cache": "features into the cache", "epoch": "an epoch of training from it", "transcribe": "transcription"}
 
 
@@ -34,23 +32,11 @@ class Cost:
 def work(name: str, hours: float, folder: Path) -> str:
     """Do one kind of work on the corpus in `folder`, which "write" makes; its Cost as JSON."""
     if name == "write":
-        _write(folder, round(hours * 3600 / SECONDS))
+        speech.write_corpus(folder, round(hours * 3600 / speech.SECONDS))
         return ""
     do: dict[str, Callable[[Path], Callable[[], None]]] = {"cache": _cache, "epoch": _epoch, "transcribe": _transcribe}
     run = do[name](folder)
     return json.dumps(asdict(_measured(run)))
-
-
-def _write(folder: Path, count: int) -> None:
-    from asr.data import manifest
-    from asr.data.manifest import Utterance
-
-    speech.write_files(folder / "sounds", count, SECONDS)
-    source, utterances = random.Random(0), []
-    for path in sorted((folder / "sounds").iterdir()):
-        text = "".join(source.choices("abcdefghijklmnopqrstuvwxyz", k=10))
-        utterances.append(Utterance(path.stem, text, str(path), duration_s=SECONDS))
-    manifest.write(folder / "train.jsonl", utterances)
 
 
 def _load(folder: Path) -> list[Any]:
@@ -81,14 +67,14 @@ def _epoch(folder: Path) -> Callable[[], None]:
 
     import torch
 
-    from asr import train
+    from asr import allocator, train
     from asr.data.dataset import Batches
     from asr.features import FeatureConfig, FeatureExtractor
     from asr.model import AcousticModel, ModelConfig
     from asr.text import TextConfig, Tokenizer
 
     def run() -> None:
-        train._keep_freed_memory()
+        allocator.keep()
         torch.set_num_threads(1)
         extractor, config = FeatureExtractor(FeatureConfig(variance="utterance")), train.TrainConfig(batch_size=16)
         batches = Batches(_load(folder), extractor, config.batch_size)

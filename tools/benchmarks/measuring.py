@@ -67,6 +67,19 @@ class Section:
         return add
 
 
+def big_products(count: int) -> Iterator[Any]:
+    """So many multiplications in matrices as large as sgemm likes them: what a limit is made of."""
+    import numpy as np
+
+    size = 1024
+    rng = np.random.default_rng(0)
+    left, right = (rng.standard_normal((size, width), np.float32) for width in (size, count // size**2))
+    product = np.empty((size, right.shape[1]), np.float32)
+    yield
+    np.matmul(left, right, out=product)
+    yield None
+
+
 SECTIONS: dict[str, Section] = {}
 
 

@@ -1,13 +1,12 @@
 """One step of training, the loss in it, and a whole epoch."""
 
-import random
 from collections.abc import Iterator
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 from benchmarks import speech
-from benchmarks.measuring import REPOSITORY, Section, section
+from benchmarks.measuring import REPOSITORY, Section, big_products, section
 
 
 def _training_batch() -> tuple[Any, ...]:
@@ -51,20 +50,11 @@ def _(_folder: Path) -> Iterator[Any]:
 
 @step.contender("numpy, as many products in big matrices (sgemm)", is_limit=True)
 def _(_folder: Path) -> Iterator[Any]:
-    import numpy as np
-
     from asr.model import AcousticModel, ModelConfig
 
     frames = int(_training_batch()[1].sum())
     weights = sum(weight.numel() for weight in AcousticModel(ModelConfig(), 13, 27).parameters() if weight.ndim == 2)
-    size = 1024
-    columns = 3 * weights * frames // size**2  # forward, by the weights and by what went in
-    rng = np.random.default_rng(0)
-    left, right = (rng.standard_normal((size, width), np.float32) for width in (size, columns))
-    product = np.empty((size, columns), np.float32)
-    yield
-    np.matmul(left, right, out=product)
-    yield None
+    yield from big_products(3 * weights * frames)  # forward, by the weights and by what went in
 
 
 @step.contender("nn.LSTM on packed sequences")
@@ -148,15 +138,7 @@ NUM_UTTERANCES = 192
 
 
 def _make_corpus(folder: Path) -> None:
-    from asr.data import manifest
-    from asr.data.manifest import Utterance
-
-    speech.write_files(folder / "sounds", NUM_UTTERANCES)
-    source, utterances = random.Random(0), []
-    for path in sorted((folder / "sounds").iterdir()):
-        text = "".join(source.choices("abcdefghijklmnopqrstuvwxyz", k=10))
-        utterances.append(Utterance(path.stem, text, str(path), end_s=round(source.uniform(1, 2.5), 2)))
-    manifest.write(folder / "train.jsonl", utterances)
+    speech.write_corpus(folder, NUM_UTTERANCES, shortest_s=1.0)
 
 
 @cache
@@ -195,10 +177,10 @@ def _epochs(recipe: str, is_bare: bool, folder: Path) -> Iterator[Any]:
 
     import torch
 
-    from asr import train
+    from asr import allocator, train
     from asr.data.dataset import Batches
 
-    train._keep_freed_memory()
+    allocator.keep()
     shared, model, settings = _corpus(folder, recipe)
     # Sound is perturbed anew in the first of `renew` epochs: the others are part of what it costs.
     numbers = range(1, settings.augment.renew + 1)

@@ -11,16 +11,17 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import speech, torch_way
-from benchmarks.measuring import section
+from benchmarks.measuring import big_products, section
+from benchmarks.speech import SECONDS
 from benchmarks.torch_way import TorchWay
 
-NUM_FILES, SECONDS = 300, 2.5
+NUM_FILES = 300
 
 
 def _make_files(folder: Path) -> None:
     from asr.transcribe import SHIPPED
 
-    speech.write_files(folder / "sounds", NUM_FILES, SECONDS)
+    speech.write_files(folder / "sounds", NUM_FILES)
     torch_way.convert(SHIPPED, folder / "weights.pt")
 
 
@@ -184,20 +185,11 @@ def _(folder: Path) -> Iterator[Any]:
 
 @forward.contender("numpy, as many products in big matrices (sgemm)", is_limit=True)
 def _(folder: Path) -> Iterator[Any]:
-    import numpy as np
-
     from asr.export import read
     from asr.transcribe import SHIPPED
 
     products = sum(weight.numel() for weight in read(SHIPPED)[0].values() if weight.ndim == 2)  # for a frame
-    size = 1024
-    columns = products * sum(map(len, _frames(folder)[1])) // size**2
-    rng = np.random.default_rng(0)
-    left, right = (rng.standard_normal((size, width), np.float32) for width in (size, columns))
-    product = np.empty((size, columns), np.float32)
-    yield
-    np.matmul(left, right, out=product)
-    yield None
+    yield from big_products(products * sum(map(len, _frames(folder)[1])))
 
 
 # --- PocketSphinx ---------------------------------------------------------------------------------------------------
