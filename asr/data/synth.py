@@ -20,6 +20,7 @@ from asr.data import neural
 from asr.data.espeak import Line, Synthesizer
 
 _SHARDS = 16  # fixed, not the number of cores: the shards decide what the noise generators give
+_LOADED_FOR = 100  # lines at least for which a process loads neural networks
 
 
 def speak_all(
@@ -38,8 +39,7 @@ def speak_all(
     # Shards apart, and the slow ones first, so that no process is left alone with them at the end.
     slow = [place for place, speaker in enumerate(speakers) if speaker]
     fast = [place for place, speaker in enumerate(speakers) if not speaker]
-    shards = [part[len(part) * i // _SHARDS : len(part) * (i + 1) // _SHARDS] for part in (slow, fast)
-              for i in range(_SHARDS)]  # fmt: skip
+    shards = _shards(slow, min(_SHARDS, -(-len(slow) // _LOADED_FOR))) + _shards(fast, _SHARDS)
     durations_s = [0.0] * len(lines)
     speak = partial(_speak_shard, sample_rate=sample_rate, voices=dict(voices or {}), margin_ms=margin_ms)
     processes = min(_SHARDS, os.cpu_count() or 1)
@@ -87,6 +87,10 @@ def trim(waveform: audio.Waveform, margin: int, *, floor: float = 0.02) -> audio
     """Cut what lies more than `margin` samples before the first or after the last sample above floor x peak."""
     loud = np.flatnonzero(np.abs(waveform) >= floor * np.abs(waveform).max(initial=0))
     return waveform[max(0, loud[0] - margin) : loud[-1] + 1 + margin] if len(loud) else waveform
+
+
+def _shards(places: list[int], count: int) -> list[list[int]]:
+    return [places[len(places) * i // count : len(places) * (i + 1) // count] for i in range(count)]
 
 
 def _speak_shard(

@@ -67,7 +67,7 @@ def prepare(
     also_words: str = "",
     also_per_word: int = 40,
     neural_voices: str = "",
-    neural_per_word: int = 100,
+    neural_share: float = 0.5,
     neural_repeats: int = 1,
     sample_rate: int = 16000,
     seed: int = 1,
@@ -79,9 +79,10 @@ def prepare(
     `fastest` words per minute. `also_words` join the training part, `also_per_word` times each and one at a time: what
     sounds like `words` and is not keeps the network from telling them by one sound, or by their length.
 
-    `neural_voices` (asr.data.neural: kokoro, heart, joe or Piper's .onnx files, separated by spaces) speak `words`
-    `neural_per_word` times each for training as well, in turn; `num_voices` speakers of kokoro are drawn. Each of these
-    recordings stands in the training part `neural_repeats` times, to be perturbed in as many ways.
+    `neural_voices` (those of asr.data.neural: kokoro, heart, joe or Piper's .onnx files, separated by spaces) speak
+    `neural_share` of the training part, by turns, so that a name that stands twice speaks twice as often; `num_voices`
+    speakers of kokoro are drawn. Each of these recordings stands there `neural_repeats` times, to be perturbed in as
+    many ways.
     """
     rng = np.random.default_rng(seed)
     vocabulary = sorted(set(words.split() or WORDS))
@@ -89,8 +90,7 @@ def prepare(
     parts = [("dev", DEV_VOICES, vocabulary, held_out_per_word, most_words),
              ("test", TEST_VOICES, vocabulary, held_out_per_word, most_words),
              ("train", list(drawn), vocabulary, utterances_per_word, most_words),
-             ("train", list(drawn), sorted(set(also_words.split())), also_per_word, 1),
-             ("train", [], vocabulary if neural_voices else [], neural_per_word, most_words)]  # fmt: skip
+             ("train", list(drawn), sorted(set(also_words.split())), also_per_word, 1)]  # fmt: skip
     networks = itertools.cycle((name, neural.load(name).num_speakers or num_voices) for name in neural_voices.split())
     lines: list[espeak.Line] = []
     texts, splits_of, speakers = [], [], []
@@ -99,9 +99,8 @@ def prepare(
         while stream:
             count = int(rng.integers(1, most + 1))
             said, stream = stream[:count], stream[count:]
-            if names:
-                speaker = voice = str(rng.choice(names))
-            else:
+            speaker = voice = str(rng.choice(names))
+            if split == "train" and neural_voices and rng.random() < neural_share:
                 network, num_speakers = next(networks)
                 number = int(rng.integers(num_speakers))
                 speaker, voice = f"{Path(network).stem}{number}", f"{network}:{number}"
