@@ -18,6 +18,8 @@ from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
+from asr import machine
+
 # Every matrix here is small: numpy's own threads would cost more than they give. Read when numpy is first imported.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
@@ -46,7 +48,7 @@ def train() -> NoReturn:
     _add_jobs(parser, "reading the corpus")
     parser.add_argument("--schema", action="store_true", help="print the JSON Schema of recipes, for editors")
     _add_format(parser, "text", "json")
-    arguments = parser.parse_args()
+    arguments = parser.parse_intermixed_args()
     if sum((arguments.recipe is not None, arguments.resume is not None, arguments.schema)) != 1:
         parser.error("give one of RECIPE.yaml, --resume RUN and --schema")
     _exit(_train, arguments)
@@ -68,7 +70,7 @@ def transcribe() -> NoReturn:
     _add_workers(parser)
     _add_decoding(parser)
     _add_format(parser, "text", "json", "trn", "ctm", "srt", "vtt", "textgrid")
-    _exit(_transcribe, parser.parse_args())
+    _exit(_transcribe, parser.parse_intermixed_args())
 
 
 def align() -> NoReturn:
@@ -83,7 +85,7 @@ def align() -> NoReturn:
     parser.add_argument("--output", type=Path, metavar="FOLDER",
                         help="write one file for each utterance into this folder (default: all to stdout)")  # fmt: skip
     _add_format(parser, "text", "json", "ctm", "textgrid", "srt", "vtt")
-    _exit(_align, parser.parse_args())
+    _exit(_align, parser.parse_intermixed_args())
 
 
 def evaluate() -> NoReturn:
@@ -106,7 +108,7 @@ def evaluate() -> NoReturn:
     _add_workers(parser)
     _add_decoding(parser)
     _add_format(parser, "text", "json")
-    _exit(_evaluate, parser.parse_args())
+    _exit(_evaluate, parser.parse_intermixed_args())
 
 
 def export() -> NoReturn:
@@ -118,7 +120,7 @@ def export() -> NoReturn:
     parser.add_argument("--check", type=Path, metavar="MANIFEST",
                         help="also score both on these utterances: what the smaller file costs")  # fmt: skip
     _add_format(parser, "text", "json")
-    _exit(_export, parser.parse_args())
+    _exit(_export, parser.parse_intermixed_args())
 
 
 def lm() -> NoReturn:
@@ -133,7 +135,7 @@ def lm() -> NoReturn:
     parser.add_argument("--lexicon", type=Path, metavar="WORDS.txt", help="words that must be in it, seen or not")
     parser.add_argument("--model", type=Path, metavar="RUN_OR_ONNX",
                         help="normalise as this model does (default: lower case, punctuation is a space)")  # fmt: skip
-    _exit(_lm, parser.parse_args())
+    _exit(_lm, parser.parse_intermixed_args())
 
 
 def score() -> NoReturn:
@@ -170,7 +172,7 @@ def score() -> NoReturn:
     parser.add_argument("--confidence", type=_share, default=0.95, metavar="X", help="of the intervals (default 0.95)")
     parser.add_argument("--seed", type=_whole, default=0, metavar="N", help="of the bootstrap (default 0)")
     _add_format(parser, "text", "json", "markdown", "sys")
-    _exit(_score, parser.parse_args())
+    _exit(_score, parser.parse_intermixed_args())
 
 
 def _train(arguments: argparse.Namespace) -> int:
@@ -289,7 +291,7 @@ def _workers(
     """As many processes as asked for, or as pay; None where one does."""
     paths = {path(item) for item in items}
     if jobs is None:
-        jobs = min(_cores(), 1 + sum(map(_size, paths)) // _BYTES_PER_JOB)
+        jobs = min(machine.num_cores(), 1 + sum(map(_size, paths)) // _BYTES_PER_JOB)
     jobs = min(jobs, len(items))
     if jobs < 2 or "-" in paths:
         return nullcontext()
@@ -682,19 +684,15 @@ def _add_format(parser: argparse.ArgumentParser, *forms: str) -> None:
     parser.add_argument("--format", choices=forms, default=forms[0], help=f"of the result (default {forms[0]})")
 
 
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def _add_jobs(parser: argparse.ArgumentParser, what: str) -> None:
-    parser.add_argument("--jobs", "-j", type=_positive, default=_cores(), metavar="N",
-                        help=f"cores for {what} (default: all, {_cores()} here)")  # fmt: skip
+    parser.add_argument("--jobs", "-j", type=_positive, default=machine.num_cores(), metavar="N",
+                        help=f"cores for {what} (default: all, {machine.num_cores()} here)")  # fmt: skip
 
 
 def _add_workers(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--jobs", "-j", type=_positive, metavar="N",
                         help="processes, one core each (default: one for every 8 MB of sound, as starting another "
-                        f"takes longer than to hear less, and at most one for each core, {_cores()} here)")  # fmt: skip
+                        f"takes longer than to hear less, and at most one for each core, {machine.num_cores()} here)")  # fmt: skip
 
 
 def _add_decoding(parser: argparse.ArgumentParser) -> None:
@@ -757,9 +755,7 @@ def _exit(door: Callable[[argparse.Namespace], int], arguments: argparse.Namespa
     # Transcripts and file names, also where a redirected stdout would have another encoding.
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")
-    from asr import allocator
-
-    allocator.keep()
+    machine.keep_memory()
     try:
         code = door(arguments)
         sys.stdout.flush()

@@ -6,7 +6,6 @@ every shard of a corpus a fresh process, which makes the whole corpus a function
 """
 
 import multiprocessing
-import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
@@ -15,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from asr import audio
+from asr import audio, machine
 from asr.data import neural
 from asr.data.espeak import Line, Synthesizer
 
@@ -42,7 +41,7 @@ def speak_all(
     shards = _shards(slow, min(_SHARDS, -(-len(slow) // _LOADED_FOR))) + _shards(fast, _SHARDS)
     durations_s = [0.0] * len(lines)
     speak = partial(_speak_shard, sample_rate=sample_rate, voices=dict(voices or {}), margin_ms=margin_ms)
-    processes = min(_SHARDS, os.cpu_count() or 1)
+    processes = min(_SHARDS, machine.num_cores())
     with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), max_tasks_per_child=1) as pool:
         spoken = pool.map(speak, [[lines[place] for place in shard] for shard in shards])
         for shard, durations in zip(shards, spoken, strict=True):

@@ -67,14 +67,14 @@ def _epoch(folder: Path) -> Callable[[], None]:
 
     import torch
 
-    from asr import allocator, train
+    from asr import machine, train
     from asr.data.dataset import Batches
     from asr.features import FeatureConfig, FeatureExtractor
     from asr.model import AcousticModel, ModelConfig
     from asr.text import TextConfig, Tokenizer
 
     def run() -> None:
-        allocator.keep()
+        machine.keep_memory()
         torch.set_num_threads(1)
         extractor, config = FeatureExtractor(FeatureConfig(variance="utterance")), train.TrainConfig(batch_size=16)
         batches = Batches(_load(folder), extractor, config.batch_size)

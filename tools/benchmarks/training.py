@@ -177,10 +177,10 @@ def _epochs(recipe: str, is_bare: bool, folder: Path) -> Iterator[Any]:
 
     import torch
 
-    from asr import allocator, train
+    from asr import machine, train
     from asr.data.dataset import Batches
 
-    allocator.keep()
+    machine.keep_memory()
     shared, model, settings = _corpus(folder, recipe)
     # Sound is perturbed anew in the first of `renew` epochs: the others are part of what it costs.
     numbers = range(1, settings.augment.renew + 1)

@@ -1,10 +1,11 @@
-"""The C library's allocator, told to keep the memory that is given back to it.
+"""What the machine has: its cores; and memory, which its C library is told to keep.
 
 glibc returns every large array to the kernel when it is freed, and gets the next one, page by page, with a fault for
 each 4 KB. Arrays here live for milliseconds and come again in the same sizes, so it pays to keep them. Only the doors
-call this: a library must not change its host's allocator.
+call `keep_memory`: a library must not change its host's allocator.
 """
 
+import os
 import sys
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # M_ constants of glibc's malloc.h
@@ -12,7 +13,12 @@ _LARGEST = 32 << 20  # bytes; the largest that glibc allows before 2.35
 _KEPT = 1 << 30  # bytes; a step of training frees and takes some hundred million
 
 
-def keep() -> None:
+def num_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def keep_memory() -> None:
     """Keep freed memory in this process; does nothing where the C library is not glibc."""
     if sys.platform != "linux":
         return
