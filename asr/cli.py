@@ -692,7 +692,7 @@ def _add_jobs(parser: argparse.ArgumentParser, what: str) -> None:
 def _add_workers(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--jobs", "-j", type=_positive, metavar="N",
                         help="processes, one core each (default: one for every 8 MB of sound, as starting another "
-                        f"takes longer than to hear less, and at most one for each core, {machine.num_cores()} here)")  # fmt: skip
+                        f"takes longer than to hear less, at most one a core, {machine.num_cores()} here)")  # fmt: skip
 
 
 def _add_decoding(parser: argparse.ArgumentParser) -> None:
