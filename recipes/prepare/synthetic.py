@@ -38,6 +38,7 @@ ay bee see dee ee eff gee aitch eye jay kay ell em en oh pea cue are ess tea you
 """.split(), strict=True))  # fmt: skip
 
 ACCENTS = "en-us en-us en-us en-us-nyc en en en-gb-x-rp en-gb-scotland en-029".split()
+NEURAL_FASTEST = 260  # words per minute: neural voices swallow sounds when they hurry
 # espeak-ng's own voices that could be people's: formants 0 to 5 within 75 to 140 % of the default's, a pitch of 60 Hz
 # or more, voicing of 50 % or more, no robots. Dealt out at random; training hears none of them: its speakers are drawn.
 DEV_VOICES = """
@@ -99,17 +100,20 @@ def prepare(
         while stream:
             count = int(rng.integers(1, most + 1))
             said, stream = stream[:count], stream[count:]
-            speaker = voice = str(rng.choice(names))
+            speaker = str(rng.choice(names))
+            voice, rate = f"{rng.choice(ACCENTS)}+{speaker}", int(rng.integers(slowest, fastest))
             if split == "train" and neural_voices and rng.random() < neural_share:
                 network, num_speakers = next(networks)
                 number = int(rng.integers(num_speakers))
-                speaker, voice = f"{Path(network).stem}{number}", f"{network}:{number}"
+                speaker = f"{Path(network).stem}{number}"
+                voice = f"{rng.choice(ACCENTS)}+{network}:{number}"
+                rate = int(rng.integers(slowest, min(fastest, NEURAL_FASTEST)))
             lines.append(
                 espeak.Line(
                     path=str(folder / split / f"{'_'.join(said)}-{speaker}-{len(lines)}.wav"),
                     text=" ".join(map(spoken, said)),
-                    voice=f"{rng.choice(ACCENTS)}+{voice}",
-                    words_per_minute=int(rng.integers(slowest, fastest)),
+                    voice=voice,
+                    words_per_minute=rate,
                     pitch=int(rng.integers(30, 70)),
                     pitch_range=int(rng.integers(20, 80)),
                 )
