@@ -36,3 +36,21 @@ def loss(log_probs: "Tensor", output_lengths: "Tensor", tokens: "Tensor", token_
     from torch.nn.functional import ctc_loss
 
     return ctc_loss(log_probs.transpose(0, 1), tokens, output_lengths, token_lengths, blank=BLANK, reduction="none")
+
+
+def disagreement(log_probs: "Tensor", again: "Tensor", output_lengths: "Tensor") -> "Tensor":
+    """How far two views of each utterance disagree, in nats: (B,), with which CR-CTC (Yao et al. 2024) regularises.
+
+    log_probs and `again` (B, T, V), output_lengths (B,): the sum over frames of the mean of KL(again || log_probs) and
+    KL(log_probs || again), in each of which the first is a target that no gradient reaches.
+    """
+    import torch
+    from torch.nn.functional import kl_div
+
+    both = [
+        kl_div(one, other.detach(), reduction="none", log_target=True).sum(dim=2)
+        for one, other in ((log_probs, again), (again, log_probs))
+    ]
+    places = torch.arange(log_probs.shape[1], device=log_probs.device)
+    inside = places < output_lengths[:, None]
+    return torch.where(inside, (both[0] + both[1]) / 2, 0).sum(dim=1)

@@ -128,7 +128,14 @@ def _carry_out(settings: Recipe, script: Path, run: Path, began: float, jobs: in
         train.fit(
             model,
             card,
-            Batches(examples, card.extractor, config.batch_size, augmenter=augmenter, seed=config.seed),
+            Batches(
+                examples,
+                card.extractor,
+                config.batch_size,
+                augmenter=augmenter,
+                seed=config.seed,
+                twice=config.consistency > 0,
+            ),
             Batches(dev, card.extractor, 32),
             config,
             run,

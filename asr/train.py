@@ -63,6 +63,10 @@ class TrainConfig:
     averaging: float = 0.0
     """Weight of the past in a moving average of the weights, which is what is judged and kept (Polyak & Juditsky 1992):
     the mean of all steps at first, then one that forgets exponentially; 0: the last weights alone."""
+    consistency: float = 0.0
+    """Weight of what two views of an utterance disagree by, the same at the same tempo but otherwise perturbed
+    differently (CR-CTC, Yao et al. 2024): both are learned from, in twice the time, and each is a target of the other
+    frame by frame; 0: one view, in the usual time."""
     shards: int = 2
     """Parts of a batch that are computed side by side, one core each; another number rounds differently. A GPU takes a
     batch whole."""
@@ -80,8 +84,8 @@ class TrainConfig:
         for name in ("warmup", "averaging"):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"train.{name} must be in [0, 1), not {getattr(self, name)}")
-        if min(self.weight_decay, self.patience, self.seed) < 0:
-            raise ValueError("train.weight_decay, patience and seed must not be negative")
+        if min(self.weight_decay, self.patience, self.seed, self.consistency) < 0:
+            raise ValueError("train.weight_decay, patience, seed and consistency must not be negative")
 
 
 @dataclass(frozen=True)
@@ -219,7 +223,7 @@ def _train_epoch(
             shards = batch.split(num_shards)
             # Drawn anew for each shard of each step: no order of threads and no interruption can change it.
             seeds = np.random.SeedSequence([config.seed, number, step]).generate_state(len(shards), np.uint64)
-            results = list(pool.map(partial(_gradients, model, config.precision), shards, seeds.tolist()))
+            results = list(pool.map(partial(_gradients, model, config), shards, seeds.tolist()))
             tokens = max(1, int(batch.token_lengths.sum()))  # a batch of silence has none
             for weight, *gradients in zip(weights, *(gradients for _, gradients in results), strict=True):
                 weight.grad = torch.stack(gradients).sum(dim=0) / tokens
@@ -239,11 +243,26 @@ def _blend(average: AcousticModel, model: AcousticModel, share: float) -> None:
             mean.lerp_(weight, share)
 
 
-def _gradients(model: AcousticModel, precision: Precision, batch: Batch, seed: int) -> tuple[float, tuple[Tensor, ...]]:
-    """Summed loss of a shard, and its gradient by every weight."""
-    losses = _forward(model, batch, torch.Generator().manual_seed(seed), precision)[2]
-    loss = losses.sum()
-    return loss.item(), torch.autograd.grad(loss, list(model.parameters()))
+def _gradients(model: AcousticModel, config: TrainConfig, batch: Batch, seed: int) -> tuple[float, tuple[Tensor, ...]]:
+    """Summed loss of a shard, and the gradient by every weight of it and of what its two views disagree by."""
+    generator = torch.Generator().manual_seed(seed)
+    if batch.frames_again is None:
+        objective = loss = _forward(model, batch, generator, config.precision)[2].sum()
+    else:
+        log_probs, output_lengths, losses = _forward(model, _both(batch), generator, config.precision)
+        one, other = log_probs.chunk(2)
+        loss = losses.sum() / 2
+        objective = loss + config.consistency * ctc.disagreement(one, other, output_lengths.chunk(2)[0]).sum()
+    return loss.item(), torch.autograd.grad(objective, list(model.parameters()))
+
+
+def _both(batch: Batch) -> Batch:
+    """Both views of each utterance in one batch: first all of the one, then all of the other."""
+    frames = np.concatenate([batch.frames, batch.frames_again])
+    lengths, tokens, token_lengths = (
+        np.concatenate([rows, rows]) for rows in (batch.frame_lengths, batch.tokens, batch.token_lengths)
+    )
+    return Batch(frames, lengths, tokens, token_lengths, batch.ids * 2)
 
 
 def _forward(

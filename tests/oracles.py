@@ -29,6 +29,15 @@ def ctc_loss(log_probs, tokens):
     return -math.log(total) if total else math.inf
 
 
+def disagreement(log_probs, again):
+    """Half of what two emissions (T frames, V tokens) diverge by in either direction, frame by frame."""
+    total = 0.0
+    for one, other in zip(log_probs, again, strict=True):
+        for p, q in ((one, other), (other, one)):
+            total += sum(math.exp(a) * (a - b) for a, b in zip(p, q, strict=True)) / 2
+    return total
+
+
 def min_frames(tokens, most=12):
     """Shortest path that collapses to `tokens`, by trying every length."""
     alphabet = [0, *sorted(set(tokens))]

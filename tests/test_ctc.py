@@ -60,6 +60,39 @@ def test_greedy_says_nothing_where_the_sum_over_paths_says_a():
     assert oracles.ctc_loss(emission, [1]) < oracles.ctc_loss(emission, [])
 
 
+@settings(max_examples=40, deadline=None)
+@given(num_frames=st.integers(1, 9), seed=st.integers(0, 99))
+def test_views_disagree_by_their_divergence_and_padding_adds_nothing(num_frames, seed):
+    one, other = (oracles.random_log_probs(num_frames, 5, seed + shift) for shift in (0, 100))
+    padded = torch.full((2, 2, 12, 5), -math.inf)  # views, utterances, frames, tokens
+    padded[0, :, :num_frames], padded[1, 0, :num_frames] = torch.from_numpy(one), torch.from_numpy(other)
+    padded[1, 1] = padded[0, 1]
+    got = ctc.disagreement(padded[0], padded[1], torch.tensor([num_frames, num_frames]))
+    assert got[0].item() == pytest.approx(oracles.disagreement(one, other), rel=1e-4)
+    assert got[0] > 0 and got[1] == 0, "what is equal does not disagree"
+    swapped = ctc.disagreement(padded[1], padded[0], torch.tensor([num_frames, num_frames]))
+    assert torch.allclose(got, swapped)
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 99))
+def test_each_view_is_drawn_to_the_other_as_it_stands(seed):
+    """By the logits of a view, the gradient of a divergence from a fixed target is its softmax less the target."""
+    torch.manual_seed(seed)
+    logits = torch.randn(2, 3, 7, 5, dtype=torch.float64, requires_grad=True)
+    one, other = logits.log_softmax(dim=3)
+    lengths = torch.tensor([7, 4, 1])
+    got = torch.autograd.grad(ctc.disagreement(one, other, lengths).sum(), logits, retain_graph=True)[0]
+    inside = (torch.arange(7) < lengths[:, None])[:, :, None]
+    apart = (one.exp() - other.exp()) / 2 * inside
+    assert torch.allclose(got, torch.stack([apart, -apart]))
+    plain = sum(
+        (target.detach().exp() * (target.detach() - view) * inside).sum() / 2
+        for view, target in ((one, other), (other, one))
+    )
+    assert torch.allclose(got, torch.autograd.grad(plain, logits)[0])
+
+
 @settings(max_examples=30)
 @given(num_frames=st.integers(1, 20), seed=st.integers(0, 99))
 def test_greedy_is_the_best_path_collapsed_and_ignores_padding(num_frames, seed):

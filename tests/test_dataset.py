@@ -100,6 +100,27 @@ def test_an_epoch_is_a_function_of_seed_and_number(utterances):
     assert sorted(key for batch in first for key in batch.ids) == sorted(example.id for example in examples)
 
 
+@pytest.mark.parametrize("keep_sound", [False, True])
+def test_two_views_of_an_utterance_are_in_step_and_differ(utterances, keep_sound):
+    """The first is what there is without the second; each shard of a batch holds both views of its utterances."""
+    examples, _ = load(utterances, keep_sound=keep_sound)
+    augment = replace(EVERYTHING, tract=0.1, jitter=0.1, time_masks=0, feature_masks=0)  # masks would hide the energy
+    alone = batches(examples, augment, seed=1).epoch(3)
+    for one, both in zip(alone, batches(examples, augment, seed=1, twice=True).epoch(3), strict=True):
+        assert one.frames_again is None and same(one, both)
+        assert both.frames_again.shape == both.frames.shape and both.frames_again.dtype == np.float32
+        for row, length in enumerate(both.frame_lengths):
+            first, again = both.frames[row], both.frames_again[row]
+            assert not again[length:].any() and np.abs(first - again)[:length].max() > 0.1
+            assert np.corrcoef(first[:length, 0], again[:length, 0])[0, 1] > 0.8, "the energy is that of one tempo"
+        for number, shard in enumerate(both.split(3)):
+            for row, length in enumerate(shard.frame_lengths):
+                assert np.array_equal(shard.frames_again[row, :length], both.frames_again[number + 3 * row, :length])
+    assert all(batch.frames_again is None for batch in batches(examples, augment, twice=True).in_order())
+    untouched = next(batches(examples, twice=True).epoch(1))
+    assert np.array_equal(untouched.frames, untouched.frames_again)
+
+
 def test_an_epoch_never_makes_a_transcript_impossible(utterances):
     from asr import ctc
 

@@ -62,9 +62,9 @@ def test_the_same_seed_gives_the_same_weights(tones_recipe, tmp_path):
     assert not equal(weights(tmp_path / "one"), weights(tmp_path / "other"))
 
 
-@pytest.mark.parametrize("averaging", [0, 0.9])
-def test_resuming_changes_nothing(tones_recipe, tmp_path, monkeypatch, capsys, averaging):
-    settings = ["train.epochs=4", f"train.averaging={averaging}"]
+@pytest.mark.parametrize(("averaging", "consistency"), [(0, 0), (0.9, 0.2)])
+def test_resuming_changes_nothing(tones_recipe, tmp_path, monkeypatch, capsys, averaging, consistency):
+    settings = ["train.epochs=4", f"train.averaging={averaging}", f"train.consistency={consistency}"]
     run.start(tones_recipe, [*settings, f"run_dir={tmp_path / 'whole'}"])
 
     save, saved = train._save, []
@@ -113,6 +113,24 @@ def test_the_average_of_one_is_itself_and_of_many_is_their_average(tones_recipe,
     assert not equal(best, last)
     state = checkpoint.load(tmp_path / "averaged" / train.LAST)["average"]
     assert all(torch.equal(best[name], state[name]) for name in best), "what is judged is the average"
+
+
+def test_views_that_are_equal_train_as_one_and_others_do_not(tones_recipe, tmp_path):
+    """Where nothing is perturbed and nothing dropped, two views disagree by nothing, and their mean is either."""
+    plain = ["train.epochs=1", "data.limit=16", "model.dropout=0", "augment.gain_db=0", "augment.time_masks=0"]
+    masked = [*plain, "augment.time_masks=2"]
+    for name, settings in {
+        "one": plain, "equal": [*plain, "train.consistency=0.5"], "one-masked": masked,
+        "off": [*masked, "train.consistency=0"], "weak": [*masked, "train.consistency=0.1"],
+        "strong": [*masked, "train.consistency=0.5"], "again": [*masked, "train.consistency=0.5"],
+    }.items():  # fmt: skip
+        run.start(tones_recipe, [*settings, f"run_dir={tmp_path / name}"])
+    one, two = weights(tmp_path / "one"), weights(tmp_path / "equal")
+    assert all(torch.allclose(one[name], two[name], atol=1e-4) for name in one)
+    assert equal(weights(tmp_path / "one-masked"), weights(tmp_path / "off"))
+    assert equal(weights(tmp_path / "strong"), weights(tmp_path / "again"))
+    assert not equal(weights(tmp_path / "weak"), weights(tmp_path / "strong"))
+    assert not equal(weights(tmp_path / "weak"), weights(tmp_path / "off"))
 
 
 def test_a_run_begins_with_the_model_it_names(tones_recipe, tones_run, tmp_path):
@@ -269,7 +287,7 @@ def test_a_gpu_learns_the_same_each_time(tones_recipe, tmp_path):
 
 
 @pytest.mark.parametrize("settings", [{"epochs": 0}, {"warmup": 1.0}, {"patience": -1}, {"clip_norm": 0.0},
-                                      {"averaging": 1.0}])  # fmt: skip
+                                      {"averaging": 1.0}, {"consistency": -0.1}])  # fmt: skip
 def test_impossible_settings_are_refused(settings):
     with pytest.raises(ValueError, match="train"):
         TrainConfig(**settings)

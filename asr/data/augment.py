@@ -119,14 +119,21 @@ class Augmenter:
             waveform = np.multiply(waveform, np.float32(gain), dtype=np.float32)
         return waveform
 
-    def cepstra(self, static: Frames, rng: Generator, min_frames: int = 1) -> Frames:
-        """Vocal tract and tempo: (T, C) -> another number of frames, at least `min_frames`, interpolated linearly."""
-        if self.config.tract:
-            step = round(rng.uniform(-_WARPS, _WARPS))
-            static = static @ warp(1 + self.config.tract * step / _WARPS, self.features).astype(static.dtype)
+    def tract(self, static: Frames, rng: Generator) -> Frames:
+        """Another vocal tract: (T, C) -> (T, C)."""
+        if not self.config.tract:
+            return static
+        step = round(rng.uniform(-_WARPS, _WARPS))
+        return static @ warp(1 + self.config.tract * step / _WARPS, self.features).astype(static.dtype)
+
+    def tempo(self, rng: Generator) -> float:
+        """How many times as fast; draws nothing where the tempo stays."""
+        return rng.uniform(1 - self.config.tempo, 1 + self.config.tempo) if self.config.tempo else 1.0
+
+    def stretch(self, static: Frames, factor: float, min_frames: int = 1) -> Frames:
+        """`factor` times as fast: (T, C) -> another number of frames, at least `min_frames`, interpolated linearly."""
         if not self.config.tempo:
             return static
-        factor = rng.uniform(1 - self.config.tempo, 1 + self.config.tempo)
         num_frames = max(round(len(static) / factor), min(min_frames, len(static)), 1)
         places = np.linspace(0, len(static) - 1, num_frames, dtype=np.float32)
         left = places.astype(np.intp)

@@ -4,7 +4,7 @@ import hashlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -45,6 +45,8 @@ class Batch:
     tokens: npt.NDArray[np.int64]
     token_lengths: npt.NDArray[np.int64]
     ids: tuple[str, ...]
+    frames_again: npt.NDArray[np.float32] | None = None
+    """The same examples perturbed another way, (B, T, F), frame by frame in step with `frames`."""
 
     def split(self, count: int) -> list["Batch"]:
         """The same examples in `count` batches (or fewer, where there are fewer examples) of like length."""
@@ -53,7 +55,8 @@ class Batch:
             rows = slice(first, None, count)
             frame_lengths, token_lengths = self.frame_lengths[rows], self.token_lengths[rows]
             frames, tokens = self.frames[rows, : frame_lengths.max()], self.tokens[rows, : token_lengths.max()]
-            parts.append(Batch(frames, frame_lengths, tokens, token_lengths, self.ids[rows]))
+            again = None if self.frames_again is None else self.frames_again[rows, : frame_lengths.max()]
+            parts.append(Batch(frames, frame_lengths, tokens, token_lengths, self.ids[rows], again))
         return parts
 
 
@@ -140,12 +143,14 @@ class Batches:
         *,
         augmenter: Augmenter | None = None,
         seed: int = 0,
+        twice: bool = False,
     ) -> None:
         self.examples = examples
         self.extractor = extractor
         self.batch_size = batch_size
         self.augmenter = augmenter
         self.seed = seed
+        self.twice = twice
         self._kept: dict[int, tuple[int, Frames]] = {}
         self._kept_bytes = 0
         self._lengths = np.array([len(example.source) for example in examples])
@@ -175,19 +180,31 @@ class Batches:
 
     def _make(self, indices: npt.NDArray[np.intp], epoch: int | None) -> Batch:
         examples = [self.examples[index] for index in indices]
-        frames = [self._frames(example, epoch, index) for example, index in zip(examples, indices, strict=True)]
-        return collate([example.id for example in examples], frames, [example.tokens for example in examples])
+        views = [self._views(example, epoch, index) for example, index in zip(examples, indices, strict=True)]
+        first, *again = zip(*views, strict=True)
+        batch = collate([example.id for example in examples], first, [example.tokens for example in examples])
+        return replace(batch, frames_again=pad(again[0], np.float32)[0]) if again else batch
 
-    def _frames(self, example: Example, epoch: int | None, index: int) -> Frames:
+    def _views(self, example: Example, epoch: int | None, index: int) -> list[Frames]:
         extractor, augmenter, static = self.extractor, self.augmenter, example.source
         if epoch is None or augmenter is None:
-            return extractor.finish(extractor.static(static) if static.ndim == 1 else static)
+            frames = extractor.finish(extractor.static(static) if static.ndim == 1 else static)
+            return [frames] * (2 if self.twice and epoch is not None else 1)
         rng = np.random.default_rng([self.seed, epoch, index])
         needed = (ctc.min_frames(example.tokens) - 1) * extractor.config.stack + 1
         if static.ndim == 1:
             static = self._perturbed(augmenter, example, epoch, index, needed)
-        frames = extractor.finish(augmenter.cepstra(static, rng, needed))
-        return augmenter.frames(frames, rng, extractor.config.num_cepstra)
+        spoken, factor = augmenter.tract(static, rng), augmenter.tempo(rng)
+
+        def view(spoken: Frames, rng: np.random.Generator) -> Frames:
+            frames = extractor.finish(augmenter.stretch(spoken, factor, needed))
+            return augmenter.frames(frames, rng, extractor.config.num_cepstra)
+
+        first = view(spoken, rng)
+        if not self.twice:
+            return [first]
+        again = np.random.default_rng([self.seed, epoch, index, 2])
+        return [first, view(augmenter.tract(static, again), again)]
 
     def _perturbed(self, augmenter: Augmenter, example: Example, epoch: int, index: int, needed: int) -> Frames:
         """Cepstra of an example's perturbed sound, kept until its sound is perturbed anew."""
