@@ -9,11 +9,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import REPOSITORY
 
 from asr.data import manifest
 from asr.decode import lm
-from asr.transcribe import Recognizer
+from asr.transcribe import SHIPPED, Recognizer
 
 DOORS = ("asr-train", "asr-transcribe", "asr-align", "asr-evaluate", "asr-score", "asr-lm", "asr-export")
 
@@ -238,7 +237,7 @@ class TestTranscribe:
         assert done.returncode == 0 and " torch\n" not in done.stderr and "onnxruntime" in done.stderr
 
     def test_real_recordings_and_damaged_ones_together(self, real_speech):
-        done = run("asr-transcribe", "--model", REPOSITORY / "asr" / "models" / "english_letters.onnx",
+        done = run("asr-transcribe", "--model", SHIPPED,
                    real_speech / "wake_words" / "alexa", real_speech / "broken_audio")  # fmt: skip
         assert done.returncode == 1
         for path in (real_speech / "broken_audio").glob("*.flac"):

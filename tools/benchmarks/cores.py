@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 from benchmarks.measuring import ONE_THREAD, note, spawn
+from benchmarks.speech import MODEL
 
 HOURS = 1.0
 ROUNDS = 2
@@ -31,8 +32,9 @@ def table(script: Path) -> str:
             for jobs, taken in seconds.items():
                 began = time.perf_counter()
                 found = subprocess.run(
-                    [command, "--jobs", str(jobs), "sounds"], cwd=folder, env={**os.environ, **ONE_THREAD}, check=True,
-                    capture_output=True, text=True, preexec_fn=lambda jobs=jobs: os.sched_setaffinity(0, cores[:jobs]),
+                    [command, "--model", MODEL, "--jobs", str(jobs), "sounds"], cwd=folder, check=True, text=True,
+                    env={**os.environ, **ONE_THREAD}, capture_output=True,
+                    preexec_fn=lambda jobs=jobs: os.sched_setaffinity(0, cores[:jobs]),
                 )  # fmt: skip
                 taken.append(time.perf_counter() - began)
                 texts.append(found.stdout)

@@ -80,7 +80,7 @@ def _sentence(source: random.Random, vocabulary: list[str]) -> list[str]:
 
 
 def _make_emissions(folder: Path) -> None:
-    """What the shipped network says of words in noise, with frames of a space between them; lexicon and bigrams."""
+    """What the network says of words in noise, with frames of a space between them; lexicon and bigrams."""
     import numpy as np
 
     from asr import Recognizer
@@ -90,7 +90,7 @@ def _make_emissions(folder: Path) -> None:
     (folder / "words.txt").write_text("\n".join(vocabulary) + "\n", "utf-8")
     lm.write(folder / "lm.arpa", kneser_ney.estimate((_sentence(source, vocabulary) for _ in range(5000)), 2))
     sentences = [_sentence(source, vocabulary) for _ in range(NUM_SENTENCES)]
-    recognizer = Recognizer.load()
+    recognizer = Recognizer.load(speech.MODEL)
     space = np.full((3, len(TOKENS)), 1e-4)
     space[:, 0], space[:, -1] = 0.3, 0.7
     spoken = speech.speak([word for words in sentences for word in words])

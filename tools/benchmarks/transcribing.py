@@ -12,17 +12,15 @@ from typing import Any
 
 from benchmarks import speech, torch_way
 from benchmarks.measuring import big_products, section
-from benchmarks.speech import SECONDS
+from benchmarks.speech import MODEL, SECONDS
 from benchmarks.torch_way import TorchWay
 
 NUM_FILES = 300
 
 
 def _make_files(folder: Path) -> None:
-    from asr.transcribe import SHIPPED
-
     speech.write_files(folder / "sounds", NUM_FILES)
-    torch_way.convert(SHIPPED, folder / "weights.pt")
+    torch_way.convert(MODEL, folder / "weights.pt")
 
 
 def _same_texts(ours: Any, peer: Any) -> str:
@@ -52,7 +50,7 @@ def _run(command: list[Any], folder: Path) -> list[str]:
 def _(folder: Path) -> Iterator[Any]:
     command = Path(sys.executable).parent / "asr-transcribe"
     yield
-    yield _run([command, "sounds/000000.wav"], folder)
+    yield _run([command, "--model", MODEL, "sounds/000000.wav"], folder)
 
 
 @startup.contender('python -c "import numpy, onnxruntime"')
@@ -82,10 +80,10 @@ bulk = section(
 
 
 def transcribe(arguments: list[str]) -> list[str]:
-    """What `asr-transcribe` with these arguments prints, without starting a process."""
+    """What `asr-transcribe` prints with MODEL and these arguments, without starting a process."""
     from asr import cli
 
-    argv, sys.argv = sys.argv, ["asr-transcribe", *arguments]
+    argv, sys.argv = sys.argv, ["asr-transcribe", "--model", str(MODEL), *arguments]
     with redirect_stdout(StringIO()) as printed, redirect_stderr(StringIO()) as errors:
         try:
             cli.transcribe()
@@ -107,7 +105,7 @@ def _(folder: Path) -> Iterator[Any]:
 def _(folder: Path) -> Iterator[Any]:
     command = Path(sys.executable).parent / "asr-transcribe"
     yield
-    yield [line.rpartition("\t")[2] for line in _run([command, "sounds"], folder)]
+    yield [line.rpartition("\t")[2] for line in _run([command, "--model", MODEL, "sounds"], folder)]
 
 
 @bulk.contender("torch, python_speech_features, soundfile")
@@ -140,7 +138,7 @@ forward = section(
 def _frames(folder: Path) -> tuple[Any, list[Any]]:
     from asr import Recognizer, audio
 
-    recognizer = Recognizer.load()
+    recognizer = Recognizer.load(MODEL)
     waveforms = [audio.read(file) for file in sorted((folder / "sounds").iterdir())]
     return recognizer, [recognizer.extractor(waveform) for waveform in waveforms]
 
@@ -186,9 +184,8 @@ def _(folder: Path) -> Iterator[Any]:
 @forward.contender("numpy, as many products in big matrices (sgemm)", is_limit=True)
 def _(folder: Path) -> Iterator[Any]:
     from asr.export import read
-    from asr.transcribe import SHIPPED
 
-    products = sum(weight.numel() for weight in read(SHIPPED)[0].values() if weight.ndim == 2)  # for a frame
+    products = sum(weight.numel() for weight in read(MODEL)[0].values() if weight.ndim == 2)  # for a frame
     yield from big_products(products * sum(map(len, _frames(folder)[1])))
 
 
@@ -218,7 +215,7 @@ pocketsphinx = section(
 def _recognise_digits(decoding: Any = None) -> Iterator[Any]:
     from asr import Recognizer
 
-    recognizer, (words, waveforms) = Recognizer.load(decoding=decoding), _spoken_digits()
+    recognizer, (words, waveforms) = Recognizer.load(MODEL, decoding=decoding), _spoken_digits()
     yield
     heard = [recognizer.transcribe(waveform, speech.SAMPLE_RATE, has_words=False).text for waveform in waveforms]
     yield _error_rate(words, heard)
@@ -237,7 +234,7 @@ def _(_folder: Path) -> Iterator[Any]:
 def _(_folder: Path) -> Iterator[Any]:
     from asr import Recognizer
 
-    recognizer, (words, waveforms) = Recognizer.load(), _spoken_digits()
+    recognizer, (words, waveforms) = Recognizer.load(MODEL), _spoken_digits()
     yield
     frames = [recognizer.extractor(waveform) for waveform in waveforms]
     order = sorted(range(len(frames)), key=lambda place: len(frames[place]))
