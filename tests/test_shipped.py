@@ -1,4 +1,4 @@
-"""The model inside the package hears words from voices that it was not trained on."""
+"""The model inside the package hears digits from voices that it was not trained on, and nothing where nobody speaks."""
 
 from pathlib import Path
 
@@ -19,14 +19,14 @@ def recognizer():
 def test_it_is_small_and_says_where_it_comes_from(recognizer):
     assert SHIPPED.stat().st_size < 300_000
     card = recognizer.card
-    assert card.recipe["name"] == "english_voices" and card.version and card.commit
+    assert card.recipe["name"] == "digits" and card.version and card.commit
     assert len(recognizer.tokenizer) == 27
-    assert card.recipe["data"]["folder"] == "data/english_voices", "no path of the machine that made it"
+    assert card.recipe["data"]["folder"] == "data/digits", "no path of the machine that made it"
     assert not Path(card.recipe["train"]["init_from"]).is_absolute()
 
 
 def test_it_hears_its_words_from_unseen_voices(recognizer, tmp_path):
-    words = ["seven", "nine", "zero", "stop", "left", "yes", "help", "music", "forward", "light"]
+    words = "zero one two three four five six seven eight nine".split()
     lines = [
         espeak.Line(str(tmp_path / f"{word}-{voice}.wav"), word, f"en-us+{voice}")
         for word in words
