@@ -10,6 +10,8 @@ from asr.data import espeak, synth
 from asr.decode.decoder import DecoderConfig
 from asr.transcribe import SHIPPED
 
+DIGITS = "zero one two three four five six seven eight nine".split()
+
 
 @pytest.fixture(scope="module")
 def recognizer():
@@ -26,10 +28,9 @@ def test_it_is_small_and_says_where_it_comes_from(recognizer):
 
 
 def test_it_hears_its_words_from_unseen_voices(recognizer, tmp_path):
-    words = "zero one two three four five six seven eight nine".split()
     lines = [
         espeak.Line(str(tmp_path / f"{word}-{voice}.wav"), word, f"en-us+{voice}")
-        for word in words
+        for word in DIGITS
         for voice in ("m3", "f1")
     ]
     synth.speak_all(lines, 16000)
@@ -45,12 +46,11 @@ def test_it_hears_nothing_where_nobody_speaks(recognizer):
 
 
 def test_it_hears_the_digits_of_people(real_speech, tmp_path):
-    digits = "zero one two three four five six seven eight nine".split()
-    (tmp_path / "digits.txt").write_text("\n".join(digits) + "\n")
+    (tmp_path / "digits.txt").write_text("\n".join(DIGITS) + "\n")
     closed = Recognizer.load(decoding=DecoderConfig(lexicon=tmp_path / "digits.txt"))
     paths = sorted((real_speech / "fsdd" / "recordings").glob("*_1?.wav"))
     assert len(paths) == 400
-    wrong = sum(closed.transcribe(path).text != digits[int(path.name[0])] for path in paths)
+    wrong = sum(closed.transcribe(path).text != DIGITS[int(path.name[0])] for path in paths)
     assert wrong / len(paths) <= 0.2
 
 

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -25,7 +26,6 @@ def test_phonemes_are_those_of_the_accent():
 
 class TestTheTimesOfSpokenWords:
     def spoken(self, text):
-
         synthesizer = Synthesizer()
         waveform, words = synthesizer.speak_words(Line("", text, "en-us"))
         return np.abs(waveform), synthesizer.sample_rate, words
@@ -133,7 +133,7 @@ class TestNeural:
             neural.load(str(model))
 
     def test_a_package_that_is_missing_is_named(self, monkeypatch):
-        monkeypatch.setitem(__import__("sys").modules, "hibari", None)
+        monkeypatch.setitem(sys.modules, "hibari", None)
         with pytest.raises(SynthesisError, match=r"voice heart is not installed.*asr\[voices\]"):
             neural.load("heart")
 

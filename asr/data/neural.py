@@ -91,8 +91,7 @@ class _Kokoro:
         self._session = _session("kokoro", b"".join(part.read_bytes() for part in parts))
 
     def speak(self, line: Line, speaker: int, phonemes: Phonemes) -> audio.Waveform:
-        said = phonemes(line.text, line.voice.partition("+")[0]) + _END
-        tokens = [self._tokens[symbol] for symbol in said if symbol in self._tokens]
+        tokens = [self._tokens[symbol] for symbol in _said(line, phonemes) if symbol in self._tokens]
         longest = self._styles.shape[1]
         if not 0 < len(tokens) <= longest:
             raise SynthesisError(
@@ -144,9 +143,8 @@ class _Piper:
         self._rng = np.random.default_rng(0)
 
     def speak(self, line: Line, speaker: int, phonemes: Phonemes) -> audio.Waveform:
-        said = unicodedata.normalize("NFD", phonemes(line.text, line.voice.partition("+")[0])) + _END
         tokens = [*self._start, *self._pad]
-        for symbol in said:
+        for symbol in unicodedata.normalize("NFD", _said(line, phonemes)):
             if symbol in self._tokens:
                 tokens += [*self._tokens[symbol], *self._pad]
         tokens += self._end
@@ -160,6 +158,11 @@ class _Piper:
         if self.num_speakers != 1:
             inputs["sid"] = np.array([speaker])
         return _tamed(self._session.run(None, inputs)[0])
+
+
+def _said(line: Line, phonemes: Phonemes) -> str:
+    """The phonemes of a line in its accent, brought to an end."""
+    return phonemes(line.text, line.voice.partition("+")[0]) + _END
 
 
 def _session(name: str, model: str | bytes) -> Any:

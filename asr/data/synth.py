@@ -8,7 +8,7 @@ every shard of a corpus a fresh process, which makes the whole corpus a function
 import multiprocessing
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -97,13 +97,13 @@ def _speak_shard(
 ) -> list[float]:
     variants = {line.voice.partition("+")[2] for line in lines if not neural.speaker_of(line.voice)} - {""}
     synthesizer = Synthesizer({name: voices.get(name) for name in sorted(variants)})
-    networks: dict[str, neural.Network] = {}
+    load = cache(neural.load)  # once in each process, where its noise begins anew
     durations = []
     for line in lines:
         speaker = neural.speaker_of(line.voice)
         if speaker:
             name, number = speaker
-            network = networks.get(name) or networks.setdefault(name, neural.load(name))
+            network = load(name)
             waveform, spoken_rate = network.speak(line, number, synthesizer.phonemes), network.sample_rate
         else:
             waveform, spoken_rate = synthesizer.speak(line), synthesizer.sample_rate

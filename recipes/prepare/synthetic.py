@@ -92,7 +92,8 @@ def prepare(
              ("test", TEST_VOICES, vocabulary, held_out_per_word, most_words),
              ("train", list(drawn), vocabulary, utterances_per_word, most_words),
              ("train", list(drawn), sorted(set(also_words.split())), also_per_word, 1)]  # fmt: skip
-    networks = itertools.cycle((name, neural.load(name).num_speakers or num_voices) for name in neural_voices.split())
+    num_speakers = {name: neural.load(name).num_speakers or num_voices for name in set(neural_voices.split())}
+    networks = itertools.cycle(neural_voices.split())
     lines: list[espeak.Line] = []
     texts, splits_of, speakers = [], [], []
     for split, names, choice, times, most in parts:
@@ -103,8 +104,8 @@ def prepare(
             speaker = str(rng.choice(names))
             voice, rate = f"{rng.choice(ACCENTS)}+{speaker}", int(rng.integers(slowest, fastest))
             if split == "train" and neural_voices and rng.random() < neural_share:
-                network, num_speakers = next(networks)
-                number = int(rng.integers(num_speakers))
+                network = next(networks)
+                number = int(rng.integers(num_speakers[network]))
                 speaker = f"{Path(network).stem}{number}"
                 voice = f"{rng.choice(ACCENTS)}+{network}:{number}"
                 rate = int(rng.integers(slowest, min(fastest, NEURAL_FASTEST)))
