@@ -1,6 +1,12 @@
 """Real sound on disk, a corpus small enough to learn in seconds, and the place of real speech where there is any."""
 
 import os
+
+# Before numpy is imported, which reads them. Threads that wait by spinning make a small network hundreds of times
+# slower where the cores are busy; with another number of them sums round otherwise, and another network is learned.
+for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
+    os.environ.setdefault(name, "1")
+
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +15,6 @@ import pytest
 from asr import audio
 from asr.data import manifest
 from asr.data.manifest import Utterance
-
-# Threads that wait by spinning make a small network hundreds of times slower where the cores are busy.
-for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
-    os.environ.setdefault(name, "1")
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 PITCHES = {"a": 300.0, "b": 700.0, "c": 1500.0, "d": 2600.0}
