@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 from conftest import REPOSITORY
 
+from asr import recipe
+from asr.data import corpus, synth
+
 README = (REPOSITORY / "README.md").read_text("utf-8")
 
 
@@ -53,8 +56,8 @@ def test_every_command_has_options_that_exist():
             help_text = subprocess.run([program, "--help"], capture_output=True, text=True, check=True).stdout
             for option in (word.partition("=")[0] for word in words if word.startswith("--")):
                 assert option in help_text, f"{words[0]} has no {option}"
-            for recipe in (word for word in words if word.startswith("recipes/")):
-                assert (REPOSITORY / recipe).is_file()
+            for path in (word for word in words if word.startswith("recipes/")):
+                assert (REPOSITORY / path).is_file()
 
 
 def test_python_examples_compile():
@@ -66,3 +69,15 @@ def test_links_lead_somewhere():
     for document in (REPOSITORY / name for name in ("README.md", "recipes/README.md", "asr/score/README.md")):
         for target in re.findall(r"\]\(([^)#]+)\)", document.read_text("utf-8")):
             assert "://" in target or (document.parent / target).exists(), target
+
+
+def test_the_sound_of_the_first_command_is_one_that_its_recipe_makes(tmp_path, monkeypatch):
+    """Everything but the speaking, which changes no name."""
+    command = blocks("sh")[0]
+    settings = recipe.load(REPOSITORY / re.search(r"recipes/\S+\.yaml", command)[0])
+    folder, sound = re.search(r"(\S+)/(test/\S+\.wav)", command).groups()
+    assert settings.data.folder == folder
+    monkeypatch.setattr(synth, "speak_all", lambda lines, *_, **__: [1.0] * len(lines))
+    prepare = corpus.load_script(REPOSITORY / "recipes" / settings.data.prepare)
+    splits = prepare(tmp_path, **settings.data.settings)
+    assert str(tmp_path / sound) in {utterance.audio for utterance in splits.test}
