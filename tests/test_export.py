@@ -1,3 +1,5 @@
+import copy
+
 import numpy as np
 import onnx
 import onnxruntime
@@ -77,6 +79,23 @@ def test_an_export_that_differs_is_refused_and_leaves_no_file(tmp_path, monkeypa
     with pytest.raises(ExportError, match="differs"):
         export.export(AcousticModel(ModelConfig(), 26, 5), CARD, tmp_path / "model.onnx")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_network_that_makes_much_of_rounding_is_exported_and_a_wrong_graph_of_it_is_not(tmp_path, monkeypatch):
+    torch.manual_seed(0)
+    model = AcousticModel(ModelConfig(), 26, 5)
+    with torch.no_grad():
+        for name, weights in model.named_parameters():
+            weights *= 4 if "weight" in name else 1  # chaotic: what differs at first grows from frame to frame
+        frames, lengths = torch.randn(8, 120, 26), torch.tensor([120] * 8)
+        exact = copy.deepcopy(model).eval().double()(frames.double(), lengths)[0]
+        assert (model.eval()(frames, lengths)[0] - exact).abs().max() > 10 * export.PARITY
+    export.export(model, CARD, tmp_path / "model.onnx")
+    assert (tmp_path / "model.onnx").is_file()
+    gates = export._lstm_weights
+    monkeypatch.setattr(export, "_lstm_weights", lambda directions: {k: v * 1.01 for k, v in gates(directions).items()})
+    with pytest.raises(ExportError, match="differs"):
+        export.export(model, CARD, tmp_path / "wrong.onnx")
 
 
 def test_the_default_network_is_about_240_kilobytes(tmp_path):
