@@ -224,6 +224,28 @@ class TestCache:
         first, second = (self.read(broken, tmp_path / "cache", monkeypatch) for _ in range(2))
         assert [item.id for item in first[1]] == ["gone"] and first[1] == second[1]
 
+    def test_another_run_may_make_the_same_or_others_meanwhile(self, copies, tmp_path, monkeypatch):
+        folder = tmp_path / "cache"
+        folder.mkdir()
+        stale = folder / "train-cepstra-0123456789abcdef.bin.1.part"  # of a run that was killed
+        stale.touch()
+        os.utime(stale, (1, 1))
+
+        def interleaved(made):
+            for number, item in enumerate(made):
+                if number == 3:
+                    with monkeypatch.context() as patch:
+                        patch.setattr(os, "getpid", lambda: -1)  # another process
+                        self.read(copies, folder, monkeypatch)
+                        self.read(copies, folder, monkeypatch, replace(CONFIG, num_filters=20))
+                yield item
+
+        examples, _, count = self.read(copies, folder, monkeypatch, progress=interleaved)
+        assert count == 15
+        for one, other in zip(examples, self.read(copies, tmp_path / "new", monkeypatch)[0], strict=True):
+            assert np.array_equal(one.source, other.source)
+        assert len(list(folder.iterdir())) == 2
+
     def test_an_interrupted_writer_leaves_nothing_to_believe(self, copies, tmp_path, monkeypatch):
         folder = tmp_path / "cache"
 

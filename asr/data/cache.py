@@ -8,6 +8,7 @@ anew, and nothing else does.
 import hashlib
 import json
 import os
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict
@@ -24,6 +25,7 @@ Source = npt.NDArray[Any]
 """Of an utterance: its waveform (num_samples,) int16 or its cepstra (num_frames, num_cepstra) float32."""
 
 _VERSION = 1  # of the files; and of what static features are made of, if their numbers should ever change
+_STALE_S = 3600  # an unfinished file that nobody has written to for so long was left by a run that was killed
 _FINISHED_LATER = {"deltas", "delta_window", "mean", "variance", "stack"}  # settings of frames, not of cepstra
 
 
@@ -59,8 +61,9 @@ def sources(
     if not index.is_file() or not data.is_file():
         _write(data, index, make())
         for old in folder.glob(f"{name}-*"):
-            if old not in (data, index):
-                with suppress(OSError):  # Windows keeps what another run has mapped
+            with suppress(OSError):  # Windows keeps what another run has mapped
+                is_written = old.suffix == ".part" and time.time() - old.stat().st_mtime < _STALE_S
+                if old not in (data, index) and not is_written:
                     old.unlink()
     entries = json.loads(index.read_text("utf-8"))
     # As a plain array: each part of a memmap would carry a dictionary of its own.
