@@ -1,20 +1,17 @@
 """The corpus contract, and the prepare scripts on small made-up trees with the layouts of the real corpora."""
 
 import json
-import re
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 from conftest import REPOSITORY
 
 from asr import audio
-from asr.data import corpus, manifest, synth
+from asr.data import corpus, manifest
 from asr.data.corpus import CorpusError, Splits
-from asr.data.espeak import Synthesizer
 from asr.data.manifest import LeftOut, Utterance
 
 
@@ -298,30 +295,6 @@ class TestSynthetic:
             assert np.array_equal(audio.read(one.audio), audio.read(other.audio))
         other = script(folder=tmp_path / "other", utterances_per_word=6, held_out_per_word=2, num_voices=5, seed=2)
         assert ids(other.train) != ids(splits.train)
-
-    def test_digits_with_the_sounds_of_other_languages(self, tmp_path, monkeypatch):
-        spoken = []
-        monkeypatch.setattr(synth, "speak_all", lambda lines, *_, **__: spoken.extend(lines) or [1.0] * len(lines))
-        script = prepare("synthetic")
-        table = sys.modules[script.__module__].FOREIGN_DIGITS
-        splits = script(folder=tmp_path, words="yes three nine", most_words=2, utterances_per_word=300,
-                        foreign_share=0.5)  # fmt: skip
-        texts = {Path(utterance.audio): utterance.text for part in vars(splits).values() for utterance in part}
-        foreign = [line for line in spoken if line.voice.partition("+")[0] in table]
-        assert {Path(line.path).parent.name for line in foreign} == {"train"}
-        assert {line.voice.partition("+")[0] for line in foreign} == set(table)
-        for line in foreign:
-            digits = table[line.voice.partition("+")[0]]
-            assert line.text == " ".join(digits[word] for word in texts[Path(line.path)].split())
-        could = [text for text in (texts[Path(line.path)] for line in spoken) if "yes" not in text]
-        assert 0.4 < len(foreign) / len(could) < 0.6
-
-    def test_no_two_digits_sound_alike_in_any_language(self):
-        table = sys.modules[prepare("synthetic").__module__].FOREIGN_DIGITS
-        synthesizer = Synthesizer()
-        for language, digits in table.items():
-            said = [synthesizer.phonemes(spelled, language) for spelled in digits.values()]
-            assert len({re.sub("[ˈˌː]", "", phonemes) for phonemes in said}) == 10, language
 
     def test_phrases_noise_and_words_of_ones_own(self, tmp_path):
         splits = prepare("synthetic")(

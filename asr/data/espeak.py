@@ -11,7 +11,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -112,11 +112,8 @@ class Synthesizer:
     espeak-ng holds fewer than 350 voices, languages included.
     """
 
-    def __init__(self, voices: Mapping[str, str | None] | None = None, languages: Collection[str] = ("en",)) -> None:
-        """Raises SynthesisError if the package is missing or its library does not load.
-
-        With `voices`, `languages` are those to have beside them, with all of their accents.
-        """
+    def __init__(self, voices: Mapping[str, str | None] | None = None) -> None:
+        """Raises SynthesisError if the package is missing or its library does not load."""
         try:
             import espeakng_loader
 
@@ -126,7 +123,7 @@ class Synthesizer:
             raise SynthesisError(f"espeak-ng is not installed ({error}): pip install 'asr[synth]'") from None
         self._folder = tempfile.TemporaryDirectory(prefix="asr-voices-", ignore_cleanup_errors=True)
         if voices:
-            data = _with_voices(data, Path(self._folder.name), voices, languages)
+            data = _with_voices(data, Path(self._folder.name), voices)
         self.sample_rate = self._library.espeak_Initialize(
             _RETRIEVE_SYNCHRONOUSLY, 0, os.fsencode(data), _PHONEME_EVENTS
         )
@@ -209,20 +206,16 @@ class Synthesizer:
         return 0
 
 
-def _with_voices(data: Path, folder: Path, voices: Mapping[str, str | None], languages: Collection[str]) -> Path:
-    """A copy of espeak-ng's data, these languages alone, with these variants."""
+def _with_voices(data: Path, folder: Path, voices: Mapping[str, str | None]) -> Path:
+    """A copy of espeak-ng's data, English alone, with these variants."""
     copy = folder / "espeak-ng-data"
-    files = [path for path in (data / "lang").rglob("*") if path.is_file()]
-    for language in languages:
-        accents = [path for path in files if path.name.partition("-")[0] == language]
-        if not accents:
-            raise SynthesisError(f"espeak-ng has no voice {language!r}")
-        for path in (data / f"{language}_dict", *accents):
-            place = copy / path.relative_to(data)
-            place.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(path, place)
-    for name in ("phontab", "phonindex", "phondata", "intonations"):
+    for name in ("phontab", "phonindex", "phondata", "intonations", "en_dict"):
+        copy.mkdir(exist_ok=True)
         shutil.copy(data / name, copy / name)
+    languages = copy / "lang" / "gmw"
+    languages.mkdir(parents=True)
+    for path in (data / "lang" / "gmw").glob("en*"):
+        shutil.copy(path, languages / path.name)
     variants = copy / "voices" / "!v"
     variants.mkdir(parents=True)
     for name, definition in voices.items():

@@ -6,7 +6,6 @@ every shard of a corpus a fresh process, which makes the whole corpus a function
 """
 
 import multiprocessing
-import re
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import cache, partial
@@ -97,8 +96,7 @@ def _speak_shard(
     lines: Sequence[Line], *, sample_rate: int, voices: Mapping[str, str], margin_ms: float
 ) -> list[float]:
     variants = {line.voice.partition("+")[2] for line in lines if not neural.speaker_of(line.voice)} - {""}
-    languages = {re.split("[-+]", line.voice)[0] for line in lines}
-    synthesizer = Synthesizer({name: voices.get(name) for name in sorted(variants)}, languages)
+    synthesizer = Synthesizer({name: voices.get(name) for name in sorted(variants)})
     load = cache(neural.load)  # once in each process, where its noise begins anew
     durations = []
     for line in lines:

@@ -37,30 +37,6 @@ LETTERS = dict(zip("abcdefghijklmnopqrstuvwxyz", """
 ay bee see dee ee eff gee aitch eye jay kay ell em en oh pea cue are ess tea you vee double-you ex why zee
 """.split(), strict=True))  # fmt: skip
 
-# The digits with the sounds of other languages, in their spelling: who learned English late says them so.
-FOREIGN_DIGITS = {
-    language: dict(zip("zero one two three four five six seven eight nine".split(), spelled.split(), strict=True))
-    for language, spelled in {
-        "de": "siero wann tuh sri foor feif six sewwen eet nein",
-        "el": "ζίροου ουάν του θρι φορ φάιβ σιξ σέβεν έιτ νάιν",
-        "es": "sirou uan tu sri for faif siks seven eit nain",
-        "fi": "siro uan tuu trii foor faiv siks seven eit nain",
-        "fr": "zirô ouane tou sri fore faïve sixe sévène eïte naïne",
-        "hi": "ज़ीरो वन टू थ्री फोर फाइव सिक्स सेवन एट नाइन",
-        "hu": "zíró van tú szrí fór fájv sziksz szeven éjt nájn",
-        "id": "siro wan tu tri for faif siks seven eit nain",
-        "it": "siro uan tu tri for faiv sics seven eit nain",
-        "ja": "ジロ ワン ツー スリー フォー ファイブ シックス セブン エイト ナイン",
-        "nl": "ziero wan toe srie foor faajf siks seven eet najn",
-        "pl": "ziro łan tu fri for fajw siks sewen ejt najn",
-        "pt": "zirou uã tu tri for faivi siques seven eite naine",
-        "ro": "ziro uan tu tri for faiv sics seven eit nain",
-        "ru": "зиро уан ту сри фор файв сикс севен эйт найн",
-        "sv": "siro oann to tri får fajv sicks seven ejt najn",
-        "tr": "ziro van tu tri for fayv siks sevın eyt nayn",
-    }.items()
-}
-
 ACCENTS = "en-us en-us en-us en-us-nyc en en en-gb-x-rp en-gb-scotland en-029".split()
 NEURAL_FASTEST = 260  # words per minute: neural voices swallow sounds when they hurry
 # espeak-ng's own voices that could be people's: formants 0 to 5 within 75 to 140 % of the default's, a pitch of 60 Hz
@@ -94,7 +70,6 @@ def prepare(
     neural_voices: str = "",
     neural_share: float = 0.5,
     neural_repeats: int = 1,
-    foreign_share: float = 0.0,
     sample_rate: int = 16000,
     seed: int = 1,
 ) -> Splits:
@@ -108,8 +83,7 @@ def prepare(
     `neural_voices` (those of asr.data.neural: kokoro, heart, joe or Piper's .onnx files, separated by spaces) speak
     `neural_share` of the training part, by turns, so that a name that stands twice speaks twice as often; `num_voices`
     speakers of kokoro are drawn. Each of these recordings stands there `neural_repeats` times, to be perturbed in as
-    many ways. Of the training part's digits `foreign_share` are said with the sounds of other languages, where
-    espeak-ng or kokoro says them: the other voices know English alone.
+    many ways.
     """
     rng = np.random.default_rng(seed)
     vocabulary = sorted(set(words.split() or WORDS))
@@ -127,7 +101,7 @@ def prepare(
         while stream:
             count = int(rng.integers(1, most + 1))
             said, stream = stream[:count], stream[count:]
-            speaker, network = str(rng.choice(names)), ""
+            speaker = str(rng.choice(names))
             voice, rate = f"{rng.choice(ACCENTS)}+{speaker}", int(rng.integers(slowest, fastest))
             if split == "train" and neural_voices and rng.random() < neural_share:
                 network = next(networks)
@@ -135,16 +109,10 @@ def prepare(
                 speaker = f"{Path(network).stem}{number}"
                 voice = f"{rng.choice(ACCENTS)}+{network}:{number}"
                 rate = int(rng.integers(slowest, min(fastest, NEURAL_FASTEST)))
-            text = " ".join(map(spoken, said))
-            if split == "train" and foreign_share and network in ("", "kokoro") and rng.random() < foreign_share:
-                language = str(rng.choice(list(FOREIGN_DIGITS)))
-                digits = FOREIGN_DIGITS[language]
-                if all(word in digits for word in said):
-                    text, voice = " ".join(digits[word] for word in said), f"{language}+{voice.partition('+')[2]}"
             lines.append(
                 espeak.Line(
                     path=str(folder / split / f"{'_'.join(said)}-{speaker}-{len(lines)}.wav"),
-                    text=text,
+                    text=" ".join(map(spoken, said)),
                     voice=voice,
                     words_per_minute=rate,
                     pitch=int(rng.integers(30, 70)),
