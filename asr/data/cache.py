@@ -62,8 +62,8 @@ def sources(
         _write(data, index, make())
         for old in folder.glob(f"{name}-*"):
             with suppress(OSError):  # Windows keeps what another run has mapped
-                is_written = old.suffix == ".part" and time.time() - old.stat().st_mtime < _STALE_S
-                if old not in (data, index) and not is_written:
+                is_being_written = old.suffix == ".part" and time.time() - old.stat().st_mtime < _STALE_S
+                if old not in (data, index) and not is_being_written:
                     old.unlink()
     entries = json.loads(index.read_text("utf-8"))
     # As a plain array: each part of a memmap would carry a dictionary of its own.
