@@ -26,7 +26,7 @@ class AugmentConfig:
     speed: float = 0.0
     """Play up to this share faster or slower, pitch included (Ko et al. 2015)."""
     crop_ms: float = 0.0
-    """Cut up to so much off either end, as a recording does that starts late."""
+    """Cut up to so much off either end, as a recording does that starts late; nothing where half would not be left."""
     pad_ms: float = 0.0
     """Put up to so much near-silence before and after."""
     pad_probability: float = 1.0
