@@ -12,7 +12,7 @@ import pydantic
 import yaml
 
 from asr.data import corpus
-from asr.data.augment import AugmentConfig
+from asr.data.augment import SOUND, AugmentConfig
 from asr.features import FeatureConfig
 from asr.model import ModelConfig
 from asr.text import TextConfig
@@ -52,9 +52,10 @@ class Recipe:
     def __post_init__(self) -> None:
         if self.features.source == "precomputed" and self.augment.touches_sound:
             raise RecipeError(
-                "augment.speed, crop_ms, pad_ms, channel_db, room_ms, noise_probability and gain_db change sound, and "
-                "features.source is precomputed: leave them at 0"
+                f"augment.{', '.join(SOUND)} and join change sound, and features.source is precomputed: leave them out"
             )
+        if self.augment.join > 1 and " " not in self.text.alphabet:
+            raise RecipeError("augment.join puts a space between utterances: add it to text.alphabet")
 
     def to_dict(self) -> dict[str, Any]:
         """As the YAML file says it, everything spelled out."""

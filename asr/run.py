@@ -135,6 +135,7 @@ def _carry_out(settings: Recipe, script: Path, run: Path, began: float, jobs: in
                 augmenter=augmenter,
                 seed=config.seed,
                 twice=config.consistency > 0,
+                space=card.tokenizer.encode(" ")[0] if settings.augment.join > 1 else None,
             ),
             Batches(dev, card.extractor, 32),
             config,

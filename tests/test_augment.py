@@ -1,3 +1,5 @@
+from dataclasses import fields
+
 import numpy as np
 import pytest
 
@@ -24,7 +26,7 @@ def test_nothing_is_touched_by_default():
     assert augmenter().stretch(frames, augmenter().tempo(rng())) is frames
     assert augmenter().frames(frames, rng(), 10) is frames
     assert not AugmentConfig(tempo=0.1, time_masks=1, feature_masks=1).touches_sound
-    assert AugmentConfig(gain_db=1).touches_sound
+    assert AugmentConfig(join=2).touches_sound
 
 
 @pytest.mark.parametrize(
@@ -41,6 +43,98 @@ def test_sound_stays_float32_and_finite_and_follows_the_seed(settings):
         assert np.array_equal(made, augmenter(**settings).waveform(waveform, rng(1)))
         assert num_samples == 1 or not np.array_equal(made, augmenter(**settings).waveform(waveform, rng(2)))
         assert np.array_equal(waveform, noise(num_samples)), "the original must not change"
+
+
+def steps(*levels_db, length=3200):
+    """Noise at one level after another, in decibels."""
+    return np.concatenate(
+        [noise(length, seed) * 10 ** (level / 20) for seed, level in enumerate(levels_db)], dtype="f4"
+    )
+
+
+def place(part, whole):
+    """Where a part begins in a whole, of which it is a stretch."""
+    [start] = np.flatnonzero(whole[: len(whole) - len(part) + 1] == part[0])
+    assert np.array_equal(whole[start : start + len(part)], part)
+    return int(start)
+
+
+def test_trimming_takes_soft_ends_and_never_what_is_loud_or_between():
+    waveform = steps(-50, -25, 0, -50, 0, -15, -50)
+    firsts, lasts = set(), set()
+    for seed in range(60):
+        made = augmenter(trim_db=40).waveform(waveform, rng(seed))
+        assert np.array_equal(made, augmenter(trim_db=40).waveform(waveform, rng(seed)))
+        first = place(made, waveform)
+        assert first > 3200 - 160 and first < 6400 + 320, "the softest is gone, and the loudest is there"
+        assert 16000 - 320 < first + len(made) < 19200 + 160
+        firsts.add(first > 4800)
+        lasts.add(first + len(made) > 17600)
+    assert firsts == lasts == {True, False}, "what is neither loud nor soft stays or goes"
+    assert len(augmenter(trim_db=40).waveform(waveform, rng(), min_samples=len(waveform))) == len(waveform)
+    silence = np.zeros(16000, np.float32)
+    assert np.array_equal(augmenter(trim_db=40).waveform(silence, rng()), silence), "there is nothing to find"
+
+
+def test_trimming_leaves_a_click_its_surroundings():
+    click = np.zeros(16000, np.float32)
+    click[8000] = 1.0
+    assert len(augmenter(trim_db=40).waveform(click, rng())) == 16000, "20 ms would not be an utterance"
+
+
+def test_a_gate_leaves_digital_silence_where_it_is_soft_and_nothing_else_changes():
+    waveform = steps(0, -70, -40, 0)
+    closed = []
+    for seed in range(40):
+        made = augmenter(gate_probability=1.0).waveform(waveform, rng(seed))
+        assert made.dtype == np.float32 and np.array_equal(made[made != 0], waveform[made != 0])
+        assert (made[:3040] != 0).all() and (made[-3040:] != 0).all()
+        assert (made[3200 + 160 : 6400 - 160] == 0).all()
+        closed.append((made[6400 + 160 : 9600 - 160] == 0).mean())
+    assert min(closed) == 0 and max(closed) == 1
+    open_ones = [augmenter(gate_probability=0.5).waveform(waveform, rng(seed)) is waveform for seed in range(200)]
+    assert 70 < sum(open_ones) < 130
+
+
+def test_a_gate_knows_speech_from_noise():
+    waveform = np.concatenate([noise(8000), np.zeros(8000, np.float32)])
+    for seed in range(10):
+        made = augmenter(gate_probability=1.0, noise_probability=1.0, noise_snr_db=0).waveform(waveform, rng(seed))
+        assert (made[:7840] != 0).all() and (made[8160:] == 0).all()
+
+
+def test_followers_are_those_who_speak():
+    speaks = np.arange(3000) % 3 > 0
+    followers = augmenter(join=4, join_probability=0.3).followers(speaks, rng())
+    assert followers.shape == (3000, 3)
+    assert (followers[~speaks] == -1).all() and speaks[followers[followers >= 0]].all()
+    counts = (followers >= 0).sum(axis=1)
+    assert (np.sort(followers >= 0)[:, ::-1] == (followers >= 0)).all(), "nobody comes last"
+    assert 0.25 < (counts[speaks] > 0).mean() < 0.35
+    assert set(counts) == {0, 1, 2, 3}
+    assert augmenter().followers(speaks, rng()).shape == (3000, 0)
+    assert (augmenter(join=4).followers(~speaks & speaks, rng()) == -1).all()
+
+
+def test_followers_are_said_after_a_pause():
+    one, two = noise(4000, 1), noise(5000, 2)
+    pauses_s = set()
+    for seed in range(50):
+        made = augmenter(join=2).waveform(one, rng(seed), followers=[(two, 0), (one, 0)])
+        start = place(two, made)
+        assert np.array_equal(made[:4000], one) and np.array_equal(made[-4000:], one)
+        for pause in (made[4000:start], made[start + 5000 : -4000]):
+            assert 0.0299 < len(pause) / 16000 < 0.6001 and not pause.any()
+            pauses_s.add(len(pause) / 16000)
+    assert min(pauses_s) < 0.04 and max(pauses_s) > 0.45 and 0.1 < np.median(list(pauses_s)) < 0.17
+
+
+@pytest.mark.parametrize("name", [setting.name for setting in fields(AugmentConfig) if setting.default == 0])
+def test_every_setting_that_changes_sound_says_so(name):
+    perturbed = augmenter(**{name: 10 if name.endswith(("_db", "_ms", "masks")) else 0.4})
+    waveform = steps(-50, -25, 0, -50)
+    changed = any(not np.array_equal(perturbed.waveform(waveform, rng(seed)), waveform) for seed in range(20))
+    assert perturbed.config.touches_sound == changed
 
 
 def test_speed_moves_length_and_pitch_together():

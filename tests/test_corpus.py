@@ -131,6 +131,22 @@ class TestFsdd:
         with pytest.raises(CorpusError, match="the speakers are anna, bob"):
             prepare("fsdd")(folder=tmp_path, source=source, held_out_speaker="eve")
 
+    def test_strings_are_recordings_of_one_speaker_one_after_another(self, source, tmp_path):
+        plain = prepare("fsdd")(folder=tmp_path, source=source)
+        splits = prepare("fsdd")(folder=tmp_path, source=source, test_strings=40)
+        assert (splits.train, splits.dev) == (plain.train, plain.dev)
+        assert len(ids(splits.test)) == 40 and {one.speaker for one in splits.test} == {"anna", "bob"}
+        assert {len(one.text.split()) for one in splits.test} == {2, 3, 4, 5}
+        for one in splits.test:
+            heard = manifest.read_waveform(one, 8000)
+            assert len(heard) / 8000 == pytest.approx(one.duration_s)
+            is_speech = np.convolve(np.abs(heard), np.ones(80) / 80, "same") > 0.02 * np.abs(heard).max()
+            count = np.count_nonzero(np.diff(np.pad(is_speech.astype(int), 1)) == 1)
+            assert count == len(one.text.split()), "as many stretches of sound as words"
+            assert one.duration_s == pytest.approx(is_speech.sum() / 8000, abs=0.4 + 5 * 0.5)
+        again = prepare("fsdd")(folder=tmp_path / "again", source=source, test_strings=40)
+        assert [one.text for one in again.test] == [one.text for one in splits.test]
+
     def test_nothing_there(self, tmp_path):
         with pytest.raises(CorpusError, match=r"data\.source="):
             prepare("fsdd")(folder=tmp_path, source=str(tmp_path))

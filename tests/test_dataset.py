@@ -121,7 +121,8 @@ def test_two_views_of_an_utterance_are_in_step_and_differ(utterances, keep_sound
     assert np.array_equal(untouched.frames, untouched.frames_again)
 
 
-def test_an_epoch_never_makes_a_transcript_impossible(utterances):
+@pytest.mark.parametrize("more", [{}, {"trim_db": 60, "crop_ms": 200, "join": 3, "join_probability": 1.0}])
+def test_an_epoch_never_makes_a_transcript_impossible(utterances, more):
     from asr import ctc
 
     tight = [
@@ -130,12 +131,50 @@ def test_an_epoch_never_makes_a_transcript_impossible(utterances):
     ]
     tight = [example for example in tight if ctc.min_frames(example.tokens) <= CONFIG.num_frames(len(example.source))]
     assert tight
-    shorter = AugmentConfig(speed=0.4, tempo=0.4)
+    shorter = AugmentConfig(speed=0.4, tempo=0.4, **more)
     for number in range(5):
-        for batch in batches(tight, shorter, seed=number).epoch(number):
+        for batch in batches(tight, shorter, seed=number, space=3).epoch(number):
             for row in range(len(batch.ids)):
                 needed = ctc.min_frames(batch.tokens[row, : batch.token_lengths[row]])
                 assert batch.frame_lengths[row] >= needed
+
+
+def test_joined_utterances_are_heard_in_the_order_of_their_words(utterances):
+    """What is said is a transcript and those of others after a space, for as long as their sound and pauses last."""
+    examples, _ = load(utterances, keep_sound=True)
+    silence = Example("silence", "", np.array([], np.int64), np.zeros(8000, np.int16))
+    augment = AugmentConfig(join=3, join_probability=0.5, renew=2)
+    space = len(TEXT.alphabet) + 1
+    made = batches([*examples, silence], augment, seed=2, space=space)
+    shortest_s = {
+        tuple(one.tokens): len(one.source) / CONFIG.sample_rate
+        for one in sorted(examples, key=lambda one: -len(one.source))
+    }
+    own = {one.id: tuple(one.tokens) for one in (*examples, silence)}
+
+    def epoch(number, source=made):
+        return {key: tuple(batch.tokens[row, : batch.token_lengths[row]])
+                for batch in source.epoch(number) for row, key in enumerate(batch.ids)}  # fmt: skip
+
+    counts = []
+    for batch in made.epoch(1):
+        for row, key in enumerate(batch.ids):
+            tokens = batch.tokens[row, : batch.token_lengths[row]]
+            words = [tuple(word[word != space]) for word in np.split(tokens, np.flatnonzero(tokens == space))]
+            assert words[0] == own[key]
+            counts.append(len(words))
+            if key != "silence":
+                least_s = sum(shortest_s[word] for word in words) + 0.03 * (len(words) - 1)
+                assert batch.frame_lengths[row] >= CONFIG.num_frames(int(least_s * CONFIG.sample_rate))
+    assert epoch(1)["silence"] == (), "nobody speaks after silence"
+    assert set(counts) == {1, 2, 3} and 0.3 < np.mean(np.array(counts) > 1) < 0.7
+    assert epoch(1) == epoch(2) != epoch(3), "whoever is said together stays together until sound is made anew"
+    assert epoch(3) == epoch(3, batches([*examples, silence], augment, seed=2, space=space)), "of a resumed run, too"
+    alone = list(made.in_order())
+    assert all(tuple(tokens[:length]) == own[key] for batch in alone
+               for key, tokens, length in zip(batch.ids, batch.tokens, batch.token_lengths, strict=True))  # fmt: skip
+    with pytest.raises(ValueError, match="space"):
+        list(batches(examples, augment).epoch(1))
 
 
 def test_sound_is_renewed_when_its_time_has_come_and_never_between(utterances):

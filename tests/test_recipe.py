@@ -83,6 +83,9 @@ def test_overrides_are_checked_like_the_file():
         ("train.learning_rate=.nan", "train.learning_rate must be finite"),
         ("features.hop_ms=0.01", "at least one sample"),
         ("text.alphabet=ab.", "share characters"),
+        ("augment.join=0", "augment.join must be at least 1, not 0"),
+        ("augment.trim_db=5", "augment.trim_db must be above 6, not 5"),
+        ("augment.gate_probability=2", "augment.gate_probability must be at most 1, not 2"),
         ("name.x=1", "name is a setting, not a section"),
         ("data.prepare=gone.py", "no such script"),
     ],
@@ -101,6 +104,12 @@ def test_text_is_taken_as_it_stands():
 def test_sound_is_not_augmented_where_there_is_none():
     with pytest.raises(RecipeError, match="precomputed"):
         recipe.load(FSDD, ["data.source=x", "features.source=precomputed"])
+
+
+def test_joined_utterances_need_a_space_between_them():
+    with pytest.raises(RecipeError, match=r"augment\.join .* text\.alphabet"):
+        recipe.load(FSDD, ["data.source=x", "augment.join=2"])
+    assert recipe.load(FSDD, ["data.source=x", "augment.join=2", "text.alphabet=a "]).augment.join == 2
 
 
 def test_a_key_given_twice_is_refused(tmp_path):

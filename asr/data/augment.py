@@ -4,6 +4,7 @@ Everything is drawn from the generator that the caller gives, so an utterance's 
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
@@ -16,7 +17,16 @@ from asr.features import FeatureConfig, Frames, warp
 
 Generator = np.random.Generator
 _KNOTS = 6
+_ENERGY_S = 0.02  # over which it is measured how loud sound is
+_HIGHEST_TRIM_DB = 6.0
+_SHORTEST_TRIM_S = 0.08
+_GATES_DB = 20.0, 60.0
+_SHORTEST_PAUSE_S, _LONGEST_PAUSE_S = 0.03, 0.6  # as often below 0.13 as above
 _WARPS = 20  # vocal tracts to each side of the speaker's own
+# The settings that change sound.
+SOUND = (
+    "speed", "trim_db", "crop_ms", "pad_ms", "channel_db", "room_ms", "noise_probability", "gate_probability", "gain_db"
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -25,6 +35,9 @@ class AugmentConfig:
 
     speed: float = 0.0
     """Play up to this share faster or slower, pitch included (Ko et al. 2015)."""
+    trim_db: float = 0.0
+    """Cut off either end what is softer than a level between 6 and so many dB below the loudest, as recordings are cut
+    by ear or by a detector of energy: weak consonants go with the silence."""
     crop_ms: float = 0.0
     """Cut up to so much off either end, as a recording does that starts late; nothing where half would not be left."""
     pad_ms: float = 0.0
@@ -39,10 +52,18 @@ class AugmentConfig:
     """Share of utterances that get coloured noise (white to brown)."""
     noise_snr_db: float = 5.0
     """Signal-to-noise ratio of the loudest noise; the quietest is 35 dB weaker."""
+    gate_probability: float = 0.0
+    """Share of utterances with digital silence in place of what is softer than a level between 20 and 60 dB below the
+    loudest, as noise gates and editors leave it."""
     gain_db: float = 0.0
     """Louder or softer by up to so much."""
     renew: int = 1
     """Epochs until sound is perturbed anew; between them its cepstra are kept in memory, and only these perturbed."""
+    join: int = 1
+    """Say up to so many utterances one after another, with pauses of 30 to 600 ms, as one: who has heard nothing but
+    single words hears a single word in whatever is said."""
+    join_probability: float = 0.3
+    """Share of utterances that others follow."""
     tempo: float = 0.0
     """Stretch the cepstra in time by up to this share, pitch unchanged."""
     tract: float = 0.0
@@ -63,18 +84,21 @@ class AugmentConfig:
         for name, value in vars(self).items():
             if value < 0 and name != "noise_snr_db":
                 raise ValueError(f"augment.{name} must not be negative, not {value}")
-        if self.renew < 1:
-            raise ValueError(f"augment.renew must be at least 1, not {self.renew}")
-        if max(self.speed, self.tempo, self.tract) >= 0.5 or max(self.noise_probability, self.pad_probability) > 1:
-            raise ValueError("augment.speed, tempo and tract must be below 0.5, noise_probability and pad_probability "
-                             "at most 1")  # fmt: skip
+        for name in ("renew", "join"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"augment.{name} must be at least 1, not {getattr(self, name)}")
+        for name in ("noise_probability", "pad_probability", "gate_probability", "join_probability"):
+            if getattr(self, name) > 1:
+                raise ValueError(f"augment.{name} must be at most 1, not {getattr(self, name)}")
+        if 0 < self.trim_db <= _HIGHEST_TRIM_DB:
+            raise ValueError(f"augment.trim_db must be above {_HIGHEST_TRIM_DB:g}, not {self.trim_db:g}")
+        if max(self.speed, self.tempo, self.tract) >= 0.5:
+            raise ValueError("augment.speed, tempo and tract must be below 0.5")
 
     @property
     def touches_sound(self) -> bool:
         """Whether anything happens to the waveform, so that frames must be made anew in each epoch."""
-        return any(
-            (self.speed, self.crop_ms, self.pad_ms, self.channel_db, self.room_ms, self.noise_probability, self.gain_db)
-        )
+        return self.join > 1 or any(getattr(self, name) for name in SOUND)
 
 
 class Augmenter:
@@ -85,8 +109,39 @@ class Augmenter:
         self.features = features
         self.sample_rate = features.sample_rate
 
-    def waveform(self, waveform: audio.Waveform, rng: Generator, min_samples: int = 0) -> audio.Waveform:
-        """Speed, padding, channel, noise and gain: (num_samples,) -> another length, at least `min_samples`."""
+    def followers(self, speaks: npt.NDArray[np.bool_], rng: Generator) -> npt.NDArray[np.intp]:
+        """Who is said after each utterance: (num_utterances,) -> (num_utterances, join - 1) indices, -1 for nobody.
+
+        Utterances in which nobody `speaks` follow none and are followed by none.
+        """
+        most = self.config.join - 1
+        if not most or not speaks.any():
+            return np.empty((len(speaks), 0), np.intp)
+        drawn = rng.choice(np.flatnonzero(speaks), (len(speaks), most))
+        counts = rng.integers(1, most, len(speaks), endpoint=True)
+        counts[~speaks | (rng.random(len(speaks)) >= self.config.join_probability)] = 0
+        return np.where(np.arange(most) < counts[:, None], drawn, -1)
+
+    def waveform(
+        self,
+        waveform: audio.Waveform,
+        rng: Generator,
+        min_samples: int = 0,
+        followers: Sequence[tuple[audio.Waveform, int]] = (),
+    ) -> audio.Waveform:
+        """Everything that changes sound: (num_samples,) -> another length, at least `min_samples`.
+
+        `followers` are said after it, each at least as many samples long as stand beside it.
+        """
+        said = self._speech(waveform, rng, min_samples)
+        for following, least in followers:
+            pause_s = _SHORTEST_PAUSE_S * (_LONGEST_PAUSE_S / _SHORTEST_PAUSE_S) ** rng.random()
+            pause = np.zeros(round(pause_s * self.sample_rate), np.float32)
+            said = np.concatenate([said, pause, self._speech(following, rng, least)])
+        return self._recording(said, rng)
+
+    def _speech(self, waveform: audio.Waveform, rng: Generator, min_samples: int) -> audio.Waveform:
+        """Speed and ends: (num_samples,) -> another length, at least `min_samples`."""
         config = self.config
         if config.speed:
             factor = rng.uniform(1 - config.speed, 1 + config.speed)
@@ -94,11 +149,21 @@ class Augmenter:
                 # Linear interpolation: what it takes from the highest frequencies is one more perturbation.
                 places = np.arange(0, len(waveform) - 1, factor)
                 waveform = np.interp(places, np.arange(len(waveform)), waveform).astype(np.float32)
+        if config.trim_db:
+            loud = np.flatnonzero(self._is_louder(waveform, rng.uniform(_HIGHEST_TRIM_DB, config.trim_db)))
+            first, last = int(loud[0]), int(loud[-1]) + 1
+            if last - first >= max(min_samples, _SHORTEST_TRIM_S * self.sample_rate):
+                waveform = waveform[first:last]
         if config.crop_ms:
             most = config.crop_ms / 1000 * self.sample_rate
             first, last = int(rng.uniform(0, most)), len(waveform) - int(rng.uniform(0, most))
             if last - first >= max(min_samples, len(waveform) / 2):
                 waveform = waveform[first:last]
+        return waveform
+
+    def _recording(self, waveform: audio.Waveform, rng: Generator) -> audio.Waveform:
+        """Padding, channel, room, noise, gate and gain: (num_samples,) -> the same length or longer."""
+        config = self.config
         if config.pad_ms:
             most = config.pad_ms / 1000 * self.sample_rate
             ends = [int(rng.uniform(0, most)), int(rng.uniform(0, most))]
@@ -109,15 +174,27 @@ class Augmenter:
             waveform = self._filter(waveform, rng)
         if config.room_ms:
             waveform = self._reverberate(waveform, rng)
+        clean = waveform
         if rng.random() < config.noise_probability:
             snr_db = config.noise_snr_db + rng.uniform(0, 35)
             loudness = np.sqrt(np.mean(np.square(waveform)))
             noise = self._noise(len(waveform), rng) * np.float32(loudness * 10 ** (-snr_db / 20))
             waveform = np.add(waveform, noise, dtype=np.float32)
+        if config.gate_probability and rng.random() < config.gate_probability:
+            waveform = waveform * self._is_louder(clean, rng.uniform(*_GATES_DB))
         if config.gain_db:
             gain = 10 ** (rng.uniform(-config.gain_db, config.gain_db) / 20)
             waveform = np.multiply(waveform, np.float32(gain), dtype=np.float32)
         return waveform
+
+    def _is_louder(self, waveform: audio.Waveform, below_db: float) -> npt.NDArray[np.bool_]:
+        """Where sound is louder than so many decibels below its loudest: (num_samples,) -> (num_samples,)."""
+        half = round(_ENERGY_S / 2 * self.sample_rate)
+        centred = waveform - waveform.mean(dtype=np.float64)
+        sums = np.cumsum(np.pad([centred, np.square(centred)], [(0, 0), (half + 1, half)]), axis=1)
+        sum_, energy = sums[:, 2 * half + 1 :] - sums[:, : -2 * half - 1]
+        energy -= np.square(sum_) / (2 * half + 1)  # of the variance alone: a loud end must not offset a soft one
+        return np.asarray(energy >= energy.max() * 10 ** (-below_db / 10))
 
     def tract(self, static: Frames, rng: Generator) -> Frames:
         """Another vocal tract: (T, C) -> (T, C)."""

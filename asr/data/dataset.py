@@ -144,6 +144,7 @@ class Batches:
         augmenter: Augmenter | None = None,
         seed: int = 0,
         twice: bool = False,
+        space: int | None = None,
     ) -> None:
         self.examples = examples
         self.extractor = extractor
@@ -151,9 +152,11 @@ class Batches:
         self.augmenter = augmenter
         self.seed = seed
         self.twice = twice
+        self.space = space
         self._kept: dict[int, tuple[int, Frames]] = {}
         self._kept_bytes = 0
         self._lengths = np.array([len(example.source) for example in examples])
+        self._drawn: tuple[int, npt.NDArray[np.intp]] | None = None
 
     def __len__(self) -> int:
         """Batches in an epoch."""
@@ -169,7 +172,9 @@ class Batches:
 
     def epoch(self, number: int) -> Iterator[Batch]:
         """Shuffled, bucketed and augmented batches: a function of seed and epoch number alone."""
-        plan = bucket(self._lengths, self.batch_size, np.random.default_rng([self.seed, number]))
+        followers = self._followers(number)
+        lengths = self._lengths + np.where(followers >= 0, self._lengths[followers], 0).sum(axis=1)
+        plan = bucket(lengths, self.batch_size, np.random.default_rng([self.seed, number]))
         return ahead(lambda indices: self._make(indices, number), plan, depth=_AHEAD)
 
     def in_order(self) -> Iterator[Batch]:
@@ -179,25 +184,55 @@ class Batches:
         return ahead(lambda indices: self._make(indices, None), plan, depth=_AHEAD)
 
     def _make(self, indices: npt.NDArray[np.intp], epoch: int | None) -> Batch:
-        examples = [self.examples[index] for index in indices]
-        views = [self._views(example, epoch, index) for example, index in zip(examples, indices, strict=True)]
+        said = [self._said(index, epoch) for index in indices]
+        tokens = [self._tokens(examples) for examples in said]
+        views = [self._views(*one, epoch) for one in zip(indices, said, tokens, strict=True)]
         first, *again = zip(*views, strict=True)
-        batch = collate([example.id for example in examples], first, [example.tokens for example in examples])
+        batch = collate([examples[0].id for examples in said], first, tokens)
         return replace(batch, frames_again=pad(again[0], np.float32)[0]) if again else batch
 
-    def _views(self, example: Example, epoch: int | None, index: int) -> list[Frames]:
-        extractor, augmenter, static = self.extractor, self.augmenter, example.source
+    def _turn(self, epoch: int) -> int:
+        """How often sound was perturbed anew before an epoch: it stays as it is until the next time."""
+        return -(-epoch // self.augmenter.config.renew) if self.augmenter else 0
+
+    def _followers(self, epoch: int) -> npt.NDArray[np.intp]:
+        """Which examples are said after each: (num_examples, join - 1) indices, -1 for nobody."""
+        turn = self._turn(epoch)
+        if self._drawn is None or self._drawn[0] != turn:
+            followers = np.empty((len(self.examples), 0), np.intp)
+            if self.augmenter:
+                speaks = np.array([len(example.tokens) > 0 for example in self.examples], bool)
+                followers = self.augmenter.followers(speaks, np.random.default_rng([self.seed, turn, 3]))
+            self._drawn = turn, followers
+        return self._drawn[1]
+
+    def _said(self, index: int, epoch: int | None) -> list[Example]:
+        """An example and those that are said after it."""
+        followers = [] if epoch is None else [place for place in self._followers(epoch)[index] if place >= 0]
+        return [self.examples[place] for place in (index, *followers)]
+
+    def _tokens(self, said: Sequence[Example]) -> npt.NDArray[np.int64]:
+        """What they say, a space between one and the next: (L,)."""
+        if len(said) == 1:
+            return said[0].tokens
+        if self.space is None:
+            raise ValueError("examples cannot be joined without a space")
+        return np.concatenate([said[0].tokens, *(np.insert(example.tokens, 0, self.space) for example in said[1:])])
+
+    def _views(
+        self, index: int, said: Sequence[Example], tokens: npt.NDArray[np.int64], epoch: int | None
+    ) -> list[Frames]:
+        extractor, augmenter, static = self.extractor, self.augmenter, said[0].source
         if epoch is None or augmenter is None:
             frames = extractor.finish(extractor.static(static) if static.ndim == 1 else static)
             return [frames] * (2 if self.twice and epoch is not None else 1)
         rng = np.random.default_rng([self.seed, epoch, index])
-        needed = (ctc.min_frames(example.tokens) - 1) * extractor.config.stack + 1
         if static.ndim == 1:
-            static = self._perturbed(augmenter, example, epoch, index, needed)
+            static = self._perturbed(augmenter, said, epoch, index)
         spoken, factor = augmenter.tract(static, rng), augmenter.tempo(rng)
 
         def view(spoken: Frames, rng: np.random.Generator) -> Frames:
-            frames = extractor.finish(augmenter.stretch(spoken, factor, needed))
+            frames = extractor.finish(augmenter.stretch(spoken, factor, self._needed(tokens)))
             return augmenter.frames(frames, rng, extractor.config.num_cepstra)
 
         first = view(spoken, rng)
@@ -206,17 +241,24 @@ class Batches:
         again = np.random.default_rng([self.seed, epoch, index, 2])
         return [first, view(augmenter.tract(static, again), again)]
 
-    def _perturbed(self, augmenter: Augmenter, example: Example, epoch: int, index: int, needed: int) -> Frames:
-        """Cepstra of an example's perturbed sound, kept until its sound is perturbed anew."""
+    def _needed(self, tokens: npt.NDArray[np.int64]) -> int:
+        """The fewest frames, before any are stacked, that CTC can align tokens with."""
+        return (ctc.min_frames(tokens) - 1) * self.extractor.config.stack + 1
+
+    def _perturbed(self, augmenter: Augmenter, said: Sequence[Example], epoch: int, index: int) -> Frames:
+        """Cepstra of the perturbed sound of what is said, kept until that is perturbed anew."""
         config = self.extractor.config
-        turn = -(-epoch // augmenter.config.renew)
+        turn = self._turn(epoch)
         kept = self._kept.get(index)
         if kept and kept[0] == turn:
             return kept[1]
         rng = np.random.default_rng([self.seed, turn, index, 1])
-        least = config.window + (needed - 1) * config.hop
-        waveform = augmenter.waveform(example.source * np.float32(1 / 32768), rng, least)
-        static = self.extractor.static(waveform)
+        sounds = [
+            (one.source * np.float32(1 / 32768), config.window + (self._needed(one.tokens) - 1) * config.hop)
+            for one in said
+        ]
+        (waveform, least), *followers = sounds
+        static = self.extractor.static(augmenter.waveform(waveform, rng, least, followers))
         if augmenter.config.renew > 1 and (kept or self._kept_bytes < _KEPT_BYTES):
             self._kept_bytes += static.nbytes - (kept[1].nbytes if kept else 0)
             self._kept[index] = turn, static
