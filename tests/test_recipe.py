@@ -61,7 +61,7 @@ def test_overrides_are_checked_like_the_file():
     assert (loaded.train.epochs, loaded.model.hidden_size, loaded.train.learning_rate) == (5, 80, 1e-3)
     assert (loaded.features.high_hz, loaded.run_dir) == (3500.0, "here")
     given = {"source": "there", "held_out_speaker": "theo"}
-    assert loaded.data.settings == {**given, "also": "", "also_count": 3000}
+    assert loaded.data.settings == {**given, "also": "", "also_count": 3000, "test_strings": 0}
 
 
 @pytest.mark.parametrize(
