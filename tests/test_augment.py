@@ -76,6 +76,16 @@ def test_trimming_takes_soft_ends_and_never_what_is_loud_or_between():
     assert np.array_equal(augmenter(trim_db=40).waveform(silence, rng()), silence), "there is nothing to find"
 
 
+def test_an_offset_is_no_sound():
+    waveform = np.zeros(16000, np.float32)
+    waveform[6000:10000] = noise(4000) + 0.05
+    for seed in range(10):
+        made = augmenter(trim_db=60).waveform(waveform, rng(seed))
+        assert 4000 - 320 <= len(made) <= 4000 + 320
+        made = augmenter(gate_probability=1.0).waveform(waveform + 0.01, rng(seed))
+        assert not made[:5840].any() and not made[-5840:].any() and made[6160:9840].all()
+
+
 def test_trimming_leaves_a_click_its_surroundings():
     click = np.zeros(16000, np.float32)
     click[8000] = 1.0

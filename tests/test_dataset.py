@@ -16,6 +16,7 @@ from asr.text import TextConfig, Tokenizer
 
 CONFIG = FeatureConfig(variance="utterance")
 TEXT = TextConfig(alphabet="abcd")
+SPACE = 5
 EVERYTHING = AugmentConfig(
     speed=0.2, pad_ms=50, channel_db=6, noise_probability=0.5, gain_db=6, tempo=0.2, time_masks=2, feature_masks=2
 )
@@ -121,60 +122,81 @@ def test_two_views_of_an_utterance_are_in_step_and_differ(utterances, keep_sound
     assert np.array_equal(untouched.frames, untouched.frames_again)
 
 
+@pytest.mark.parametrize("stack", [1, 2, 3, 4])
 @pytest.mark.parametrize("more", [{}, {"trim_db": 60, "crop_ms": 200, "join": 3, "join_probability": 1.0}])
-def test_an_epoch_never_makes_a_transcript_impossible(utterances, more):
+def test_an_epoch_never_makes_a_transcript_impossible(utterances, more, stack):
     from asr import ctc
 
-    tight = [
-        Example(example.id, example.text, np.resize([1, 1, 2], 1 + len(example.source) // 160 // 2), example.source)
-        for example in load(utterances, keep_sound=True)[0]
-    ]
-    tight = [example for example in tight if ctc.min_frames(example.tokens) <= CONFIG.num_frames(len(example.source))]
-    assert tight
+    config = replace(CONFIG, stack=stack)
+    tight = []
+    for example in load(utterances, keep_sound=True)[0]:
+        num_frames = config.num_stacked(config.num_frames(len(example.source)))
+        tokens = np.resize([1, 1, 2], num_frames)
+        while ctc.min_frames(tokens) > num_frames:
+            tokens = tokens[:-1]
+        tight.append(replace(example, tokens=tokens))
     shorter = AugmentConfig(speed=0.4, tempo=0.4, **more)
     for number in range(5):
-        for batch in batches(tight, shorter, seed=number, space=3).epoch(number):
+        for batch in batches(tight, shorter, config, seed=number, space=SPACE).epoch(number):
             for row in range(len(batch.ids)):
                 needed = ctc.min_frames(batch.tokens[row, : batch.token_lengths[row]])
                 assert batch.frame_lengths[row] >= needed
 
 
-def test_joined_utterances_are_heard_in_the_order_of_their_words(utterances):
-    """What is said is a transcript and those of others after a space, for as long as their sound and pauses last."""
-    examples, _ = load(utterances, keep_sound=True)
-    silence = Example("silence", "", np.array([], np.int64), np.zeros(8000, np.int16))
-    augment = AugmentConfig(join=3, join_probability=0.5, renew=2)
-    space = len(TEXT.alphabet) + 1
-    made = batches([*examples, silence], augment, seed=2, space=space)
-    shortest_s = {
-        tuple(one.tokens): len(one.source) / CONFIG.sample_rate
-        for one in sorted(examples, key=lambda one: -len(one.source))
-    }
-    own = {one.id: tuple(one.tokens) for one in (*examples, silence)}
+def test_joined_utterances_are_heard_in_the_order_of_their_words():
+    """Each letter is a tone, so that the frames tell what is said."""
+    config = FeatureConfig(mean="none", variance="none", deltas=0)
+    tones = [np.sin(2 * np.pi * pitch * np.arange(4800) / 16000) * 8000 for pitch in (400, 900, 1600, 2600)]
+    sounds = [tone.astype(np.int16) for tone in tones]
+    letters = np.random.default_rng(0).integers(4, size=60)
+    examples = [
+        Example(f"{number}", "abcd"[letter], np.array([letter + 1]), sounds[letter])
+        for number, letter in enumerate(letters)
+    ]
+    examples.append(Example("silence", "", np.array([], np.int64), np.zeros(8000, np.int16)))
+    known = np.stack([FeatureExtractor(config).static(tone.astype(np.float32) / 32768)[15] for tone in tones])
 
-    def epoch(number, source=made):
-        return {key: tuple(batch.tokens[row, : batch.token_lengths[row]])
-                for batch in source.epoch(number) for row, key in enumerate(batch.ids)}  # fmt: skip
+    def heard(frames):
+        nearest = np.square(frames[:, None] - known).sum(axis=2).argmin(axis=1) + 1
+        nearest[frames[:, 0] < known[:, 0].min() - 1] = SPACE  # softer than any tone
+        return changes(nearest[np.flatnonzero(nearest[2:] == nearest[:-2]) + 1])  # not where a tone begins or ends
 
-    counts = []
-    for batch in made.epoch(1):
-        for row, key in enumerate(batch.ids):
-            tokens = batch.tokens[row, : batch.token_lengths[row]]
-            words = [tuple(word[word != space]) for word in np.split(tokens, np.flatnonzero(tokens == space))]
-            assert words[0] == own[key]
-            counts.append(len(words))
-            if key != "silence":
-                least_s = sum(shortest_s[word] for word in words) + 0.03 * (len(words) - 1)
-                assert batch.frame_lengths[row] >= CONFIG.num_frames(int(least_s * CONFIG.sample_rate))
-    assert epoch(1)["silence"] == (), "nobody speaks after silence"
+    def changes(tokens):
+        """What is not a space, nor what was said before it: the shortest pauses are shorter than two windows."""
+        said = [int(token) for token in tokens if token != SPACE]
+        return [token for token, before in zip(said, [None, *said], strict=False) if token != before]
+
+    def epoch(number, source):
+        return {
+            key: (tuple(batch.tokens[row, : batch.token_lengths[row]]), batch.frames[row, : batch.frame_lengths[row]])
+            for batch in source.epoch(number)
+            for row, key in enumerate(batch.ids)
+        }
+
+    def made():
+        return batches(examples, AugmentConfig(join=3, join_probability=0.5, renew=2), config, seed=2, space=SPACE)
+
+    one = made()
+    first, again, third = (epoch(number, one) for number in (1, 2, 3))
+    for example in examples[:-1]:
+        tokens, frames = first[example.id]
+        assert tokens[0] == example.tokens[0] and heard(frames) == changes(tokens)
+    assert first["silence"][0] == (), "nobody speaks after silence"
+    counts = [(1 + len(first[example.id][0])) // 2 for example in examples[:-1]]
     assert set(counts) == {1, 2, 3} and 0.3 < np.mean(np.array(counts) > 1) < 0.7
-    assert epoch(1) == epoch(2) != epoch(3), "whoever is said together stays together until sound is made anew"
-    assert epoch(3) == epoch(3, batches([*examples, silence], augment, seed=2, space=space)), "of a resumed run, too"
-    alone = list(made.in_order())
-    assert all(tuple(tokens[:length]) == own[key] for batch in alone
-               for key, tokens, length in zip(batch.ids, batch.tokens, batch.token_lengths, strict=True))  # fmt: skip
-    with pytest.raises(ValueError, match="space"):
-        list(batches(examples, augment).epoch(1))
+    for other, same_as in ((again, first), (epoch(3, made()), third)):
+        for key, (tokens, frames) in other.items():
+            assert tokens == same_as[key][0] and np.array_equal(frames, same_as[key][1]), "until sound is made anew"
+    assert [tokens for tokens, _ in first.values()] != [third[key][0] for key in first]
+    for batch in one.in_order():
+        assert all(length <= 1 for length in batch.token_lengths), "only training joins"
+
+
+def test_what_cannot_be_joined_is_refused(utterances):
+    sound, cepstra = (load(utterances, keep_sound=keep_sound)[0] for keep_sound in (True, False))
+    for examples, space in ((sound, None), (cepstra, SPACE)):
+        with pytest.raises(ValueError, match="only sound can be joined"):
+            batches(examples, AugmentConfig(join=2), space=space)
 
 
 def test_sound_is_renewed_when_its_time_has_come_and_never_between(utterances):

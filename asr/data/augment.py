@@ -97,7 +97,7 @@ class AugmentConfig:
 
     @property
     def touches_sound(self) -> bool:
-        """Whether anything happens to the waveform, so that frames must be made anew in each epoch."""
+        """Whether anything happens to the waveform, so that its cepstra cannot be made beforehand."""
         return self.join > 1 or any(getattr(self, name) for name in SOUND)
 
 
@@ -108,6 +108,8 @@ class Augmenter:
         self.config = config
         self.features = features
         self.sample_rate = features.sample_rate
+        # The space between two utterances needs a stacked frame of its own, wherever the stacks begin.
+        self._shortest_pause_s = max(_SHORTEST_PAUSE_S, 2 * features.stack * features.hop_ms / 1000)
 
     def followers(self, speaks: npt.NDArray[np.bool_], rng: Generator) -> npt.NDArray[np.intp]:
         """Who is said after each utterance: (num_utterances,) -> (num_utterances, join - 1) indices, -1 for nobody.
@@ -131,11 +133,11 @@ class Augmenter:
     ) -> audio.Waveform:
         """Everything that changes sound: (num_samples,) -> another length, at least `min_samples`.
 
-        `followers` are said after it, each at least as many samples long as stand beside it.
+        `followers` are said after it, each at least as many samples long as the number beside it.
         """
         said = self._speech(waveform, rng, min_samples)
         for following, least in followers:
-            pause_s = _SHORTEST_PAUSE_S * (_LONGEST_PAUSE_S / _SHORTEST_PAUSE_S) ** rng.random()
+            pause_s = self._shortest_pause_s * (_LONGEST_PAUSE_S / self._shortest_pause_s) ** rng.random()
             pause = np.zeros(round(pause_s * self.sample_rate), np.float32)
             said = np.concatenate([said, pause, self._speech(following, rng, least)])
         return self._recording(said, rng)
@@ -174,7 +176,7 @@ class Augmenter:
             waveform = self._filter(waveform, rng)
         if config.room_ms:
             waveform = self._reverberate(waveform, rng)
-        clean = waveform
+        clean = waveform  # what a gate opens for: it is there to keep the noise out
         if rng.random() < config.noise_probability:
             snr_db = config.noise_snr_db + rng.uniform(0, 35)
             loudness = np.sqrt(np.mean(np.square(waveform)))
@@ -188,12 +190,16 @@ class Augmenter:
         return waveform
 
     def _is_louder(self, waveform: audio.Waveform, below_db: float) -> npt.NDArray[np.bool_]:
-        """Where sound is louder than so many decibels below its loudest: (num_samples,) -> (num_samples,)."""
-        half = round(_ENERGY_S / 2 * self.sample_rate)
+        """Where sound is louder than so many decibels below its loudest: (num_samples,) -> (num_samples,).
+
+        How loud it is is its variance in the 20 ms around: an offset is no sound.
+        """
+        half, places = round(_ENERGY_S / 2 * self.sample_rate), np.arange(len(waveform))
+        first, last = np.maximum(places - half, 0), np.minimum(places + half + 1, len(waveform))
         centred = waveform - waveform.mean(dtype=np.float64)
-        sums = np.cumsum(np.pad([centred, np.square(centred)], [(0, 0), (half + 1, half)]), axis=1)
-        sum_, energy = sums[:, 2 * half + 1 :] - sums[:, : -2 * half - 1]
-        energy -= np.square(sum_) / (2 * half + 1)  # of the variance alone: a loud end must not offset a soft one
+        sums = np.cumsum(np.pad([centred, np.square(centred)], [(0, 0), (1, 0)]), axis=1)
+        sum_, energy = sums[:, last] - sums[:, first]
+        energy -= np.square(sum_) / (last - first)
         return np.asarray(energy >= energy.max() * 10 ** (-below_db / 10))
 
     def tract(self, static: Frames, rng: Generator) -> Frames:

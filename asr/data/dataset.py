@@ -1,6 +1,7 @@
 """Utterances -> examples in memory -> padded batches, bucketed by length, augmented on the fly, one batch ahead."""
 
 import hashlib
+import itertools
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -133,7 +134,11 @@ def _example(
 
 
 class Batches:
-    """The examples of a corpus as batches, in a new order and a new perturbation in each epoch."""
+    """The examples of a corpus as batches, in a new order and a new perturbation in each epoch.
+
+    Where the augmenter joins utterances, `space` is the token between one and the next, and every example must be
+    sound; raises ValueError.
+    """
 
     def __init__(
         self,
@@ -156,7 +161,9 @@ class Batches:
         self._kept: dict[int, tuple[int, Frames]] = {}
         self._kept_bytes = 0
         self._lengths = np.array([len(example.source) for example in examples])
-        self._drawn: tuple[int, npt.NDArray[np.intp]] | None = None
+        joins = augmenter is not None and augmenter.config.join > 1
+        if joins and (space is None or any(example.source.ndim != 1 for example in examples)):
+            raise ValueError("only sound can be joined, and only with a space")
 
     def __len__(self) -> int:
         """Batches in an epoch."""
@@ -172,10 +179,14 @@ class Batches:
 
     def epoch(self, number: int) -> Iterator[Batch]:
         """Shuffled, bucketed and augmented batches: a function of seed and epoch number alone."""
-        followers = self._followers(number)
+        followers = np.empty((len(self.examples), 0), np.intp)
+        if self.augmenter:
+            speaks = np.array([len(example.tokens) > 0 for example in self.examples], bool)
+            rng = np.random.default_rng([self.seed, self._turn(number), 0, 3])  # the same for as long as sound is kept
+            followers = self.augmenter.followers(speaks, rng)
         lengths = self._lengths + np.where(followers >= 0, self._lengths[followers], 0).sum(axis=1)
         plan = bucket(lengths, self.batch_size, np.random.default_rng([self.seed, number]))
-        return ahead(lambda indices: self._make(indices, number), plan, depth=_AHEAD)
+        return ahead(lambda indices: self._make(indices, number, followers), plan, depth=_AHEAD)
 
     def in_order(self) -> Iterator[Batch]:
         """Every example once, unchanged, in a fixed order by length."""
@@ -183,8 +194,13 @@ class Batches:
         plan = [order[start : start + self.batch_size] for start in range(0, len(order), self.batch_size)]
         return ahead(lambda indices: self._make(indices, None), plan, depth=_AHEAD)
 
-    def _make(self, indices: npt.NDArray[np.intp], epoch: int | None) -> Batch:
-        said = [self._said(index, epoch) for index in indices]
+    def _make(
+        self, indices: npt.NDArray[np.intp], epoch: int | None, followers: npt.NDArray[np.intp] | None = None
+    ) -> Batch:
+        said = []
+        for index in indices:
+            others = [] if followers is None else [place for place in followers[index] if place >= 0]
+            said.append([self.examples[place] for place in (index, *others)])
         tokens = [self._tokens(examples) for examples in said]
         views = [self._views(*one, epoch) for one in zip(indices, said, tokens, strict=True)]
         first, *again = zip(*views, strict=True)
@@ -192,32 +208,13 @@ class Batches:
         return replace(batch, frames_again=pad(again[0], np.float32)[0]) if again else batch
 
     def _turn(self, epoch: int) -> int:
-        """How often sound was perturbed anew before an epoch: it stays as it is until the next time."""
+        """Which perturbation of its sound an epoch hears, from 1; epochs between renewals hear the same."""
         return -(-epoch // self.augmenter.config.renew) if self.augmenter else 0
-
-    def _followers(self, epoch: int) -> npt.NDArray[np.intp]:
-        """Which examples are said after each: (num_examples, join - 1) indices, -1 for nobody."""
-        turn = self._turn(epoch)
-        if self._drawn is None or self._drawn[0] != turn:
-            followers = np.empty((len(self.examples), 0), np.intp)
-            if self.augmenter:
-                speaks = np.array([len(example.tokens) > 0 for example in self.examples], bool)
-                followers = self.augmenter.followers(speaks, np.random.default_rng([self.seed, turn, 3]))
-            self._drawn = turn, followers
-        return self._drawn[1]
-
-    def _said(self, index: int, epoch: int | None) -> list[Example]:
-        """An example and those that are said after it."""
-        followers = [] if epoch is None else [place for place in self._followers(epoch)[index] if place >= 0]
-        return [self.examples[place] for place in (index, *followers)]
 
     def _tokens(self, said: Sequence[Example]) -> npt.NDArray[np.int64]:
         """What they say, a space between one and the next: (L,)."""
-        if len(said) == 1:
-            return said[0].tokens
-        if self.space is None:
-            raise ValueError("examples cannot be joined without a space")
-        return np.concatenate([said[0].tokens, *(np.insert(example.tokens, 0, self.space) for example in said[1:])])
+        following = [[np.array([self.space]), example.tokens] for example in said[1:]]
+        return np.concatenate([said[0].tokens, *itertools.chain(*following)]) if following else said[0].tokens
 
     def _views(
         self, index: int, said: Sequence[Example], tokens: npt.NDArray[np.int64], epoch: int | None

@@ -31,7 +31,8 @@ def prepare(
 
     `also` is a manifest, of synthetic digits say, of which `also_count` utterances drawn at random join the training
     part: three speakers are few to learn what all have in common. With `test_strings`, so many strings of digits are
-    the test part, put together of its recordings: two to five by one speaker, with pauses of 50 to 500 ms.
+    the test part, put together of its recordings: two to five by one speaker, after 100 to 400 ms of silence, each
+    followed by 50 to 500 ms, and noise 60 dB below the loudest sample.
     """
     recordings = sorted(Path(source).glob("recordings/*.wav")) or sorted(Path(source).glob("*.wav"))
     splits, utterances, indices = Splits(), [], {}
@@ -69,7 +70,7 @@ def prepare(
 
 
 def strings(utterances: list[Utterance], count: int, folder: Path) -> list[Utterance]:
-    """Speak `count` strings of recordings, each by one speaker, into `folder`; noise at -60 dB hides the joints."""
+    """Put `count` strings of recordings together in `folder`."""
     rng = np.random.default_rng(0)
     said = []
     for number in range(count):
