@@ -52,7 +52,7 @@ class Recipe:
     def __post_init__(self) -> None:
         if self.features.source == "precomputed" and self.augment.touches_sound:
             raise RecipeError(
-                f"augment.{', '.join(SOUND)} and join change sound, and features.source is precomputed: leave them out"
+                f"augment.{', '.join(SOUND)} change sound, and features.source is precomputed: leave them out"
             )
         if self.augment.join > 1 and " " not in self.text.alphabet:
             raise RecipeError("augment.join puts a space between utterances: add it to text.alphabet")

@@ -123,7 +123,8 @@ def test_followers_are_those_who_speak():
     assert 0.25 < (counts[speaks] > 0).mean() < 0.35
     assert set(counts) == {0, 1, 2, 3}
     assert augmenter().followers(speaks, rng()).shape == (3000, 0)
-    assert (augmenter(join=4).followers(~speaks & speaks, rng()) == -1).all()
+    nobody = augmenter(join=4).followers(~speaks & speaks, rng())
+    assert nobody.shape == (3000, 3) and (nobody == -1).all()
 
 
 def test_followers_are_said_after_a_pause():

@@ -23,9 +23,10 @@ _SHORTEST_TRIM_S = 0.08
 _GATES_DB = 20.0, 60.0
 _SHORTEST_PAUSE_S, _LONGEST_PAUSE_S = 0.03, 0.6  # as often below 0.13 as above
 _WARPS = 20  # vocal tracts to each side of the speaker's own
-# The settings that change sound.
+# The settings that change sound, where they are not what they are by default.
 SOUND = (
-    "speed", "trim_db", "crop_ms", "pad_ms", "channel_db", "room_ms", "noise_probability", "gate_probability", "gain_db"
+    "speed", "trim_db", "crop_ms", "pad_ms", "channel_db", "room_ms", "noise_probability", "gate_probability",
+    "gain_db", "join"
 )  # fmt: skip
 
 
@@ -60,8 +61,8 @@ class AugmentConfig:
     renew: int = 1
     """Epochs until sound is perturbed anew; between them its cepstra are kept in memory, and only these perturbed."""
     join: int = 1
-    """Say up to so many utterances one after another, with pauses of 30 to 600 ms, as one: who has heard nothing but
-    single words hears a single word in whatever is said."""
+    """Say up to so many utterances one after another, with pauses of 30 to 600 ms (of two stacked frames at least), as
+    one: who has heard nothing but single words hears a single word in whatever is said."""
     join_probability: float = 0.3
     """Share of utterances that others follow."""
     tempo: float = 0.0
@@ -98,7 +99,7 @@ class AugmentConfig:
     @property
     def touches_sound(self) -> bool:
         """Whether anything happens to the waveform, so that its cepstra cannot be made beforehand."""
-        return self.join > 1 or any(getattr(self, name) for name in SOUND)
+        return any(getattr(self, name) != getattr(AugmentConfig, name) for name in SOUND)
 
 
 class Augmenter:
@@ -118,7 +119,7 @@ class Augmenter:
         """
         most = self.config.join - 1
         if not most or not speaks.any():
-            return np.empty((len(speaks), 0), np.intp)
+            return np.full((len(speaks), most), -1)
         drawn = rng.choice(np.flatnonzero(speaks), (len(speaks), most))
         counts = rng.integers(1, most, len(speaks), endpoint=True)
         counts[~speaks | (rng.random(len(speaks)) >= self.config.join_probability)] = 0

@@ -1,7 +1,6 @@
 """Utterances -> examples in memory -> padded batches, bucketed by length, augmented on the fly, one batch ahead."""
 
 import hashlib
-import itertools
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -161,8 +160,9 @@ class Batches:
         self._kept: dict[int, tuple[int, Frames]] = {}
         self._kept_bytes = 0
         self._lengths = np.array([len(example.source) for example in examples])
-        joins = augmenter is not None and augmenter.config.join > 1
-        if joins and (space is None or any(example.source.ndim != 1 for example in examples)):
+        self._joins = augmenter is not None and augmenter.config.join > 1
+        self._alone = np.empty((len(examples), 0), np.intp)  # nobody follows anybody
+        if self._joins and (space is None or any(example.source.ndim != 1 for example in examples)):
             raise ValueError("only sound can be joined, and only with a space")
 
     def __len__(self) -> int:
@@ -179,12 +179,12 @@ class Batches:
 
     def epoch(self, number: int) -> Iterator[Batch]:
         """Shuffled, bucketed and augmented batches: a function of seed and epoch number alone."""
-        followers = np.empty((len(self.examples), 0), np.intp)
-        if self.augmenter:
+        followers, lengths = self._alone, self._lengths
+        if self.augmenter and self._joins:
             speaks = np.array([len(example.tokens) > 0 for example in self.examples], bool)
             rng = np.random.default_rng([self.seed, self._turn(number), 0, 3])  # the same for as long as sound is kept
             followers = self.augmenter.followers(speaks, rng)
-        lengths = self._lengths + np.where(followers >= 0, self._lengths[followers], 0).sum(axis=1)
+            lengths = lengths + np.where(followers >= 0, lengths[followers], 0).sum(axis=1)
         plan = bucket(lengths, self.batch_size, np.random.default_rng([self.seed, number]))
         return ahead(lambda indices: self._make(indices, number, followers), plan, depth=_AHEAD)
 
@@ -192,15 +192,10 @@ class Batches:
         """Every example once, unchanged, in a fixed order by length."""
         order = np.argsort(self._lengths, kind="stable")
         plan = [order[start : start + self.batch_size] for start in range(0, len(order), self.batch_size)]
-        return ahead(lambda indices: self._make(indices, None), plan, depth=_AHEAD)
+        return ahead(lambda indices: self._make(indices, None, self._alone), plan, depth=_AHEAD)
 
-    def _make(
-        self, indices: npt.NDArray[np.intp], epoch: int | None, followers: npt.NDArray[np.intp] | None = None
-    ) -> Batch:
-        said = []
-        for index in indices:
-            others = [] if followers is None else [place for place in followers[index] if place >= 0]
-            said.append([self.examples[place] for place in (index, *others)])
+    def _make(self, indices: npt.NDArray[np.intp], epoch: int | None, followers: npt.NDArray[np.intp]) -> Batch:
+        said = [[self.examples[place] for place in (index, *followers[index]) if place >= 0] for index in indices]
         tokens = [self._tokens(examples) for examples in said]
         views = [self._views(*one, epoch) for one in zip(indices, said, tokens, strict=True)]
         first, *again = zip(*views, strict=True)
@@ -213,8 +208,10 @@ class Batches:
 
     def _tokens(self, said: Sequence[Example]) -> npt.NDArray[np.int64]:
         """What they say, a space between one and the next: (L,)."""
-        following = [[np.array([self.space]), example.tokens] for example in said[1:]]
-        return np.concatenate([said[0].tokens, *itertools.chain(*following)]) if following else said[0].tokens
+        tokens = said[0].tokens
+        for example in said[1:]:
+            tokens = np.concatenate([tokens, np.array([self.space]), example.tokens])
+        return tokens
 
     def _views(
         self, index: int, said: Sequence[Example], tokens: npt.NDArray[np.int64], epoch: int | None
@@ -226,10 +223,10 @@ class Batches:
         rng = np.random.default_rng([self.seed, epoch, index])
         if static.ndim == 1:
             static = self._perturbed(augmenter, said, epoch, index)
-        spoken, factor = augmenter.tract(static, rng), augmenter.tempo(rng)
+        spoken, factor, needed = augmenter.tract(static, rng), augmenter.tempo(rng), self._needed(tokens)
 
         def view(spoken: Frames, rng: np.random.Generator) -> Frames:
-            frames = extractor.finish(augmenter.stretch(spoken, factor, self._needed(tokens)))
+            frames = extractor.finish(augmenter.stretch(spoken, factor, needed))
             return augmenter.frames(frames, rng, extractor.config.num_cepstra)
 
         first = view(spoken, rng)
@@ -250,11 +247,10 @@ class Batches:
         if kept and kept[0] == turn:
             return kept[1]
         rng = np.random.default_rng([self.seed, turn, index, 1])
-        sounds = [
+        (waveform, least), *followers = [
             (one.source * np.float32(1 / 32768), config.window + (self._needed(one.tokens) - 1) * config.hop)
             for one in said
         ]
-        (waveform, least), *followers = sounds
         static = self.extractor.static(augmenter.waveform(waveform, rng, least, followers))
         if augmenter.config.renew > 1 and (kept or self._kept_bytes < _KEPT_BYTES):
             self._kept_bytes += static.nbytes - (kept[1].nbytes if kept else 0)

@@ -71,6 +71,7 @@ def prepare(
 
 def strings(utterances: list[Utterance], count: int, folder: Path) -> list[Utterance]:
     """Put `count` strings of recordings together in `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(0)
     said = []
     for number in range(count):
@@ -84,7 +85,6 @@ def strings(utterances: list[Utterance], count: int, folder: Path) -> list[Utter
         whole = np.concatenate(sounds)
         whole += (1e-3 * np.abs(whole).max() * rng.standard_normal(len(whole))).astype(np.float32)
         path = folder / f"{speaker}-{number}.wav"
-        path.parent.mkdir(parents=True, exist_ok=True)
         audio.write(path, whole, SAMPLE_RATE)
         text = " ".join(utterance.text for utterance in chosen)
         said.append(Utterance(path.stem, text, str(path), speaker=speaker, duration_s=len(whole) / SAMPLE_RATE))
