@@ -113,6 +113,19 @@ def test_a_gate_knows_speech_from_noise():
         assert (made[:7840] != 0).all() and (made[8160:] == 0).all()
 
 
+def test_clipping_cuts_off_peaks_and_nothing_else_changes():
+    waveform = (noise(4000) * np.linspace(0, 1, 4000)).astype(np.float32)
+    loudest, peaks_db = np.abs(waveform).max(), []
+    for seed in range(60):
+        made = augmenter(clip_probability=1.0).waveform(waveform, rng(seed))
+        peak = np.abs(made).max()
+        assert made.dtype == np.float32 and np.array_equal(made, np.clip(waveform, -peak, peak))
+        peaks_db.append(20 * np.log10(peak / loudest))
+    assert -20 <= min(peaks_db) < -17 and -3 < max(peaks_db) <= 0
+    whole = [augmenter(clip_probability=0.5).waveform(waveform, rng(seed)) is waveform for seed in range(200)]
+    assert 70 < sum(whole) < 130
+
+
 def test_followers_are_those_who_speak():
     speaks = np.arange(3000) % 3 > 0
     followers = augmenter(join=4, join_probability=0.3).followers(speaks, rng())

@@ -85,6 +85,7 @@ def test_overrides_are_checked_like_the_file():
         ("text.alphabet=ab.", "share characters"),
         ("augment.join=0", "augment.join must be at least 1, not 0"),
         ("augment.trim_db=5", "augment.trim_db must be above 6, not 5"),
+        ("augment.clip_probability=2", "augment.clip_probability must be at most 1, not 2"),
         ("augment.gate_probability=2", "augment.gate_probability must be at most 1, not 2"),
         ("name.x=1", "name is a setting, not a section"),
         ("data.prepare=gone.py", "no such script"),

@@ -21,12 +21,13 @@ _ENERGY_S = 0.02  # over which it is measured how loud sound is
 _HIGHEST_TRIM_DB = 6.0
 _SHORTEST_TRIM_S = 0.08
 _GATES_DB = 20.0, 60.0
+_DEEPEST_CLIP_DB = 20.0
 _SHORTEST_PAUSE_S, _LONGEST_PAUSE_S = 0.03, 0.6  # as often below 0.13 as above
 _WARPS = 20  # vocal tracts to each side of the speaker's own
 # The settings that change sound, where they are not what they are by default.
 SOUND = (
-    "speed", "trim_db", "crop_ms", "pad_ms", "channel_db", "room_ms", "noise_probability", "gate_probability",
-    "gain_db", "join"
+    "speed", "trim_db", "crop_ms", "pad_ms", "channel_db", "room_ms", "noise_probability", "clip_probability",
+    "gate_probability", "gain_db", "join"
 )  # fmt: skip
 
 
@@ -53,6 +54,8 @@ class AugmentConfig:
     """Share of utterances that get coloured noise (white to brown)."""
     noise_snr_db: float = 5.0
     """Signal-to-noise ratio of the loudest noise; the quietest is 35 dB weaker."""
+    clip_probability: float = 0.0
+    """Share of utterances whose peaks are cut off, up to 20 dB below the loudest, as in overdriven recordings."""
     gate_probability: float = 0.0
     """Share of utterances with digital silence in place of what is softer than a level between 20 and 60 dB below the
     loudest, as noise gates and editors leave it."""
@@ -88,7 +91,8 @@ class AugmentConfig:
         for name in ("renew", "join"):
             if getattr(self, name) < 1:
                 raise ValueError(f"augment.{name} must be at least 1, not {getattr(self, name)}")
-        for name in ("noise_probability", "pad_probability", "gate_probability", "join_probability"):
+        for name in ("noise_probability", "pad_probability", "clip_probability", "gate_probability",
+                     "join_probability"):  # fmt: skip
             if getattr(self, name) > 1:
                 raise ValueError(f"augment.{name} must be at most 1, not {getattr(self, name)}")
         if 0 < self.trim_db <= _HIGHEST_TRIM_DB:
@@ -165,7 +169,7 @@ class Augmenter:
         return waveform
 
     def _recording(self, waveform: audio.Waveform, rng: Generator) -> audio.Waveform:
-        """Padding, channel, room, noise, gate and gain: (num_samples,) -> the same length or longer."""
+        """Padding, channel, room, noise, clipping, gate and gain: (num_samples,) -> the same length or longer."""
         config = self.config
         if config.pad_ms:
             most = config.pad_ms / 1000 * self.sample_rate
@@ -183,6 +187,9 @@ class Augmenter:
             loudness = np.sqrt(np.mean(np.square(waveform)))
             noise = self._noise(len(waveform), rng) * np.float32(loudness * 10 ** (-snr_db / 20))
             waveform = np.add(waveform, noise, dtype=np.float32)
+        if config.clip_probability and rng.random() < config.clip_probability:
+            peak = np.abs(waveform).max(initial=0) * np.float32(10 ** (-rng.uniform(0, _DEEPEST_CLIP_DB) / 20))
+            waveform = np.clip(waveform, -peak, peak)
         if config.gate_probability and rng.random() < config.gate_probability:
             waveform = waveform * self._is_louder(clean, rng.uniform(*_GATES_DB))
         if config.gain_db:
