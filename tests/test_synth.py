@@ -22,6 +22,21 @@ def test_phonemes_are_those_of_the_accent():
     assert synthesizer.phonemes("seven", "en-us") == "sˈɛvən"
     assert "ɹ" in synthesizer.phonemes("four", "en-us") and "ɹ" not in synthesizer.phonemes("four", "en-gb-x-rp")
     assert synthesizer.phonemes("yes, no", "en-us") == "jˈɛs, nˈoʊ"
+    assert synthesizer.mnemonics("seven", "en-us") == "s'Ev@n"
+
+
+def test_phonemes_are_said_as_they_stand():
+    synthesizer = Synthesizer()
+    assert synthesizer.phonemes("[[T*'I]] nine", "en-us") == "θɾˈɪ nˈaɪn"
+    said, spelled, tapped = (synthesizer.speak(Line("", text, "en-us")) for text in ("[[n'aIn]]", "nine", "[[T*'I]]"))
+    # The same sounds last as long; those of a name of symbols (bracket, asterisk) would last a second and more.
+    assert len(said) == pytest.approx(len(spelled), rel=0.1) and len(tapped) < len(spelled)
+
+
+def test_how_far_phonemes_can_be_read():
+    synthesizer = Synthesizer()
+    assert synthesizer.readable("s'EB@n") == "s'EB@n"
+    assert synthesizer.readable("t'y:") == "t" and synthesizer.readable("y") == ""
 
 
 class TestTheTimesOfSpokenWords:

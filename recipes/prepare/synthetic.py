@@ -7,13 +7,14 @@ share of the utterances is silence, noise, hum and knocks, in which nobody speak
 """
 
 import itertools
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from asr import audio
 from asr.data import corpus, espeak, neural, synth
-from asr.data.corpus import Splits
+from asr.data.corpus import CorpusError, Splits
 from asr.data.manifest import Utterance
 
 # No two of these sound alike (two/to, four/for): a recogniser that knows only sounds could not tell them apart.
@@ -55,6 +56,32 @@ def spoken(word: str) -> str:
     return "x-ray" if word == "xray" else LETTERS.get(word, word)
 
 
+def reading(word: str, others: Mapping[str, Sequence[str]], share: float, rng: np.random.Generator) -> str:
+    """What a synthesiser is given to read: the word or, in a `share` of its places, one of `others` if it has some."""
+    if word in others and rng.random() < share:
+        return str(rng.choice(others[word]))
+    return spoken(word)
+
+
+def read_pronunciations(text: str) -> dict[str, list[str]]:
+    """WORD=MNEMONICS, separated by spaces -> what a synthesiser is given to read for each word."""
+    found: dict[str, list[str]] = {}
+    if not text.split():
+        return found
+    synthesizer = espeak.Synthesizer()
+    for item in text.split():
+        word, _, mnemonics = item.partition("=")
+        if not (word and mnemonics):
+            raise CorpusError(f"data.pronunciations: {item} is not WORD=PHONEMES, as in three=T*'I")
+        readable = synthesizer.readable(mnemonics)
+        if readable != mnemonics:
+            raise CorpusError(f"data.pronunciations: {item}: espeak-ng knows no phoneme that begins "
+                              f"{mnemonics[len(readable):]!r}; Synthesizer().mnemonics('{word}', 'en-us') of "
+                              f"asr.data.espeak gives those of {word}")  # fmt: skip
+        found.setdefault(word, []).append(f"[[{mnemonics}]]")
+    return found
+
+
 def prepare(
     folder: Path,
     words: str = "",
@@ -67,6 +94,8 @@ def prepare(
     fastest: int = 180,
     also_words: str = "",
     also_per_word: int = 40,
+    pronunciations: str = "",
+    pronounced_share: float = 0.5,
     neural_voices: str = "",
     neural_share: float = 0.5,
     neural_repeats: int = 1,
@@ -80,6 +109,10 @@ def prepare(
     `fastest` words per minute. `also_words` join the training part, `also_per_word` times each and one at a time: what
     sounds like `words` and is not keeps the network from telling them by one sound, or by their length.
 
+    `pronunciations` are other ways of saying words, as people of other regions and first languages do: WORD=PHONEMES in
+    espeak-ng's names (three=T*'I), separated by spaces, as many for a word as one likes. For training, such a word is
+    said in one of them, drawn each time, in `pronounced_share` of its places, but by voices that cannot (heart).
+
     `neural_voices` (those of asr.data.neural: kokoro, heart, joe or Piper's .onnx files, separated by spaces) speak
     `neural_share` of the training part, by turns, so that a name that stands twice speaks twice as often; `num_voices`
     speakers of kokoro are drawn. Each of these recordings stands there `neural_repeats` times, to be perturbed in as
@@ -92,7 +125,13 @@ def prepare(
              ("test", TEST_VOICES, vocabulary, held_out_per_word, most_words),
              ("train", list(drawn), vocabulary, utterances_per_word, most_words),
              ("train", list(drawn), sorted(set(also_words.split())), also_per_word, 1)]  # fmt: skip
-    num_speakers = {name: neural.load(name).num_speakers or num_voices for name in set(neural_voices.split())}
+    num_speakers, reads_phonemes = {}, {}
+    for name in set(neural_voices.split()):
+        network = neural.load(name)
+        num_speakers[name], reads_phonemes[name] = network.num_speakers or num_voices, network.reads_phonemes
+    others = read_pronunciations(pronunciations)
+    if unsaid := sorted(set(others) - {*vocabulary, *also_words.split()}):
+        raise CorpusError(f"data.pronunciations: {unsaid[0]} is none of the words")
     networks = itertools.cycle(neural_voices.split())
     lines: list[espeak.Line] = []
     texts, splits_of, speakers = [], [], []
@@ -103,16 +142,18 @@ def prepare(
             said, stream = stream[:count], stream[count:]
             speaker = str(rng.choice(names))
             voice, rate = f"{rng.choice(ACCENTS)}+{speaker}", int(rng.integers(slowest, fastest))
+            ways = others if split == "train" else {}
             if split == "train" and neural_voices and rng.random() < neural_share:
-                network = next(networks)
-                number = int(rng.integers(num_speakers[network]))
-                speaker = f"{Path(network).stem}{number}"
-                voice = f"{rng.choice(ACCENTS)}+{network}:{number}"
+                name = next(networks)
+                ways = others if reads_phonemes[name] else {}
+                number = int(rng.integers(num_speakers[name]))
+                speaker = f"{Path(name).stem}{number}"
+                voice = f"{rng.choice(ACCENTS)}+{name}:{number}"
                 rate = int(rng.integers(slowest, min(fastest, NEURAL_FASTEST)))
             lines.append(
                 espeak.Line(
                     path=str(folder / split / f"{'_'.join(said)}-{speaker}-{len(lines)}.wav"),
-                    text=" ".join(map(spoken, said)),
+                    text=" ".join(reading(word, ways, pronounced_share, rng) for word in said),
                     voice=voice,
                     words_per_minute=rate,
                     pitch=int(rng.integers(30, 70)),
