@@ -199,7 +199,7 @@ class Synthesizer:
 
     def readable(self, mnemonics: str) -> str:
         """As much of T*'I as is names of phonemes: espeak-ng goes silent at the first that it does not know."""
-        read = self.mnemonics(f"[[{mnemonics}]]", "en")
+        read = self.mnemonics(f"[[{mnemonics}]]", "en-us")
         return read if mnemonics.startswith(read) else mnemonics
 
     def _phonemes(self, text: str, voice: str, alphabet: int) -> str:
