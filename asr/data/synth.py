@@ -67,7 +67,7 @@ def noise(rng: np.random.Generator, num_samples: int, sample_rate: int) -> audio
     if rng.random() < 0.4:
         for _ in range(rng.integers(1, 6)):
             start = rng.uniform(0, seconds[-1])
-            envelope = np.where(seconds >= start, np.exp(-(seconds - start) / rng.uniform(0.002, 0.06)), 0)
+            envelope = (seconds >= start) * np.exp(-np.maximum(seconds - start, 0) / rng.uniform(0.002, 0.06))
             ring = np.sin(2 * np.pi * rng.uniform(80, 3000) * seconds) if rng.random() < 0.5 else 1.0
             sound += rng.uniform(1, 8) * envelope * ring * _coloured(rng, num_samples)
     loudest = np.abs(sound).max(initial=0)
