@@ -90,6 +90,13 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
             raise RecipeError(f"{path}: data.{name} is missing")
     script = path.parent / data["prepare"]
     parameters = corpus.settings(corpus.load_script(script))
+    for (
+        override
+    ) in overrides:  # what the script takes for text is no YAML: data.pronunciations=three=T*'i: is no mapping
+        key, _, text = override.partition("=")
+        name = key.removeprefix("data.")
+        if key.startswith("data.") and name in parameters and parameters[name].annotation is str:
+            data[name] = text
     _refuse_unknown(values, parameters, path)
     for name, parameter in parameters.items():
         if parameter.default is parameter.empty and data.get(name) is None:

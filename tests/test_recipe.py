@@ -100,6 +100,12 @@ def test_mistakes_are_one_sentence_that_names_the_key(override, said):
 def test_text_is_taken_as_it_stands():
     loaded = recipe.load(FSDD, ["data.source=1", "text.alphabet=no ", "run_dir=2026-01-01"])
     assert (loaded.text.alphabet, loaded.data.settings["source"], loaded.run_dir) == ("no ", "1", "2026-01-01")
+    commands = FSDD.with_name("commands.yaml")
+    loaded = recipe.load(commands, ["data.pronunciations=three=T*'i:", "data.also_words=", "data.words=1: yes"])
+    assert [loaded.data.settings[name] for name in ("pronunciations", "also_words", "words")] == [
+        "three=T*'i:", "", "1: yes"
+    ]  # fmt: skip
+    assert loaded.data.settings["also_per_word"] == 400
 
 
 def test_sound_is_not_augmented_where_there_is_none():
