@@ -90,9 +90,8 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
             raise RecipeError(f"{path}: data.{name} is missing")
     script = path.parent / data["prepare"]
     parameters = corpus.settings(corpus.load_script(script))
-    for (
-        override
-    ) in overrides:  # what the script takes for text is no YAML: data.pronunciations=three=T*'i: is no mapping
+    # What the script takes for text is no YAML, where data.pronunciations=three=T*'i: would be a mapping.
+    for override in overrides:
         key, _, text = override.partition("=")
         name = key.removeprefix("data.")
         if key.startswith("data.") and name in parameters and parameters[name].annotation is str:

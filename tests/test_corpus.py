@@ -4,13 +4,16 @@ import json
 import shutil
 import subprocess
 import sys
+from collections import Counter
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from conftest import REPOSITORY
 
 from asr import audio
-from asr.data import corpus, manifest
+from asr.data import corpus, manifest, neural, synth
 from asr.data.corpus import CorpusError, Splits
 from asr.data.manifest import LeftOut, Utterance
 
@@ -347,25 +350,58 @@ class TestSynthetic:
         lasts = [np.mean([utterance.duration_s for utterance in splits.train]) for splits in (fast, slow)]
         assert lasts[0] < 0.7 * lasts[1]
 
-    def test_other_pronunciations_of_a_word(self, tmp_path):
-        settings = {"words": "nine one", "num_voices": 3, "utterances_per_word": 30, "held_out_per_word": 3,
-                    "pronunciations": "one=[[] one=w'On", "fastest": 140}  # fmt: skip
-        with pytest.raises(CorpusError, match=r"one=\[\[\]: espeak-ng knows no phoneme that begins '\[\[\]'"):
-            prepare("synthetic")(folder=tmp_path, **settings)
-        for wrong, message in (("one", "one is not WORD"), ("two=t'u", "two is none of the words")):
-            with pytest.raises(CorpusError, match=message):
-                prepare("synthetic")(folder=tmp_path, **settings | {"pronunciations": wrong})
-        # A pronunciation that lasts seconds tells where it was taken.
-        settings["pronunciations"] = "one=w'O:n" + "O:n" * 8
-        shares = []
-        for share in (0.5, 1.0):
-            splits = prepare("synthetic")(folder=tmp_path / str(share), pronounced_share=share, **settings)
-            assert sorted(utterance.text for utterance in splits.train) == ["nine"] * 30 + ["one"] * 30
-            long = [utterance for utterance in splits.train if utterance.duration_s > 1]
-            assert {utterance.text for utterance in long} <= {"one"}
-            assert all(utterance.duration_s < 1 for utterance in splits.dev + splits.test)
-            shares.append(len(long) / 30)
-        assert 0.2 < shares[0] < 0.8 and shares[1] == 1
+    def test_other_pronunciations_are_said(self, tmp_path):
+        # One that lasts twice as long as the words tells where it was taken.
+        splits = prepare("synthetic")(
+            folder=tmp_path, words="nine one", num_voices=3, utterances_per_word=30, held_out_per_word=3, fastest=140,
+            pronunciations="one=w'O:n" + "O:n" * 8,
+        )  # fmt: skip
+        assert sorted(utterance.text for utterance in splits.train) == ["nine"] * 30 + ["one"] * 30
+        long = [utterance for utterance in splits.train if utterance.duration_s > 1]
+        assert {utterance.text for utterance in long} == {"one"} and 6 < len(long) < 24
+        assert all(utterance.duration_s < 1 for utterance in splits.dev + splits.test)
+
+    def test_who_says_other_pronunciations(self, tmp_path, monkeypatch):
+        said = {}
+
+        def lines(share, **settings):
+            monkeypatch.setattr(synth, "speak_all", lambda made, *_, **__: said.update(lines=made) or [1.0] * len(made))
+            prepare("synthetic")(
+                folder=tmp_path, words="nine one", also_words="run", also_per_word=30, utterances_per_word=60,
+                held_out_per_word=10, pronounced_share=share, pronunciations="one=w'On one=w'an run=R'Vn", **settings,
+            )  # fmt: skip
+            return said["lines"]
+
+        voices = {name: SimpleNamespace(num_speakers=1, reads_phonemes=name == "joe") for name in ("joe", "heart")}
+        monkeypatch.setattr(neural, "load", voices.get)
+        made = lines(0.5, neural_voices="joe heart")
+        parts = {part: [line for line in made if f"/{part}/" in Path(line.path).as_posix()] for part in corpus.SPLITS}
+        assert {line.text for line in parts["dev"] + parts["test"]} == {"nine", "one"}
+        assert {line.text for line in parts["train"] if "heart" in line.voice} == {"nine", "one", "run"}
+        for voice in ("joe", "drawn"):
+            texts = Counter(line.text for line in parts["train"] if voice in line.voice)
+            assert set(texts) == {"nine", "one", "run", "[[w'On]]", "[[w'an]]", "[[R'Vn]]"}
+            assert 0.25 < texts["one"] / (texts["one"] + texts["[[w'On]]"] + texts["[[w'an]]"]) < 0.75
+        # Never as it is spelled: nowhere, and by nobody who can but spell.
+        assert {line.text for line in lines(1)} == {"nine", "[[w'On]]", "[[w'an]]", "[[R'Vn]]"}
+        with pytest.raises(CorpusError, match="neural_voices: heart reads letters alone"):
+            lines(1, neural_voices="joe heart")
+
+    @pytest.mark.parametrize(
+        ("settings", "message"),
+        [
+            ({"pronunciations": "one"}, "'one' is not WORD=MNEMONICS"),
+            ({"pronunciations": "two=t'u"}, "'two' is in neither data.words nor data.also_words"),
+            (
+                {"pronunciations": "one=w'On one=w'y:"},
+                "\"one=w'y:\": espeak-ng has no phoneme mnemonic that begins 'y:'",
+            ),
+            ({"pronounced_share": 50.0}, "pronounced_share must be from 0 to 1, not 50"),
+        ],
+    )
+    def test_pronunciations_that_cannot_be_said_are_named(self, tmp_path, settings, message):
+        with pytest.raises(CorpusError, match=message):
+            prepare("synthetic")(folder=tmp_path, words="nine one", **settings)
 
     def test_the_words_cover_every_letter_and_hold_no_homophones(self):
         source = (REPOSITORY / "recipes" / "prepare" / "synthetic.py").read_text()

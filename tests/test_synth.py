@@ -33,10 +33,18 @@ def test_phonemes_are_said_as_they_stand():
     assert len(said) == pytest.approx(len(spelled), rel=0.1) and len(tapped) < len(spelled)
 
 
-def test_how_far_phonemes_can_be_read():
-    synthesizer = Synthesizer()
-    assert synthesizer.readable("s'EB@n") == "s'EB@n"
-    assert synthesizer.readable("t'y:") == "t" and synthesizer.readable("y") == ""
+@pytest.mark.parametrize("mnemonics", ["s'EB@n", "T@*'I", "n'aIn||", "n'aIn'", "t@m'A:toU"])
+def test_mnemonics_that_espeak_knows(mnemonics):
+    Synthesizer().check_mnemonics(mnemonics)
+
+
+@pytest.mark.parametrize(
+    ("mnemonics", "unknown"),
+    [("y", "y"), ("t'y:", "y:"), ("t@m'A:toUy", "y"), ("T,Iy", "y"), ("t|t'y:", "y:"), ("]]hello", "]]hello")],
+)
+def test_mnemonics_that_espeak_does_not_know_are_named(mnemonics, unknown):
+    with pytest.raises(SynthesisError, match=f"no phoneme mnemonic that begins '{unknown}'$"):
+        Synthesizer().check_mnemonics(mnemonics)
 
 
 class TestTheTimesOfSpokenWords:

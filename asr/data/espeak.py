@@ -24,6 +24,7 @@ from asr import audio
 _RETRIEVE_SYNCHRONOUSLY, _PHONEME_EVENTS, _UTF8, _PHONEMES, _MNEMONICS, _IPA = 2, 1, 1, 0x100, 0, 2
 _RATE, _PITCH, _RANGE = 1, 3, 4
 DEFAULT_RATE = 175  # words per minute
+_PAUSE = "_:"  # as a mnemonic
 _NO_MORE, _WORD, _END, _PHONEME = 0, 1, 5, 7  # types of events
 
 
@@ -45,7 +46,7 @@ class Line:
 
     path: str
     text: str
-    """Between [[ and ]] espeak-ng's names of phonemes (Synthesizer.mnemonics): [[T*'I]] is a three with a tapped r."""
+    """Between [[ and ]] espeak-ng's phoneme mnemonics (Synthesizer.mnemonics): [[T*'I]] is a three with a tapped r."""
     voice: str
     """An espeak-ng voice, with a variant after a plus sign: en-us+f3; or an accent and a speaker of a neural network:
     en-us+kokoro:17."""
@@ -108,7 +109,7 @@ def draw_voice(rng: np.random.Generator) -> str:
 
 
 class Synthesizer:
-    """espeak-ng in this process; make only one.
+    """espeak-ng in this process; of several, only the latest works.
 
     `voices` are the variants to have, by name: a definition, or None for espeak-ng's own; without, all of its own.
     espeak-ng holds fewer than 350 voices, languages included.
@@ -191,16 +192,23 @@ class Synthesizer:
         return self._phonemes(text, voice, _IPA)
 
     def mnemonics(self, text: str, voice: str) -> str:
-        """The same in espeak-ng's own names of phonemes, which a line can say between [[ and ]]: z'i@roU.
+        """The text in espeak-ng's own phoneme mnemonics, which a line can say between [[ and ]]: z'i@roU.
 
         Raises SynthesisError for an unknown voice.
         """
         return self._phonemes(text, voice, _MNEMONICS)
 
-    def readable(self, mnemonics: str) -> str:
-        """As much of T*'I as is names of phonemes: espeak-ng goes silent at the first that it does not know."""
-        read = self.mnemonics(f"[[{mnemonics}]]", "en-us")
-        return read if mnemonics.startswith(read) else mnemonics
+    def check_mnemonics(self, mnemonics: str) -> None:
+        """Raises SynthesisError where espeak-ng does not know them all: it says nothing from the first such one on."""
+        # A pause at the end tells whether it came so far. British English now and then loses words of many stresses.
+        known = [
+            end
+            for end in range(len(mnemonics) + 1)
+            if self.mnemonics(f"[[{mnemonics[:end]}{_PAUSE}]]", "en-us").endswith(_PAUSE)
+        ]
+        if len(mnemonics) not in known:
+            unknown = mnemonics[max(known, default=0) :]
+            raise SynthesisError(f"espeak-ng has no phoneme mnemonic that begins {unknown!r}")
 
     def _phonemes(self, text: str, voice: str, alphabet: int) -> str:
         self._set_voice(voice)

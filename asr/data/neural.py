@@ -32,7 +32,7 @@ class Network(Protocol):
     num_speakers: int | None
     """None: as many as one likes."""
     reads_phonemes: bool
-    """Whether phonemes in a line are said; else it is letters that are read."""
+    """Whether a line may hold phoneme mnemonics; else it must be spelled."""
 
     def speak(self, line: Line, speaker: int, phonemes: Phonemes) -> audio.Waveform:
         """The spoken line: float32 (num_samples,) at `sample_rate`. Raises SynthesisError."""

@@ -7,7 +7,7 @@ share of the utterances is silence, noise, hum and knocks, in which nobody speak
 """
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -63,21 +63,22 @@ def reading(word: str, others: Mapping[str, Sequence[str]], share: float, rng: n
     return spoken(word)
 
 
-def read_pronunciations(text: str) -> dict[str, list[str]]:
+def read_pronunciations(text: str, words: Collection[str]) -> dict[str, list[str]]:
     """WORD=MNEMONICS, separated by spaces -> what a synthesiser is given to read for each word."""
     found: dict[str, list[str]] = {}
-    if not text.split():
-        return found
-    synthesizer = espeak.Synthesizer()
+    synthesizer = None
     for item in text.split():
         word, _, mnemonics = item.partition("=")
         if not (word and mnemonics):
-            raise CorpusError(f"data.pronunciations: {item} is not WORD=PHONEMES, as in three=T*'I")
-        readable = synthesizer.readable(mnemonics)
-        if readable != mnemonics:
-            raise CorpusError(f"data.pronunciations: {item}: espeak-ng knows no phoneme that begins "
-                              f"{mnemonics[len(readable):]!r}; Synthesizer().mnemonics('{word}', 'en-us') of "
-                              f"asr.data.espeak gives those of {word}")  # fmt: skip
+            raise CorpusError(f"data.pronunciations: {item!r} is not WORD=MNEMONICS, as in three=T*'I")
+        if word not in words:
+            raise CorpusError(f"data.pronunciations: {word!r} is in neither data.words nor data.also_words: add it to "
+                              "one of them, or leave it out")  # fmt: skip
+        try:
+            synthesizer = synthesizer or espeak.Synthesizer()
+            synthesizer.check_mnemonics(mnemonics)
+        except espeak.SynthesisError as error:
+            raise CorpusError(f"data.pronunciations: {item!r}: {error}") from None
         found.setdefault(word, []).append(f"[[{mnemonics}]]")
     return found
 
@@ -109,9 +110,10 @@ def prepare(
     `fastest` words per minute. `also_words` join the training part, `also_per_word` times each and one at a time: what
     sounds like `words` and is not keeps the network from telling them by one sound, or by their length.
 
-    `pronunciations` are other ways of saying words, as people of other regions and first languages do: WORD=PHONEMES in
-    espeak-ng's names (three=T*'I), separated by spaces, as many for a word as one likes. For training, such a word is
-    said in one of them, drawn each time, in `pronounced_share` of its places, but by voices that cannot (heart).
+    `pronunciations` are other ways of saying words, as people of other regions and first languages do: WORD=MNEMONICS,
+    espeak-ng's of phonemes (three=T*'I), separated by spaces, as many for a word as one likes. For training, such a
+    word is said in one of them, drawn each time, in `pronounced_share` of its places; voices that read letters alone
+    (heart) say it as it is spelled, and so do dev and test. Where the share is 1 it is never said as it is spelled.
 
     `neural_voices` (those of asr.data.neural: kokoro, heart, joe or Piper's .onnx files, separated by spaces) speak
     `neural_share` of the training part, by turns, so that a name that stands twice speaks twice as often; `num_voices`
@@ -125,13 +127,17 @@ def prepare(
              ("test", TEST_VOICES, vocabulary, held_out_per_word, most_words),
              ("train", list(drawn), vocabulary, utterances_per_word, most_words),
              ("train", list(drawn), sorted(set(also_words.split())), also_per_word, 1)]  # fmt: skip
+    if not 0 <= pronounced_share <= 1:
+        raise CorpusError(f"data.pronounced_share must be from 0 to 1, not {pronounced_share:g}")
+    others = read_pronunciations(pronunciations, {*vocabulary, *also_words.split()})
+    is_never_spelled = bool(others) and pronounced_share == 1
     num_speakers, reads_phonemes = {}, {}
-    for name in set(neural_voices.split()):
+    for name in sorted(set(neural_voices.split())):
         network = neural.load(name)
         num_speakers[name], reads_phonemes[name] = network.num_speakers or num_voices, network.reads_phonemes
-    others = read_pronunciations(pronunciations)
-    if unsaid := sorted(set(others) - {*vocabulary, *also_words.split()}):
-        raise CorpusError(f"data.pronunciations: {unsaid[0]} is none of the words")
+        if is_never_spelled and not network.reads_phonemes:
+            raise CorpusError(f"data.neural_voices: {name} reads letters alone, and with data.pronounced_share=1 the "
+                              "words of data.pronunciations are never to be read so: leave it out")  # fmt: skip
     networks = itertools.cycle(neural_voices.split())
     lines: list[espeak.Line] = []
     texts, splits_of, speakers = [], [], []
@@ -142,7 +148,7 @@ def prepare(
             said, stream = stream[:count], stream[count:]
             speaker = str(rng.choice(names))
             voice, rate = f"{rng.choice(ACCENTS)}+{speaker}", int(rng.integers(slowest, fastest))
-            ways = others if split == "train" else {}
+            ways = others if split == "train" or is_never_spelled else {}
             if split == "train" and neural_voices and rng.random() < neural_share:
                 name = next(networks)
                 ways = others if reads_phonemes[name] else {}
