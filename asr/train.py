@@ -55,6 +55,9 @@ class TrainConfig:
     """A model to begin with: the folder of a run, a .onnx file, or `shipped`, the model inside the package. Its network
     must have the same shape; its alphabet may differ: only characters that it does not have begin anew. Where the
     features are the same, its statistics come with it."""
+    init_share: float = 0.0
+    """How much of what is judged and kept are the weights that it began with, the rest those that it came to, so that
+    what a few speakers teach does not cost the others (WiSE-FT, Wortsman et al. 2022)."""
     keep: Literal["best", "last"] = "best"
     """Whose weights the model gets: the best epoch's by dev CER, then dev loss; or the last one's, where the dev part
     is easier than what the model is for, as synthetic speech is."""
@@ -81,7 +84,7 @@ class TrainConfig:
         for name in ("epochs", "batch_size", "learning_rate", "clip_norm", "shards"):
             if getattr(self, name) <= 0:
                 raise ValueError(f"train.{name} must be above 0, not {getattr(self, name)}")
-        for name in ("warmup", "averaging"):
+        for name in ("warmup", "averaging", "init_share"):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"train.{name} must be in [0, 1), not {getattr(self, name)}")
         if min(self.weight_decay, self.patience, self.seed, self.consistency) < 0:
@@ -125,8 +128,10 @@ def fit(
     """Train `model`, continuing where `run`/last.pt stands; leaves last.pt, best.pt and the metrics there.
 
     It begins with the weights of `parent`, or without one with drawn weights. Returns the records of all epochs.
-    Raises TrainingError when a loss is not finite.
+    Raises TrainingError when a loss is not finite, or there is no parent to keep a share of.
     """
+    if config.init_share and not parent:
+        raise TrainingError("train.init_share keeps a share of a model to begin with: name it, train.init_from=MODEL")
     device = find_device(config)
     torch.set_num_threads(1)  # the shards keep the cores busy; more threads inside them would only wait
     torch.manual_seed(config.seed)
@@ -143,7 +148,7 @@ def fit(
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, config.learning_rate, total_steps=num_steps, pct_start=warmup
     )
-    average = copy.deepcopy(model)
+    began, average = copy.deepcopy(model), copy.deepcopy(model)
     history = _resume(run, model, average, optimizer, schedule, train.fingerprint)
     writer = SummaryWriter(str(run), purge_step=len(history) + 1)
     for number in range(len(history) + 1, config.epochs + 1):
@@ -153,13 +158,15 @@ def fit(
         start = time.perf_counter()
         learning_rate = float(schedule.get_last_lr()[0])
         train_loss = _train_epoch(model, average, _bar(train, number), optimizer, schedule, config, number)
-        dev_loss, scored, pairs = evaluate(average, dev, card)
+        judged = copy.deepcopy(average)
+        _blend(judged, began, config.init_share)
+        dev_loss, scored, pairs = evaluate(judged, dev, card)
         record = Epoch(number, train_loss, dev_loss, scored.word.rate, scored.character.rate, learning_rate,
                        round(time.perf_counter() - start, 3))  # fmt: skip
         is_best = config.keep == "last" or all(_quality(record) < _quality(earlier) for earlier in history)
         history.append(record)
         if is_best:
-            checkpoint.save(run / BEST, {"weights": average.state_dict(), "epoch": number})
+            checkpoint.save(run / BEST, {"weights": judged.state_dict(), "epoch": number})
         _save(run, model, average, optimizer, schedule, history, train.fingerprint)
         _log(run, writer, record, pairs)
     writer.close()
@@ -237,7 +244,7 @@ def _train_epoch(
 
 
 def _blend(average: AcousticModel, model: AcousticModel, share: float) -> None:
-    """Move the averaged weights by `share` of the way to the new ones."""
+    """Move the weights of `average` by `share` of the way to those of `model`."""
     with torch.no_grad():
         for mean, weight in zip(average.parameters(), model.parameters(), strict=True):
             mean.lerp_(weight, share)

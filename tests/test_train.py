@@ -147,6 +147,19 @@ def test_a_run_begins_with_the_model_it_names(tones_recipe, tones_run, tmp_path)
         assert letter == "x" or torch.allclose(head[row], parent[rows[letter]], atol=1e-6)
 
 
+def test_a_share_of_the_model_to_begin_with_is_kept(tones_recipe, tones_run, tmp_path):
+    begin = [f"train.init_from={tones_run[0]}", "train.epochs=2"]
+    for share in (0, 0.25):
+        run.start(tones_recipe, [*begin, f"train.init_share={share}", f"run_dir={tmp_path / str(share)}"])
+    parent, child, mixed = (weights(folder, train.BEST) for folder in (tones_run[0], tmp_path / "0", tmp_path / "0.25"))
+    assert not equal(parent, child)
+    for name, value in mixed.items():
+        assert torch.allclose(value, 0.25 * parent[name] + 0.75 * child[name], atol=1e-6)
+    assert equal(weights(tmp_path / "0"), weights(tmp_path / "0.25")), "what is trained on stays the same"
+    with pytest.raises(train.TrainingError, match=r"name it, train\.init_from=MODEL"):
+        run.start(tones_recipe, ["train.init_share=0.25", f"run_dir={tmp_path / 'alone'}"])
+
+
 def test_a_run_that_began_with_a_model_resumes_without_it(tones_recipe, tones_run, tmp_path):
     shutil.copy(tones_run[0] / "model.onnx", tmp_path / "parent.onnx")
     begin = [f"train.init_from={tmp_path / 'parent.onnx'}", "train.epochs=1", f"run_dir={tmp_path / 'child'}"]
