@@ -33,6 +33,16 @@ def test_phonemes_are_said_as_they_stand():
     assert len(said) == pytest.approx(len(spelled), rel=0.1) and len(tapped) < len(spelled)
 
 
+def test_the_latest_of_many_works_as_the_first():
+    stresses, lengths = "w'On" * 8, {}
+    for voice in ["en", "en-us", "en-gb-scotland", "en"] * 5:
+        synthesizer = Synthesizer()
+        num_samples = len(synthesizer.speak(Line("", "[[w'On]]", voice)))
+        assert num_samples == pytest.approx(lengths.setdefault(voice, num_samples), rel=0.02)
+        assert synthesizer.phonemes("seven", voice) == "sˈɛvən"
+        assert synthesizer.mnemonics(f"[[{stresses}]]", voice) == stresses
+
+
 @pytest.mark.parametrize("mnemonics", ["s'EB@n", "T@*'I", "n'aIn||", "n'aIn'", "t@m'A:toU"])
 def test_mnemonics_that_espeak_knows(mnemonics):
     Synthesizer().check_mnemonics(mnemonics)

@@ -127,6 +127,8 @@ class Synthesizer:
         self._folder = tempfile.TemporaryDirectory(prefix="asr-voices-", ignore_cleanup_errors=True)
         if voices:
             data = _with_voices(data, Path(self._folder.name), voices)
+        # Begun twice without an end between, espeak-ng reads memory that it has freed: wrong phonemes, or a crash.
+        self._library.espeak_Terminate()
         self.sample_rate = self._library.espeak_Initialize(
             _RETRIEVE_SYNCHRONOUSLY, 0, os.fsencode(data), _PHONEME_EVENTS
         )
@@ -141,7 +143,6 @@ class Synthesizer:
             ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(_Event)
         )(self._collect)
         self._library.espeak_SetSynthCallback(self._callback)
-        self._synthesize("")  # what is between [[ and ]] is read as phonemes from here on, by `phonemes` too
 
     def speak(self, line: Line) -> audio.Waveform:
         """The spoken line: float32 (num_samples,) at `sample_rate`. Raises SynthesisError for an unknown voice."""
@@ -200,7 +201,7 @@ class Synthesizer:
 
     def check_mnemonics(self, mnemonics: str) -> None:
         """Raises SynthesisError where espeak-ng does not know them all: it says nothing from the first such one on."""
-        # A pause at the end tells whether it came so far. British English now and then loses words of many stresses.
+        # A pause at the end tells whether it came so far.
         known = [
             end
             for end in range(len(mnemonics) + 1)
@@ -212,6 +213,7 @@ class Synthesizer:
 
     def _phonemes(self, text: str, voice: str, alphabet: int) -> str:
         self._set_voice(voice)
+        self._synthesize("")  # what is between [[ and ]] is read as phonemes only after speaking with that option
         rest, clauses = ctypes.c_char_p(text.encode()), []
         while rest.value:
             clauses.append(self._library.espeak_TextToPhonemes(ctypes.byref(rest), _UTF8, alphabet).decode())
