@@ -3,7 +3,7 @@
 import difflib
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any
@@ -78,7 +78,7 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
         raise RecipeError(f"{path}: a recipe is a mapping of sections, not {type(values).__name__}")
     values.setdefault("name", path.stem)
     for override in overrides:
-        _override(values, override)
+        _override(values, override, _VERBATIM)
     for section in ("data", *_SECTIONS):
         if values.get(section) is None:
             values[section] = {}
@@ -90,12 +90,10 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
             raise RecipeError(f"{path}: data.{name} is missing")
     script = path.parent / data["prepare"]
     parameters = corpus.settings(corpus.load_script(script))
-    # What the script takes for text is no YAML, where data.pronunciations=three=T*'i: would be a mapping.
-    for override in overrides:
-        key, _, text = override.partition("=")
-        name = key.removeprefix("data.")
-        if key.startswith("data.") and name in parameters and parameters[name].annotation is str:
-            data[name] = text
+    texts = {f"data.{name}" for name, parameter in parameters.items() if parameter.annotation is str}
+    for override in overrides:  # once more where the script takes text: as YAML three=T*'i: would be a mapping
+        if override.partition("=")[0] in texts:
+            _override(values, override, texts)
     _refuse_unknown(values, parameters, path)
     for name, parameter in parameters.items():
         if parameter.default is parameter.empty and data.get(name) is None:
@@ -157,7 +155,8 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-def _override(values: dict[str, Any], override: str) -> None:
+def _override(values: dict[str, Any], override: str, verbatim: Set[str]) -> None:
+    """Set what `key=value` says, as YAML but for the keys that are `verbatim` text."""
     key, equals, text = override.partition("=")
     if not equals or not key:
         raise RecipeError(f"{override!r}: settings are written key=value, as in train.epochs=5")
@@ -168,7 +167,7 @@ def _override(values: dict[str, Any], override: str) -> None:
         if not isinstance(inner, dict):
             raise RecipeError(f"{override!r}: {part} is a setting, not a section")
     try:
-        inner[last] = text if key in _VERBATIM else yaml.safe_load(text)
+        inner[last] = text if key in verbatim else yaml.safe_load(text)
     except yaml.YAMLError:
         inner[last] = text
 

@@ -88,13 +88,11 @@ class AugmentConfig:
         for name, value in vars(self).items():
             if value < 0 and name != "noise_snr_db":
                 raise ValueError(f"augment.{name} must not be negative, not {value}")
+            if value > 1 and name.endswith("_probability"):
+                raise ValueError(f"augment.{name} must be at most 1, not {value}")
         for name in ("renew", "join"):
             if getattr(self, name) < 1:
                 raise ValueError(f"augment.{name} must be at least 1, not {getattr(self, name)}")
-        for name in ("noise_probability", "pad_probability", "clip_probability", "gate_probability",
-                     "join_probability"):  # fmt: skip
-            if getattr(self, name) > 1:
-                raise ValueError(f"augment.{name} must be at most 1, not {getattr(self, name)}")
         if 0 < self.trim_db <= _HIGHEST_TRIM_DB:
             raise ValueError(f"augment.trim_db must be above {_HIGHEST_TRIM_DB:g}, not {self.trim_db:g}")
         if max(self.speed, self.tempo, self.tract) >= 0.5:

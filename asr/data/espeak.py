@@ -201,15 +201,13 @@ class Synthesizer:
 
     def check_mnemonics(self, mnemonics: str) -> None:
         """Raises SynthesisError where espeak-ng does not know them all: it says nothing from the first such one on."""
-        # A pause at the end tells whether it came so far.
-        known = [
-            end
-            for end in range(len(mnemonics) + 1)
-            if self.mnemonics(f"[[{mnemonics[:end]}{_PAUSE}]]", "en-us").endswith(_PAUSE)
-        ]
-        if len(mnemonics) not in known:
-            unknown = mnemonics[max(known, default=0) :]
-            raise SynthesisError(f"espeak-ng has no phoneme mnemonic that begins {unknown!r}")
+
+        def is_known(part: str) -> bool:  # a pause after it tells whether espeak-ng came so far
+            return self.mnemonics(f"[[{part}{_PAUSE}]]", "en-us").endswith(_PAUSE)
+
+        if not is_known(mnemonics):
+            known = max((end for end in range(len(mnemonics)) if is_known(mnemonics[:end])), default=0)
+            raise SynthesisError(f"espeak-ng has no phoneme mnemonic that begins {mnemonics[known:]!r}")
 
     def _phonemes(self, text: str, voice: str, alphabet: int) -> str:
         self._set_voice(voice)

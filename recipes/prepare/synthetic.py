@@ -131,13 +131,14 @@ def prepare(
         raise CorpusError(f"data.pronounced_share must be from 0 to 1, not {pronounced_share:g}")
     others = read_pronunciations(pronunciations, {*vocabulary, *also_words.split()})
     is_never_spelled = bool(others) and pronounced_share == 1
-    num_speakers, reads_phonemes = {}, {}
-    for name in sorted(set(neural_voices.split())):
-        network = neural.load(name)
-        num_speakers[name], reads_phonemes[name] = network.num_speakers or num_voices, network.reads_phonemes
-        if is_never_spelled and not network.reads_phonemes:
-            raise CorpusError(f"data.neural_voices: {name} reads letters alone, and with data.pronounced_share=1 the "
-                              "words of data.pronunciations are never to be read so: leave it out")  # fmt: skip
+    num_speakers, others_of = {}, {}
+    for network in sorted(set(neural_voices.split())):
+        loaded = neural.load(network)
+        num_speakers[network] = loaded.num_speakers or num_voices
+        others_of[network] = others if loaded.reads_phonemes else {}
+        if is_never_spelled and not loaded.reads_phonemes:
+            raise CorpusError(f"data.neural_voices: {network} reads letters alone, and with data.pronounced_share=1 "
+                              "the words of data.pronunciations are never to be read so: leave it out")  # fmt: skip
     networks = itertools.cycle(neural_voices.split())
     lines: list[espeak.Line] = []
     texts, splits_of, speakers = [], [], []
@@ -150,11 +151,11 @@ def prepare(
             voice, rate = f"{rng.choice(ACCENTS)}+{speaker}", int(rng.integers(slowest, fastest))
             ways = others if split == "train" or is_never_spelled else {}
             if split == "train" and neural_voices and rng.random() < neural_share:
-                name = next(networks)
-                ways = others if reads_phonemes[name] else {}
-                number = int(rng.integers(num_speakers[name]))
-                speaker = f"{Path(name).stem}{number}"
-                voice = f"{rng.choice(ACCENTS)}+{name}:{number}"
+                network = next(networks)
+                ways = others_of[network]
+                number = int(rng.integers(num_speakers[network]))
+                speaker = f"{Path(network).stem}{number}"
+                voice = f"{rng.choice(ACCENTS)}+{network}:{number}"
                 rate = int(rng.integers(slowest, min(fastest, NEURAL_FASTEST)))
             lines.append(
                 espeak.Line(
