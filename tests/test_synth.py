@@ -2,7 +2,12 @@
 
 import itertools
 import json
+import os
+import signal
+import subprocess
 import sys
+import time
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -55,6 +60,37 @@ def test_mnemonics_that_espeak_knows(mnemonics):
 def test_mnemonics_that_espeak_does_not_know_are_named(mnemonics, unknown):
     with pytest.raises(SynthesisError, match=f"no phoneme mnemonic that begins '{unknown}'$"):
         Synthesizer().check_mnemonics(mnemonics)
+
+
+def test_those_who_speak_end_with_who_asked_them(tmp_path):
+    script = tmp_path / "speak.py"
+    script.write_text(f"""
+from asr.data import synth
+from asr.data.espeak import Line
+if __name__ == "__main__":
+    synth.speak_all([Line({str(tmp_path)!r} + f"/said/{{n}}.wav", "seven", "en-us") for n in range(200_000)], 8000)
+""")
+
+    def said():
+        return len(list(tmp_path.glob("said/*.wav")))
+
+    asking = subprocess.Popen([sys.executable, str(script)], start_new_session=True)
+    deadline = time.monotonic() + 60
+    try:
+        while not said():
+            assert asking.poll() is None and time.monotonic() < deadline
+            time.sleep(0.05)
+        asking.kill()
+        asking.wait()
+        before = -1
+        while said() != before:  # in a second they would say hundreds more
+            assert time.monotonic() < deadline, "they speak on"
+            before = said()
+            time.sleep(1)
+    finally:
+        if hasattr(os, "killpg"):
+            with suppress(ProcessLookupError):
+                os.killpg(asking.pid, signal.SIGKILL)
 
 
 class TestTheTimesOfSpokenWords:

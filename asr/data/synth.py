@@ -6,6 +6,8 @@ every shard of a corpus a fresh process, which makes the whole corpus a function
 """
 
 import multiprocessing
+import os
+import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import cache, partial
@@ -42,7 +44,8 @@ def speak_all(
     durations_s = [0.0] * len(lines)
     speak = partial(_speak_shard, sample_rate=sample_rate, voices=dict(voices or {}), margin_ms=margin_ms)
     processes = min(_SHARDS, machine.num_cores())
-    with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), max_tasks_per_child=1) as pool:
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(processes, spawn, initializer=_end_with_parent, max_tasks_per_child=1) as pool:
         spoken = pool.map(speak, [[lines[place] for place in shard] for shard in shards])
         for shard, durations in zip(shards, spoken, strict=True):
             for place, duration_s in zip(shard, durations, strict=True):
@@ -90,6 +93,18 @@ def trim(waveform: audio.Waveform, margin: int, *, floor: float = 0.02) -> audio
 
 def _shards(places: list[int], count: int) -> list[list[int]]:
     return [places[len(places) * i // count : len(places) * (i + 1) // count] for i in range(count)]
+
+
+def _end_with_parent() -> None:
+    """End this process where its parent has been killed: it would speak on, into files that nobody waits for."""
+
+    def watch() -> None:
+        parent = multiprocessing.parent_process()
+        assert parent
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _speak_shard(
