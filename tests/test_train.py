@@ -1,11 +1,12 @@
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
-from asr import checkpoint, recipe, run, train
+from asr import checkpoint, export, recipe, run, train
 from asr.data.dataset import Batches, Example
 from asr.features import FeatureConfig, FeatureExtractor
 from asr.model import AcousticModel, ModelConfig
@@ -145,6 +146,22 @@ def test_a_run_begins_with_the_model_it_names(tones_recipe, tones_run, tmp_path)
     head, parent = (weights(folder, train.BEST)["head.weight"] for folder in (tmp_path / "other", tones_run[0]))
     for row, letter in enumerate("_xdcba"):
         assert letter == "x" or torch.allclose(head[row], parent[rows[letter]], atol=1e-6)
+
+
+def test_statistics_are_those_of_the_model_to_begin_with_unless_it_hears_otherwise(tones_recipe, tones_run, tmp_path):
+    parent = tmp_path / "parent.onnx"
+    shutil.copy(tones_run[0] / "model.onnx", parent)
+    _, card = export.read(parent)
+    moved = replace(card.statistics, mean=card.statistics.mean + 1)
+    checkpoint.write_card(parent, replace(card, statistics=moved))
+
+    def mean(setting):
+        settings = [f"train.init_from={parent}", "train.epochs=1", f"run_dir={tmp_path / setting}"]
+        run.start(tones_recipe, [*settings, setting])
+        return export.read(tmp_path / setting / "model.onnx")[1].statistics.mean
+
+    assert np.array_equal(mean("features.tracts=[0.9,1.1]"), moved.mean)
+    assert np.allclose(mean("features.preemphasis=0.96"), card.statistics.mean, atol=0.5)
 
 
 def test_a_share_of_the_model_to_begin_with_is_kept(tones_recipe, tones_run, tmp_path):
