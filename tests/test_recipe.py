@@ -10,7 +10,7 @@ from asr.data.corpus import CorpusError
 from asr.recipe import RecipeError
 
 RECIPES = sorted((REPOSITORY / "recipes").glob("*.yaml"))
-SYNTHETIC = ("english_letters", "commands", "digits_alike", "digits_spelled", "digits", "spelling")
+SYNTHETIC = ("english_letters", "commands", "digits_alike", "digits", "spelling")
 FSDD = REPOSITORY / "recipes" / "fsdd.yaml"
 
 
