@@ -7,7 +7,7 @@ deltas and normalises. Calling the extractor does both.
 import math
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import Any, Literal
 
@@ -90,6 +90,11 @@ class FeatureConfig:
         if self.tracts != (1.0,) and self.variance == "utterance":
             raise FeatureError("features.tracts needs a variance that is none or corpus: an utterance's own differs "
                                "with the vocal tract")  # fmt: skip
+
+    @property
+    def in_training(self) -> "FeatureConfig":
+        """What training hears: nothing of the settings that are for recognition alone."""
+        return replace(self, tracts=(1.0,), edge_ms=0.0)
 
     @property
     def top_hz(self) -> float:

@@ -116,10 +116,8 @@ def _carry_out(settings: Recipe, script: Path, run: Path, began: float, jobs: in
     augmenter = Augmenter(settings.augment, settings.features)
     examples = _load(parts["train"], card, settings.augment.touches_sound, folder, run, "train", jobs)
     parent = _parent(config.init_from, run)
-    known = parent.card if parent else card
-    # Training hears one vocal tract, whatever a model listens as.
-    if known.statistics and replace(known.features, tracts=card.features.tracts) == card.features:
-        card = replace(card, statistics=known.statistics)
+    if parent and parent.card.statistics and parent.card.features.in_training == card.features.in_training:
+        card = replace(card, statistics=parent.card.statistics)
     else:
         card = replace(card, statistics=card.extractor.measure(_statics(examples, card.extractor)))
     model = AcousticModel(settings.model, card.features.num_features, len(card.tokenizer))

@@ -54,7 +54,7 @@ class TrainConfig:
     init_from: str | None = None
     """A model to begin with: the folder of a run, a .onnx file, or `shipped`, the model inside the package. Its network
     must have the same shape; its alphabet may differ: only characters that it does not have begin anew. Where the
-    features are the same, its statistics come with it."""
+    features are the same, as training hears them, its statistics come with it."""
     init_share: float = 0.0
     """How much of what is judged and kept are the weights that it began with, the rest those that it came to, so that
     what a few speakers teach does not cost the others (WiSE-FT, Wortsman et al. 2022)."""
