@@ -354,7 +354,13 @@ class Recognizer:
             return audio.read(source, wanted)
         if sample_rate is None:
             raise audio.AudioError("a waveform needs its sample_rate beside it")
+        if source.ndim != 1:
+            raise audio.AudioError(f"a waveform has one axis, not {source.ndim}: average its channels first")
+        if source.dtype != np.int16 and not np.issubdtype(source.dtype, np.floating):
+            raise audio.AudioError(f"a waveform holds float samples in [-1, 1] or int16, not {source.dtype}")
         waveform = source.astype(np.float32)
+        if not np.isfinite(waveform).all():
+            raise audio.AudioError("the waveform holds samples that are not finite")
         if source.dtype == np.int16:
             waveform *= np.float32(1 / 32768)
         return audio.resample(waveform, sample_rate, wanted)

@@ -396,10 +396,20 @@ class TestSynthetic:
                 {"pronunciations": "one=w'On one=w'y:"},
                 "\"one=w'y:\": espeak-ng has no phoneme mnemonic that begins 'y:'",
             ),
+            ({"pronunciations": "one='"}, "espeak-ng says nothing for it"),
             ({"pronounced_share": 50.0}, "pronounced_share must be from 0 to 1, not 50"),
+            ({"neural_share": -1.0}, "neural_share must be from 0 to 1, not -1"),
+            ({"noise_share": -0.5}, "noise_share must be at least 0, not -0.5"),
+            ({"most_words": 0}, "most_words must be at least 1, not 0"),
+            ({"num_voices": 0}, "num_voices must be at least 1, not 0"),
+            ({"neural_repeats": 0}, "neural_repeats must be at least 1, not 0"),
+            ({"seed": -1}, "seed must be at least 0, not -1"),
+            ({"slowest": 30}, "slowest must be at least 80, not 30"),
+            ({"slowest": 200}, "slowest=200 must be below data.fastest=180"),
+            ({"slowest": 270, "fastest": 320, "neural_voices": "joe"}, "slowest=270 must be below 260"),
         ],
     )
-    def test_pronunciations_that_cannot_be_said_are_named(self, tmp_path, settings, message):
+    def test_settings_that_nobody_can_say_are_named(self, tmp_path, settings, message):
         with pytest.raises(CorpusError, match=message):
             prepare("synthetic")(folder=tmp_path, words="nine one", **settings)
 

@@ -8,12 +8,13 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from asr import audio
-from asr.data import neural, synth
+from asr.data import espeak, neural, synth
 from asr.data.espeak import Line, SynthesisError, Synthesizer
 
 
@@ -62,8 +63,29 @@ def test_mnemonics_that_espeak_does_not_know_are_named(mnemonics, unknown):
         Synthesizer().check_mnemonics(mnemonics)
 
 
-def test_those_who_speak_end_with_who_asked_them(tmp_path):
-    script = tmp_path / "speak.py"
+@pytest.mark.parametrize("mnemonics", ["'", ",", "_:", "__", "%%%"])
+def test_mnemonics_that_say_nothing_are_refused(mnemonics):
+    with pytest.raises(SynthesisError, match="says nothing"):
+        Synthesizer().check_mnemonics(mnemonics)
+    with pytest.raises(SynthesisError, match="says nothing"):
+        Synthesizer().speak(Line("", f"[[{mnemonics}]]", "en-us"))
+
+
+def test_more_speakers_than_espeak_holds_all_speak(tmp_path):
+    rng = np.random.default_rng(0)
+    voices = {f"drawn{number}": espeak.draw_voice(rng) for number in range(700)}
+    # One line each, and one shard that would have to hold them all.
+    lines = [Line(str(tmp_path / f"{name}.wav"), "seven", f"en-us+{name}") for name in voices]
+    durations_s = synth._speak_shard(lines, sample_rate=8000, voices=voices, margin_ms=30)
+    assert len(durations_s) == 700 and min(durations_s) > 0.1
+    assert len({Path(line.path).read_bytes() for line in lines}) > 690, "speakers differ"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no such signals here")
+@pytest.mark.parametrize("ending", ["SIGKILL", "SIGINT"])
+def test_those_who_speak_end_with_who_asked_them_and_leave_nothing(tmp_path, ending):
+    script, temporary = tmp_path / "speak.py", tmp_path / "temporary"
+    temporary.mkdir()
     script.write_text(f"""
 from asr.data import synth
 from asr.data.espeak import Line
@@ -74,23 +96,24 @@ if __name__ == "__main__":
     def said():
         return len(list(tmp_path.glob("said/*.wav")))
 
-    asking = subprocess.Popen([sys.executable, str(script)], start_new_session=True)
+    environment = {**os.environ, "TMPDIR": str(temporary)}
+    asking = subprocess.Popen([sys.executable, str(script)], start_new_session=True, env=environment)
     deadline = time.monotonic() + 60
     try:
         while not said():
             assert asking.poll() is None and time.monotonic() < deadline
             time.sleep(0.05)
-        asking.kill()
-        asking.wait()
+        asking.send_signal(getattr(signal, ending))
+        asking.wait(timeout=30)
         before = -1
         while said() != before:  # in a second they would say hundreds more
             assert time.monotonic() < deadline, "they speak on"
             before = said()
             time.sleep(1)
+        assert before < 100_000 and not list(temporary.glob("asr-voices-*"))
     finally:
-        if hasattr(os, "killpg"):
-            with suppress(ProcessLookupError):
-                os.killpg(asking.pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            os.killpg(asking.pid, signal.SIGKILL)
 
 
 class TestTheTimesOfSpokenWords:

@@ -38,6 +38,20 @@ def test_file_waveform_and_batch_say_the_same(recognizer, utterances):
         assert transcript.duration_s == pytest.approx(len(waveform) / 16000, abs=1e-3)
 
 
+@pytest.mark.parametrize(
+    ("waveform", "message"),
+    [
+        (np.zeros((16000, 2), np.float32), "one axis, not 2: average its channels first"),
+        (np.full(16000, 128, np.uint8), "float samples in .* or int16, not uint8"),
+        (np.zeros(16000, np.int32), "float samples in .* or int16, not int32"),
+        (np.array([*np.zeros(16000), np.nan]), "not finite"),
+    ],
+)
+def test_a_waveform_that_no_file_could_hold_is_refused(recognizer, waveform, message):
+    with pytest.raises(audio.AudioError, match=message):
+        recognizer.transcribe(waveform, 16000)
+
+
 @pytest.mark.parametrize("batch_size", [1, 5, 100])
 def test_batch_size_changes_nothing(recognizer, utterances, batch_size):
     assert evaluate(recognizer, utterances, batch_size=batch_size) == evaluate(recognizer, utterances)

@@ -152,7 +152,7 @@ class Synthesizer:
         self._chunks.clear()
         self._events.clear()
         self._synthesize(line.text)
-        if not self._chunks:
+        if not any(chunk.any() for chunk in self._chunks):
             raise SynthesisError(f"espeak-ng says nothing for {line.text!r}")
         return np.concatenate(self._chunks) * np.float32(1 / 32768)
 
@@ -200,7 +200,10 @@ class Synthesizer:
         return self._phonemes(text, voice, _MNEMONICS)
 
     def check_mnemonics(self, mnemonics: str) -> None:
-        """Raises SynthesisError where espeak-ng does not know them all: it says nothing from the first such one on."""
+        """Raises SynthesisError where they say nothing, or espeak-ng does not know them all.
+
+        It says nothing from the first on that it does not know.
+        """
 
         def is_known(part: str) -> bool:  # a pause after it tells whether espeak-ng came so far
             return self.mnemonics(f"[[{part}{_PAUSE}]]", "en-us").endswith(_PAUSE)
@@ -208,6 +211,8 @@ class Synthesizer:
         if not is_known(mnemonics):
             known = max((end for end in range(len(mnemonics)) if is_known(mnemonics[:end])), default=0)
             raise SynthesisError(f"espeak-ng has no phoneme mnemonic that begins {mnemonics[known:]!r}")
+        if not self.phonemes(f"[[{mnemonics}]]", "en-us"):
+            raise SynthesisError("espeak-ng says nothing for it: there is no phoneme in it")
 
     def _phonemes(self, text: str, voice: str, alphabet: int) -> str:
         self._set_voice(voice)

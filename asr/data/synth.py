@@ -7,10 +7,15 @@ every shard of a corpus a fresh process, which makes the whole corpus a function
 
 import multiprocessing
 import os
+import shutil
+import signal
+import tempfile
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import suppress
 from functools import cache, partial
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +27,7 @@ from asr.data.espeak import Line, Synthesizer
 
 _SHARDS = 16  # fixed, not the number of cores: the shards decide what the noise generators give
 _LOADED_FOR = 100  # lines at least for which a process loads neural networks
+_MOST_VOICES = 300  # espeak-ng holds fewer than 350, languages included, and loses all of them beyond that
 
 
 def speak_all(
@@ -45,11 +51,18 @@ def speak_all(
     speak = partial(_speak_shard, sample_rate=sample_rate, voices=dict(voices or {}), margin_ms=margin_ms)
     processes = min(_SHARDS, machine.num_cores())
     spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(processes, spawn, initializer=_end_with_parent, max_tasks_per_child=1) as pool:
-        spoken = pool.map(speak, [[lines[place] for place in shard] for shard in shards])
-        for shard, durations in zip(shards, spoken, strict=True):
-            for place, duration_s in zip(shard, durations, strict=True):
-                durations_s[place] = duration_s
+    reader, writer = spawn.Pipe(duplex=False)
+    with tempfile.TemporaryDirectory(prefix="asr-voices-") as folder, reader, writer, ProcessPoolExecutor(
+        processes, spawn, initializer=_begin, initargs=(reader, folder), max_tasks_per_child=1
+    ) as pool:  # fmt: skip
+        try:
+            spoken = pool.map(speak, [[lines[place] for place in shard] for shard in shards])
+            for shard, durations in zip(shards, spoken, strict=True):
+                for place, duration_s in zip(shard, durations, strict=True):
+                    durations_s[place] = duration_s
+        except BaseException:  # an error, or Ctrl-C: the pool would wait until everything is spoken
+            writer.close()
+            raise
     return durations_s
 
 
@@ -95,36 +108,55 @@ def _shards(places: list[int], count: int) -> list[list[int]]:
     return [places[len(places) * i // count : len(places) * (i + 1) // count] for i in range(count)]
 
 
-def _end_with_parent() -> None:
-    """End this process where its parent has been killed: it would speak on, into files that nobody waits for."""
+def _begin(reader: Connection, folder: str) -> None:
+    """Let this process end as soon as nobody holds the other end of `reader`: who asked has stopped or been killed.
+
+    It would speak on, into files that nobody waits for. What it keeps in `folder` would stay.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process, and the parent ends its workers
+    tempfile.tempdir = folder
 
     def watch() -> None:
-        parent = multiprocessing.parent_process()
-        assert parent
-        parent.join()
+        with suppress(EOFError, OSError):
+            reader.recv()
+        shutil.rmtree(folder, ignore_errors=True)
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
 
 
+def _by_voices(lines: Sequence[Line]) -> Iterator[tuple[list[Line], set[str]]]:
+    """The lines in their order, in parts of no more variants than espeak-ng holds, and the variants of each."""
+    part: list[Line] = []
+    variants: set[str] = set()
+    for line in lines:
+        variant = "" if neural.speaker_of(line.voice) else line.voice.partition("+")[2]
+        if variant and variant not in variants and len(variants) == _MOST_VOICES:
+            yield part, variants
+            part, variants = [], set()
+        part.append(line)
+        variants |= {variant} - {""}
+    yield part, variants
+
+
 def _speak_shard(
     lines: Sequence[Line], *, sample_rate: int, voices: Mapping[str, str], margin_ms: float
 ) -> list[float]:
-    variants = {line.voice.partition("+")[2] for line in lines if not neural.speaker_of(line.voice)} - {""}
-    synthesizer = Synthesizer({name: voices.get(name) for name in sorted(variants)})
     load = cache(neural.load)  # once in each process, where its noise begins anew
     durations = []
-    for line in lines:
-        speaker = neural.speaker_of(line.voice)
-        if speaker:
-            name, number = speaker
-            network = load(name)
-            waveform, spoken_rate = network.speak(line, number, synthesizer.phonemes), network.sample_rate
-        else:
-            waveform, spoken_rate = synthesizer.speak(line), synthesizer.sample_rate
-        waveform = audio.resample(waveform, spoken_rate, sample_rate)
-        waveform = trim(waveform, round(margin_ms / 1000 * sample_rate))
-        Path(line.path).parent.mkdir(parents=True, exist_ok=True)
-        audio.write(line.path, waveform, sample_rate)
-        durations.append(len(waveform) / sample_rate)
+    for part, variants in _by_voices(lines):
+        synthesizer = Synthesizer({name: voices.get(name) for name in sorted(variants)})
+        for line in part:
+            speaker = neural.speaker_of(line.voice)
+            if speaker:
+                name, number = speaker
+                network = load(name)
+                waveform, spoken_rate = network.speak(line, number, synthesizer.phonemes), network.sample_rate
+            else:
+                waveform, spoken_rate = synthesizer.speak(line), synthesizer.sample_rate
+            waveform = audio.resample(waveform, spoken_rate, sample_rate)
+            waveform = trim(waveform, round(margin_ms / 1000 * sample_rate))
+            Path(line.path).parent.mkdir(parents=True, exist_ok=True)
+            audio.write(line.path, waveform, sample_rate)
+            durations.append(len(waveform) / sample_rate)
     return durations

@@ -39,6 +39,7 @@ ay bee see dee ee eff gee aitch eye jay kay ell em en oh pea cue are ess tea you
 """.split(), strict=True))  # fmt: skip
 
 ACCENTS = "en-us en-us en-us en-us-nyc en en en-gb-x-rp en-gb-scotland en-029".split()
+SLOWEST = 80  # words per minute; espeak-ng speaks no slower
 NEURAL_FASTEST = 260  # words per minute: neural voices swallow sounds when they hurry
 # espeak-ng's own voices that could be people's: formants 0 to 5 within 75 to 140 % of the default's, a pitch of 60 Hz
 # or more, voicing of 50 % or more, no robots. Dealt out at random; training hears none of them: its speakers are drawn.
@@ -108,7 +109,8 @@ def prepare(
     `words` are separated by spaces, WORDS if there are none; an utterance has one to `most_words` of them.
     `noise_share` utterances without speech come on top, for each that has some. Speakers are drawn at `slowest` to
     `fastest` words per minute. `also_words` join the training part, `also_per_word` times each and one at a time: what
-    sounds like `words` and is not keeps the network from telling them by one sound, or by their length.
+    sounds like `words` and is not keeps the network from telling them by one sound, or by their length; those of
+    `words` themselves are said more often.
 
     `pronunciations` are other ways of saying words, as people of other regions and first languages do: WORD=MNEMONICS,
     espeak-ng's of phonemes (three=T*'I), separated by spaces, as many for a word as one likes. For training, such a
@@ -120,6 +122,21 @@ def prepare(
     speakers of kokoro are drawn. Each of these recordings stands there `neural_repeats` times, to be perturbed in as
     many ways.
     """
+    for name, value, least in (
+        ("most_words", most_words, 1), ("utterances_per_word", utterances_per_word, 0),
+        ("held_out_per_word", held_out_per_word, 0), ("num_voices", num_voices, 1), ("noise_share", noise_share, 0),
+        ("slowest", slowest, SLOWEST), ("also_per_word", also_per_word, 0), ("neural_repeats", neural_repeats, 1),
+        ("seed", seed, 0),
+    ):  # fmt: skip
+        if value < least:
+            raise CorpusError(f"data.{name} must be at least {least}, not {value:g}")
+    for name, share in (("pronounced_share", pronounced_share), ("neural_share", neural_share)):
+        if not 0 <= share <= 1:
+            raise CorpusError(f"data.{name} must be from 0 to 1, not {share:g}")
+    if slowest >= fastest:
+        raise CorpusError(f"data.slowest={slowest} must be below data.fastest={fastest}")
+    if neural_voices and slowest >= NEURAL_FASTEST:
+        raise CorpusError(f"data.slowest={slowest} must be below {NEURAL_FASTEST}: data.neural_voices speak no faster")
     rng = np.random.default_rng(seed)
     vocabulary = sorted(set(words.split() or WORDS))
     drawn = {f"drawn{number:03}": espeak.draw_voice(rng) for number in range(num_voices)}
@@ -127,8 +144,6 @@ def prepare(
              ("test", TEST_VOICES, vocabulary, held_out_per_word, most_words),
              ("train", list(drawn), vocabulary, utterances_per_word, most_words),
              ("train", list(drawn), sorted(set(also_words.split())), also_per_word, 1)]  # fmt: skip
-    if not 0 <= pronounced_share <= 1:
-        raise CorpusError(f"data.pronounced_share must be from 0 to 1, not {pronounced_share:g}")
     others = read_pronunciations(pronunciations, {*vocabulary, *also_words.split()})
     is_never_spelled = bool(others) and pronounced_share == 1
     num_speakers, others_of = {}, {}
