@@ -123,6 +123,18 @@ def export() -> NoReturn:
     _exit(_export, parser.parse_intermixed_args())
 
 
+def average() -> NoReturn:
+    """`asr-average`."""
+    parser = _parser("asr-average", "Write the mean of the weights of several models that began with the same one: as "
+                     "small as one of them, and surer.")  # fmt: skip
+    parser.add_argument("models", nargs="+", type=Path, metavar="MODEL", help="a run's folder or a .onnx file")
+    parser.add_argument("--output", "-o", type=Path, required=True, metavar="OUTPUT.onnx", help="the file to write")
+    parser.add_argument("--check", type=Path, metavar="MANIFEST",
+                        help="also score each and their mean on these utterances")  # fmt: skip
+    _add_format(parser, "text", "json")
+    _exit(_average, parser.parse_intermixed_args())
+
+
 def lm() -> NoReturn:
     """`asr-lm`."""
     parser = _parser("asr-lm", "Estimate an n-gram language model from transcripts, by interpolated modified "
@@ -477,28 +489,59 @@ def _export(arguments: argparse.Namespace) -> int:
     except ModuleNotFoundError as error:
         raise ValueError(f"exporting needs the package {error.name}: pip install 'asr[train]'") from None
     from asr.data import manifest
-    from asr.transcribe import Recognizer, model_file
+    from asr.transcribe import model_file
 
     source, output = model_file(arguments.model), arguments.output
-    _check_folder(output)
-    if output.exists() and source.exists() and output.samefile(source):
-        raise ValueError(f"{output}: would replace the model that it is made from; choose another name")
+    _check_model_file(output, [source])
     utterances = manifest.read(arguments.check) if arguments.check else []
     difference = quantise(source, output)
-    sizes = {str(path): path.stat().st_size for path in (source, output)}
+    _print_models([source, output], utterances, arguments, largest_difference=difference)
+    if arguments.format == "text":
+        print(f"no letter's probability in noise differs by more than {difference:.3f}", file=sys.stderr)
+    return 0
+
+
+def _average(arguments: argparse.Namespace) -> int:
+    try:
+        from asr import export
+    except ModuleNotFoundError as error:
+        raise ValueError(f"averaging needs the package {error.name}: pip install 'asr[train]'") from None
+    from asr.data import manifest
+    from asr.transcribe import model_file
+
+    sources = [model_file(model) for model in arguments.models]
+    if len(sources) < 2:
+        raise ValueError(f"{sources[0]}: the mean of one model is that model; name more of them")
+    _check_model_file(arguments.output, sources)
+    utterances = manifest.read(arguments.check) if arguments.check else []
+    export.average(sources, arguments.output)
+    _print_models([*sources, arguments.output], utterances, arguments)
+    return 0
+
+
+def _check_model_file(output: Path, sources: "Sequence[Path]") -> None:
+    _check_folder(output)
+    if output.exists() and any(source.exists() and output.samefile(source) for source in sources):
+        raise ValueError(f"{output}: would replace the model that it is made from; choose another name")
+
+
+def _print_models(
+    paths: "Sequence[Path]", utterances: "Sequence[Utterance]", arguments: argparse.Namespace, **more: float
+) -> None:
+    """The size of each model file and, where there are utterances, its error rates."""
+    sizes = {str(path): path.stat().st_size for path in paths}
     scores = {}
     if utterances:
         from asr.evaluate import evaluate
+        from asr.transcribe import Recognizer
 
         scores = {name: evaluate(Recognizer.load(name), utterances).score for name in sizes}
     if arguments.format == "json":
         scored = {name: score.to_dict() for name, score in scores.items()}
-        _print_json({"bytes": sizes, "largest_difference": difference, **({"scores": scored} if scored else {})})
-        return 0
+        _print_json({"bytes": sizes, **more, **({"scores": scored} if scored else {})})
+        return
     for name, size in sizes.items():
         print(f"{name}: {size / 1000:.0f} KB{'   ' + _describe(scores[name]) if scores else ''}")
-    print(f"no letter's probability in noise differs by more than {difference:.3f}", file=sys.stderr)
-    return 0
 
 
 class _Hearer:

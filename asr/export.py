@@ -1,4 +1,4 @@
-"""Weights -> an ONNX file built operator by operator, and a check that it gives what PyTorch gives; 8-bit weights.
+"""Weights -> an ONNX file built operator by operator, and a check that it gives what PyTorch gives; 8 bits; means.
 
 The graph is made of ONNX's own LSTM operator with its `sequence_lens`, so that padding changes nothing there either,
 and batch and length stay free. (Tracing exporters bake the length of the example into the graph.)
@@ -8,7 +8,7 @@ import copy
 import logging
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -21,10 +21,12 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 
 from asr.checkpoint import CheckpointError, ModelCard, read_graph, write_bytes
+from asr.features import Statistics
 from asr.model import AcousticModel
 
 _OPSET, _IR = 14, 8  # old enough for every onnxruntime on the devices
 PARITY = 1e-4
+_LIKENESS = 0.25  # correlation of weights: 0.4 and more of networks that began with the same one, else near 0
 _ROUNDING = 10  # times what PyTorch loses by computing in float32, before the graph is to blame
 
 
@@ -118,6 +120,60 @@ def quantise(source: Path, target: Path) -> float:
                 worst, float(np.abs(np.exp(before.run(None, alone)[0]) - np.exp(after.run(None, alone)[0])).max())
             )
     return worst
+
+
+def average(sources: Sequence[Path], target: Path) -> None:
+    """Write the mean of the weights of several models: a model soup (Wortsman et al. 2022).
+
+    Networks that began with the same one lie close enough for their mean to hear as they do, with less of what is
+    chance in each. All but the weights is as in the first, without the decoder weights that were tuned for it. Raises
+    CheckpointError naming the file where one is no model of this package, has 8 bits, hears or spells otherwise than
+    the first, or did not begin where the first did.
+    """
+    (_, card), *others = [read(source) for source in sources]
+    mean = read_graph(sources[0])
+    ours = _floats(mean)
+    total = {name: value.astype(np.float64) for name, value in ours.items()}
+    for source, (_, other) in zip(sources[1:], others, strict=True):
+        theirs = _floats(read_graph(source))
+        is_alike = (other.features, other.text) == (card.features, card.text)
+        if not is_alike or not _are_same(other.statistics, card.statistics):
+            raise CheckpointError(
+                f"{source}: it hears or spells otherwise than {sources[0]}: begin both with one model"
+            )
+        if _shapes(theirs) != _shapes(ours):
+            raise CheckpointError(f"{source}: its network has another shape than that of {sources[0]}")
+        flat = [np.concatenate([weights[name].ravel() for name in ours]) for weights in (ours, theirs)]
+        likeness = np.corrcoef(flat)[0, 1]
+        if likeness < _LIKENESS:
+            raise CheckpointError(
+                f"{source}: its weights are not like those of {sources[0]} (correlation {likeness:.2f}): begin both "
+                "with one model, train.init_from=MODEL"
+            )
+        for name, value in theirs.items():
+            total[name] += value
+    for item in mean.graph.initializer:
+        if item.name in total:
+            value = (total[item.name] / len(sources)).astype(np.float32)
+            item.CopyFrom(numpy_helper.from_array(value, item.name))
+    helper.set_model_props(mean, replace(card, tuning={}).to_metadata())
+    write_bytes(target, mean.SerializeToString())
+
+
+def _floats(exported: Any) -> dict[str, npt.NDArray[np.float32]]:
+    """The weights of a graph by name, without the constants of its shape."""
+    values = {item.name: numpy_helper.to_array(item) for item in exported.graph.initializer}
+    return {name: value for name, value in values.items() if value.dtype == np.float32}
+
+
+def _shapes(weights: dict[str, npt.NDArray[np.float32]]) -> dict[str, tuple[int, ...]]:
+    return {name: value.shape for name, value in weights.items()}
+
+
+def _are_same(one: Statistics | None, other: Statistics | None) -> bool:
+    if one is None or other is None:
+        return one is other
+    return np.array_equal(one.mean, other.mean) and np.array_equal(one.std, other.std)
 
 
 def _card(graph: Any) -> ModelCard:

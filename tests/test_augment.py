@@ -230,6 +230,22 @@ def test_cropping_takes_from_the_ends_and_leaves_the_middle():
     assert len(augmenter(crop_ms=1000).waveform(waveform, rng())) >= 8000
 
 
+def test_some_utterances_stay_untrimmed():
+    waveform = np.concatenate([np.full(4000, 1e-4), noise(8000), np.full(4000, 1e-4)]).astype(np.float32)
+    made = [augmenter(trim_db=40, trim_probability=0.5).waveform(waveform, rng(seed)) for seed in range(200)]
+    assert 0.35 < np.mean([len(one) == 16000 for one in made]) < 0.65
+    assert all(len(one) < 9000 or len(one) == 16000 for one in made)
+
+
+def test_some_ends_stay_whole():
+    waveform = np.arange(16000, dtype=np.float32)
+    made = [augmenter(crop_ms=100, crop_probability=0.5).waveform(waveform, rng(seed)) for seed in range(200)]
+    begin, end = np.array([[one[0] == 0, one[-1] == 15999] for one in made]).T
+    assert 0.35 < begin.mean() < 0.65 and 0.35 < end.mean() < 0.65 and 0.15 < (begin & end).mean() < 0.35
+    whole = augmenter(crop_ms=100, crop_probability=0.0)
+    assert all(len(whole.waveform(waveform, rng(seed))) == 16000 for seed in range(20))
+
+
 def test_a_room_keeps_the_length_and_rings_after_the_sound():
     waveform = np.zeros(8000, np.float32)
     waveform[1000] = 1.0

@@ -14,7 +14,8 @@ from asr.data import manifest
 from asr.decode import lm
 from asr.transcribe import SHIPPED, Recognizer
 
-DOORS = ("asr-train", "asr-transcribe", "asr-align", "asr-evaluate", "asr-score", "asr-lm", "asr-export")
+DOORS = ("asr-train", "asr-transcribe", "asr-align", "asr-evaluate", "asr-score", "asr-lm", "asr-export",
+         "asr-average")  # fmt: skip
 
 
 def run(*command, cwd=None, stdin=None):
@@ -316,6 +317,24 @@ class TestAlign:
         code = f"import sys, asr.cli; sys.argv = {arguments}; asr.cli.align()"
         done = subprocess.run([sys.executable, "-X", "importtime", "-c", code], capture_output=True, text=True)
         assert done.returncode == 0 and " torch\n" not in done.stderr and "onnxruntime" in done.stderr
+
+
+class TestAverage:
+    def test_the_mean_of_a_model_and_itself_hears_what_it_hears(self, tones_run, tones, tmp_path):
+        mean, run_file = tmp_path / "mean.onnx", tones_run[0] / "model.onnx"
+        done = run("asr-average", tones_run[0], run_file, "-o", mean, "--check", tones / "test.jsonl", "--format", "json")
+        assert done.returncode == 0, done.stderr.decode()
+        result = json.loads(done.stdout)
+        assert result["scores"][str(mean)] == result["scores"][str(run_file)]
+        assert result["scores"][str(mean)]["word"] == tones_run[1].score.word.to_dict()
+        lines = run("asr-average", tones_run[0], run_file, "-o", mean).stdout.decode().splitlines()
+        assert lines[-1] == f"{mean}: {mean.stat().st_size / 1000:.0f} KB"
+
+    def test_mistakes_are_one_sentence(self, tones_run, tmp_path):
+        fails(run("asr-average", tones_run[0], "-o", tmp_path / "o.onnx"), "name more of them")
+        fails(run("asr-average", tones_run[0], tmp_path / "gone.onnx", "-o", tmp_path / "o.onnx"), "gone.onnx: no such")
+        same = tones_run[0] / "model.onnx"
+        fails(run("asr-average", tones_run[0], same, "-o", same), "would replace the model")
 
 
 class TestExport:

@@ -1,4 +1,5 @@
 import copy
+from dataclasses import replace
 
 import numpy as np
 import onnx
@@ -7,7 +8,7 @@ import pytest
 import torch
 
 from asr import export
-from asr.checkpoint import CheckpointError, ModelCard
+from asr.checkpoint import CheckpointError, ModelCard, Tuning
 from asr.export import ExportError
 from asr.features import FeatureConfig, Statistics
 from asr.model import AcousticModel, ModelConfig
@@ -163,3 +164,62 @@ def test_eight_bits_are_the_end_of_the_way(exported, tmp_path):
         with pytest.raises(CheckpointError, match=r"small\.onnx: .*int8"):
             what(tmp_path / "small.onnx")
     assert not (tmp_path / "again.onnx").exists()
+
+
+def neighbour(model, seed):
+    """A network near another, as one is that began with it."""
+    near = copy.deepcopy(model)
+    torch.manual_seed(seed)
+    with torch.no_grad():
+        for weight in near.parameters():
+            weight += 0.3 * weight.std() * torch.randn_like(weight)
+    return near
+
+
+def test_the_mean_of_models_has_the_mean_of_their_weights(exported, tmp_path):
+    model, path = exported
+    others = [neighbour(model, seed) for seed in (1, 2)]
+    for number, other in enumerate(others):
+        export.export(other, CARD, tmp_path / f"{number}.onnx")
+    export.average([path, tmp_path / "0.onnx", tmp_path / "1.onnx"], tmp_path / "mean.onnx")
+    weights, card = export.read(tmp_path / "mean.onnx")
+    states = [network.state_dict() for network in (model, *others)]
+    for name, value in weights.items():
+        assert torch.allclose(value, torch.stack([state[name] for state in states]).mean(dim=0), atol=1e-6)
+    assert not torch.allclose(weights["head.weight"], states[0]["head.weight"], atol=1e-3)
+    assert (card.features, card.text, card.recipe) == (CARD.features, CARD.text, CARD.recipe)
+    # The graph computes with the new weights: it gives what PyTorch gives.
+    load = copy.deepcopy(model)
+    load.load_state_dict(weights)
+    assert export.parity(load, (tmp_path / "mean.onnx").read_bytes(), CARD.features.num_features) < export.PARITY
+
+
+def test_the_mean_of_a_model_and_itself_is_that_model_without_its_tuning(exported, tmp_path):
+    model, _ = exported
+    tuned = replace(CARD, tuning={"beam": Tuning(lm_weight=1.0)})
+    export.export(model, tuned, tmp_path / "tuned.onnx")
+    export.average([tmp_path / "tuned.onnx"] * 3, tmp_path / "mean.onnx")
+    weights, card = export.read(tmp_path / "mean.onnx")
+    assert all(torch.equal(weights[name], value) for name, value in model.state_dict().items())
+    assert export.read(tmp_path / "tuned.onnx")[1].tuning and not card.tuning
+
+
+def test_models_without_a_mean_are_refused(exported, tmp_path):
+    model, path = exported
+    torch.manual_seed(5)
+    stranger = AcousticModel(model.config, CARD.features.num_features, len(CARD.tokenizer))
+    wider = AcousticModel(replace(model.config, hidden_size=6), CARD.features.num_features, len(CARD.tokenizer))
+    moved = replace(CARD.statistics, mean=CARD.statistics.mean + 1)
+    cases = {
+        "stranger": (stranger, CARD, "not like those of"),
+        "wider": (wider, CARD, "another shape"),
+        "moved": (model, replace(CARD, statistics=moved), "hears or spells otherwise"),
+        "spells": (model, replace(CARD, text=replace(CARD.text, alphabet=CARD.text.alphabet[::-1])), "or spells otherwise"),
+    }  # fmt: skip
+    for name, (other, card, _) in cases.items():
+        export.export(other, card, tmp_path / f"{name}.onnx")
+    export.quantise(path, tmp_path / "small.onnx")
+    for name, message in [*((name, case[2]) for name, case in cases.items()), ("small", "int8")]:
+        with pytest.raises(CheckpointError, match=f"{name}.onnx: .*{message}"):
+            export.average([path, tmp_path / f"{name}.onnx"], tmp_path / "mean.onnx")
+        assert not (tmp_path / "mean.onnx").exists()

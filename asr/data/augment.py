@@ -40,8 +40,12 @@ class AugmentConfig:
     trim_db: float = 0.0
     """Cut off either end what is softer than a level between 6 and so many dB below the loudest, as recordings are cut
     by ear or by a detector of energy: weak consonants go with the silence."""
+    trim_probability: float = 1.0
+    """Share of utterances that are trimmed; the others keep what they have."""
     crop_ms: float = 0.0
     """Cut up to so much off either end, as a recording does that starts late; nothing where half would not be left."""
+    crop_probability: float = 1.0
+    """Share of the ends that lose it; the others stay whole."""
     pad_ms: float = 0.0
     """Put up to so much near-silence before and after."""
     pad_probability: float = 1.0
@@ -154,14 +158,14 @@ class Augmenter:
                 # Linear interpolation: what it takes from the highest frequencies is one more perturbation.
                 places = np.arange(0, len(waveform) - 1, factor)
                 waveform = np.interp(places, np.arange(len(waveform)), waveform).astype(np.float32)
-        if config.trim_db:
+        if config.trim_db and (config.trim_probability == 1 or rng.random() < config.trim_probability):
             loud = np.flatnonzero(self._is_louder(waveform, rng.uniform(_HIGHEST_TRIM_DB, config.trim_db)))
             first, last = int(loud[0]), int(loud[-1]) + 1
             if last - first >= max(min_samples, _SHORTEST_TRIM_S * self.sample_rate):
                 waveform = waveform[first:last]
         if config.crop_ms:
-            most = config.crop_ms / 1000 * self.sample_rate
-            first, last = int(rng.uniform(0, most)), len(waveform) - int(rng.uniform(0, most))
+            first, after = self._ends(config.crop_ms, config.crop_probability, rng)
+            last = len(waveform) - after
             if last - first >= max(min_samples, len(waveform) / 2):
                 waveform = waveform[first:last]
         return waveform
@@ -170,11 +174,7 @@ class Augmenter:
         """Padding, channel, room, noise, clipping, gate and gain: (num_samples,) -> the same length or longer."""
         config = self.config
         if config.pad_ms:
-            most = config.pad_ms / 1000 * self.sample_rate
-            ends = [int(rng.uniform(0, most)), int(rng.uniform(0, most))]
-            if config.pad_probability < 1:
-                ends = [end * int(rng.random() < config.pad_probability) for end in ends]
-            waveform = np.pad(waveform, ends)
+            waveform = np.pad(waveform, self._ends(config.pad_ms, config.pad_probability, rng))
         if config.channel_db:
             waveform = self._filter(waveform, rng)
         if config.room_ms:
@@ -252,6 +252,14 @@ class Augmenter:
                 band = slice(order + start, order + start + width)
                 frames[:, band] = mean[band]
         return frames
+
+    def _ends(self, most_ms: float, probability: float, rng: Generator) -> tuple[int, int]:
+        """Samples to cut off or to put before and after: up to so much, and none of the ends that are left alone."""
+        most = most_ms / 1000 * self.sample_rate
+        before, after = int(rng.uniform(0, most)), int(rng.uniform(0, most))
+        if probability < 1:
+            before, after = before * int(rng.random() < probability), after * int(rng.random() < probability)
+        return before, after
 
     def _filter(self, waveform: audio.Waveform, rng: Generator) -> audio.Waveform:
         size = 1 << (len(waveform) - 1).bit_length()
