@@ -21,7 +21,6 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 
 from asr.checkpoint import CheckpointError, ModelCard, read_graph, write_bytes
-from asr.features import Statistics
 from asr.model import AcousticModel
 
 _OPSET, _IR = 14, 8  # old enough for every onnxruntime on the devices
@@ -136,8 +135,7 @@ def average(sources: Sequence[Path], target: Path) -> None:
     total = {name: value.astype(np.float64) for name, value in ours.items()}
     for source, (_, other) in zip(sources[1:], others, strict=True):
         theirs = _floats(read_graph(source))
-        is_alike = (other.features, other.text) == (card.features, card.text)
-        if not is_alike or not _are_same(other.statistics, card.statistics):
+        if not other.hears_as(card):
             raise CheckpointError(
                 f"{source}: it hears or spells otherwise than {sources[0]}: begin both with one model"
             )
@@ -168,12 +166,6 @@ def _floats(exported: Any) -> dict[str, npt.NDArray[np.float32]]:
 
 def _shapes(weights: dict[str, npt.NDArray[np.float32]]) -> dict[str, tuple[int, ...]]:
     return {name: value.shape for name, value in weights.items()}
-
-
-def _are_same(one: Statistics | None, other: Statistics | None) -> bool:
-    if one is None or other is None:
-        return one is other
-    return np.array_equal(one.mean, other.mean) and np.array_equal(one.std, other.std)
 
 
 def _card(graph: Any) -> ModelCard:

@@ -322,7 +322,8 @@ class TestAlign:
 class TestAverage:
     def test_the_mean_of_a_model_and_itself_hears_what_it_hears(self, tones_run, tones, tmp_path):
         mean, run_file = tmp_path / "mean.onnx", tones_run[0] / "model.onnx"
-        done = run("asr-average", tones_run[0], run_file, "-o", mean, "--check", tones / "test.jsonl", "--format", "json")
+        check = "--check", tones / "test.jsonl", "--format", "json"
+        done = run("asr-average", tones_run[0], run_file, "-o", mean, *check)
         assert done.returncode == 0, done.stderr.decode()
         result = json.loads(done.stdout)
         assert result["scores"][str(mean)] == result["scores"][str(run_file)]

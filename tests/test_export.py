@@ -210,12 +210,13 @@ def test_models_without_a_mean_are_refused(exported, tmp_path):
     stranger = AcousticModel(model.config, CARD.features.num_features, len(CARD.tokenizer))
     wider = AcousticModel(replace(model.config, hidden_size=6), CARD.features.num_features, len(CARD.tokenizer))
     moved = replace(CARD.statistics, mean=CARD.statistics.mean + 1)
+    other_letters = replace(CARD.text, alphabet=CARD.text.alphabet[::-1])
     cases = {
         "stranger": (stranger, CARD, "not like those of"),
         "wider": (wider, CARD, "another shape"),
         "moved": (model, replace(CARD, statistics=moved), "hears or spells otherwise"),
-        "spells": (model, replace(CARD, text=replace(CARD.text, alphabet=CARD.text.alphabet[::-1])), "or spells otherwise"),
-    }  # fmt: skip
+        "spells": (model, replace(CARD, text=other_letters), "hears or spells otherwise"),
+    }
     for name, (other, card, _) in cases.items():
         export.export(other, card, tmp_path / f"{name}.onnx")
     export.quantise(path, tmp_path / "small.onnx")

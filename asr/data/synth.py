@@ -27,7 +27,7 @@ from asr.data.espeak import Line, Synthesizer
 
 _SHARDS = 16  # fixed, not the number of cores: the shards decide what the noise generators give
 _LOADED_FOR = 100  # lines at least for which a process loads neural networks
-_MOST_VOICES = 300  # espeak-ng holds fewer than 350, languages included, and loses all of them beyond that
+_MOST_VOICES = 330  # espeak-ng holds fewer than 350, languages included, and loses all of them beyond that
 
 
 def speak_all(
