@@ -124,10 +124,10 @@ def quantise(source: Path, target: Path) -> float:
 def average(sources: Sequence[Path], target: Path) -> None:
     """Write the mean of the weights of several models: a model soup (Wortsman et al. 2022).
 
-    Networks that began with the same one lie close enough for their mean to hear as they do, with less of what is
-    chance in each. All but the weights is as in the first, without the decoder weights that were tuned for it. Raises
-    CheckpointError naming the file where one is no model of this package, has 8 bits, hears or spells otherwise than
-    the first, or did not begin where the first did.
+    Networks that went on from one network for some epochs lie close enough for their mean to hear better than they do
+    on average; after long training it can be worse than each. All but the weights is as in the first, without the
+    decoder weights that were tuned for it. Raises CheckpointError naming the file where one is no model of this
+    package, has 8 bits, hears or spells otherwise than the first, or did not begin where the first did.
     """
     (_, card), *others = [read(source) for source in sources]
     mean = read_graph(sources[0])
