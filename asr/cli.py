@@ -502,10 +502,6 @@ def _export(arguments: argparse.Namespace) -> int:
 
 
 def _average(arguments: argparse.Namespace) -> int:
-    try:
-        from asr import export
-    except ModuleNotFoundError as error:
-        raise ValueError(f"averaging needs the package {error.name}: pip install 'asr[train]'") from None
     from asr.data import manifest
     from asr.transcribe import model_file
 
@@ -514,6 +510,10 @@ def _average(arguments: argparse.Namespace) -> int:
         raise ValueError(f"{sources[0]}: the mean of one model is that model; name more of them")
     _check_model_file(arguments.output, sources)
     utterances = manifest.read(arguments.check) if arguments.check else []
+    try:
+        from asr import export
+    except ModuleNotFoundError as error:
+        raise ValueError(f"averaging needs the package {error.name}: pip install 'asr[train]'") from None
     export.average(sources, arguments.output)
     _print_models([*sources, arguments.output], utterances, arguments)
     return 0

@@ -96,8 +96,14 @@ if __name__ == "__main__":
     def said():
         return len(list(tmp_path.glob("said/*.wav")))
 
-    environment = {**os.environ, "TMPDIR": str(temporary)}
-    asking = subprocess.Popen([sys.executable, str(script)], start_new_session=True, env=environment)
+    # A shell that runs the tests in the background has them ignore SIGINT, and all that they start.
+    settings = {"start_new_session": True, "preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)}
+    asking = subprocess.Popen(
+        [sys.executable, str(script)],
+        env={**os.environ, "TMPDIR": str(temporary)},
+        stderr=subprocess.DEVNULL,
+        **settings,
+    )
     deadline = time.monotonic() + 60
     try:
         while not said():
