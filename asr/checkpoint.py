@@ -68,10 +68,8 @@ class ModelCard:
 
     def hears_as(self, other: "ModelCard") -> bool:
         """Whether frames and letters are the same for both models."""
-        mine, theirs = ([*vars(card.statistics).values()] if card.statistics else [] for card in (self, other))
-        return (self.features, self.text, len(mine)) == (other.features, other.text, len(theirs)) and all(
-            np.array_equal(one, another) for one, another in zip(mine, theirs, strict=True)
-        )
+        mine, theirs = self.to_metadata(), other.to_metadata()
+        return all(mine[part] == theirs[part] for part in ("features", "text", "statistics"))
 
     def to_metadata(self) -> dict[str, str]:
         """String values by name, as ONNX metadata holds them."""

@@ -12,7 +12,7 @@ import os
 import shlex
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from functools import partial
 from operator import itemgetter
 from pathlib import Path
@@ -125,8 +125,8 @@ def export() -> NoReturn:
 
 def average() -> NoReturn:
     """`asr-average`."""
-    parser = _parser("asr-average", "Write the mean of the weights of several models that began with the same one: as "
-                     "small as one of them, and surer.")  # fmt: skip
+    parser = _parser("asr-average", "Write the mean of the weights of several models that went on from the same one: "
+                     "as small as one of them, with less that is chance.")  # fmt: skip
     parser.add_argument("models", nargs="+", type=Path, metavar="MODEL", help="a run's folder or a .onnx file")
     parser.add_argument("--output", "-o", type=Path, required=True, metavar="OUTPUT.onnx", help="the file to write")
     parser.add_argument("--check", type=Path, metavar="MANIFEST",
@@ -188,12 +188,8 @@ def score() -> NoReturn:
 
 
 def _train(arguments: argparse.Namespace) -> int:
-    try:
+    with _training("training"):
         from asr import recipe, run
-    except ModuleNotFoundError as error:
-        if error.name and error.name.partition(".")[0] != "asr":
-            raise ValueError(f"training needs the package {error.name}: pip install 'asr[train]'") from None
-        raise
     if arguments.schema:
         sys.stdout.write(recipe.schema())
         return 0
@@ -484,17 +480,15 @@ def _evaluate(arguments: argparse.Namespace) -> int:
 
 
 def _export(arguments: argparse.Namespace) -> int:
-    try:
-        from asr.export import quantise
-    except ModuleNotFoundError as error:
-        raise ValueError(f"exporting needs the package {error.name}: pip install 'asr[train]'") from None
     from asr.data import manifest
     from asr.transcribe import model_file
 
     source, output = model_file(arguments.model), arguments.output
     _check_model_file(output, [source])
     utterances = manifest.read(arguments.check) if arguments.check else []
-    difference = quantise(source, output)
+    with _training("exporting"):
+        from asr import export
+    difference = export.quantise(source, output)
     _print_models([source, output], utterances, arguments, largest_difference=difference)
     if arguments.format == "text":
         print(f"no letter's probability in noise differs by more than {difference:.3f}", file=sys.stderr)
@@ -510,13 +504,22 @@ def _average(arguments: argparse.Namespace) -> int:
         raise ValueError(f"{sources[0]}: the mean of one model is that model; name more of them")
     _check_model_file(arguments.output, sources)
     utterances = manifest.read(arguments.check) if arguments.check else []
-    try:
+    with _training("averaging"):
         from asr import export
-    except ModuleNotFoundError as error:
-        raise ValueError(f"averaging needs the package {error.name}: pip install 'asr[train]'") from None
     export.average(sources, arguments.output)
     _print_models([*sources, arguments.output], utterances, arguments)
     return 0
+
+
+@contextmanager
+def _training(what: str) -> Iterator[None]:
+    """Around the import of what needs PyTorch: a package that is missing is a mistake that says what to install."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if error.name and error.name.partition(".")[0] != "asr":
+            raise ValueError(f"{what} needs the package {error.name}: pip install 'asr[train]'") from None
+        raise
 
 
 def _check_model_file(output: Path, sources: "Sequence[Path]") -> None:

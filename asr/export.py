@@ -61,17 +61,12 @@ def read(path: Path) -> tuple[dict[str, torch.Tensor], ModelCard]:
 
     Raises CheckpointError naming the file.
     """
-    exported = read_graph(path)
+    exported, card = _whole(path)
+    values = _floats(exported)
     try:
-        card = _card(exported)
-        if card.precision != "float32":
-            raise CheckpointError(f"its weights are {card.precision}; take the model that it was made from")
-        values = {item.name: numpy_helper.to_array(item) for item in exported.graph.initializer}
         weights = {"head.weight": values["head_weight"].T, "head.bias": values["head_bias"]}
     except KeyError as error:
         raise CheckpointError(f"{path}: not a model of this package: it has no {error}") from None
-    except CheckpointError as error:
-        raise CheckpointError(f"{path}: {error}") from None
     for name, value in values.items():
         if re.fullmatch(r"[WRB]\d+", name):
             for direction, directed in zip(("forwards", "backwards"), value, strict=False):
@@ -94,13 +89,7 @@ def quantise(source: Path, target: Path) -> float:
     """
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
-    graph = read_graph(source)
-    try:
-        card = _card(graph)
-    except CheckpointError as error:
-        raise CheckpointError(f"{source}: {error}") from None
-    if card.precision != "float32":
-        raise CheckpointError(f"{source}: its weights are {card.precision} already")
+    graph, card = _whole(source)
     part = target.with_name(target.name + ".part")
     try:
         with _quiet():
@@ -129,12 +118,12 @@ def average(sources: Sequence[Path], target: Path) -> None:
     decoder weights that were tuned for it. Raises CheckpointError naming the file where one is no model of this
     package, has 8 bits, hears or spells otherwise than the first, or did not begin where the first did.
     """
-    (_, card), *others = [read(source) for source in sources]
-    mean = read_graph(sources[0])
+    mean, card = _whole(sources[0])
     ours = _floats(mean)
     total = {name: value.astype(np.float64) for name, value in ours.items()}
-    for source, (_, other) in zip(sources[1:], others, strict=True):
-        theirs = _floats(read_graph(source))
+    for source in sources[1:]:
+        graph, other = _whole(source)
+        theirs = _floats(graph)
         if not other.hears_as(card):
             raise CheckpointError(
                 f"{source}: it hears or spells otherwise than {sources[0]}: begin both with one model"
@@ -168,8 +157,16 @@ def _shapes(weights: dict[str, npt.NDArray[np.float32]]) -> dict[str, tuple[int,
     return {name: value.shape for name, value in weights.items()}
 
 
-def _card(graph: Any) -> ModelCard:
-    return ModelCard.from_metadata({item.key: item.value for item in graph.metadata_props})
+def _whole(path: Path) -> tuple[Any, ModelCard]:
+    """The graph and the card of a model file; raises CheckpointError naming it where its weights were rounded."""
+    graph = read_graph(path)
+    try:
+        card = ModelCard.from_metadata({item.key: item.value for item in graph.metadata_props})
+    except CheckpointError as error:
+        raise CheckpointError(f"{path}: {error}") from None
+    if card.precision != "float32":
+        raise CheckpointError(f"{path}: its weights are {card.precision}; take the model that it was made from")
+    return graph, card
 
 
 @contextmanager
