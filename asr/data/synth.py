@@ -27,6 +27,7 @@ from asr.data.espeak import Line, Synthesizer
 
 _SHARDS = 16  # fixed, not the number of cores: the shards decide what the noise generators give
 _LOADED_FOR = 100  # lines at least for which a process loads neural networks
+_BEGUN_FOR = 300  # lines at least for which a process begins at all, which takes as long as espeak-ng takes to say them
 _MOST_VOICES = 330  # espeak-ng holds fewer than 350, languages included, and loses all of them beyond that
 
 
@@ -46,7 +47,7 @@ def speak_all(
     # Shards apart, and the slow ones first, so that no process is left alone with them at the end.
     slow = [place for place, speaker in enumerate(speakers) if speaker]
     fast = [place for place, speaker in enumerate(speakers) if not speaker]
-    shards = _shards(slow, min(_SHARDS, -(-len(slow) // _LOADED_FOR))) + _shards(fast, _SHARDS)
+    shards = _shards(slow, _LOADED_FOR) + _shards(fast, _BEGUN_FOR)
     durations_s = [0.0] * len(lines)
     speak = partial(_speak_shard, sample_rate=sample_rate, voices=dict(voices or {}), margin_ms=margin_ms)
     processes = min(_SHARDS, machine.num_cores())
@@ -104,7 +105,8 @@ def trim(waveform: audio.Waveform, margin: int, *, floor: float = 0.02) -> audio
     return waveform[max(0, loud[0] - margin) : loud[-1] + 1 + margin] if len(loud) else waveform
 
 
-def _shards(places: list[int], count: int) -> list[list[int]]:
+def _shards(places: list[int], least: int) -> list[list[int]]:
+    count = min(_SHARDS, -(-len(places) // least))
     return [places[len(places) * i // count : len(places) * (i + 1) // count] for i in range(count)]
 
 
