@@ -125,10 +125,13 @@ def export() -> NoReturn:
 
 def average() -> NoReturn:
     """`asr-average`."""
-    parser = _parser("asr-average", "Write the mean of the weights of several models that went on from the same one: "
-                     "as small as one of them, with less that is chance.")  # fmt: skip
+    parser = _parser("asr-average", "Write the mean of several models: of their weights, where they went on from the "
+                     "same one, as small as one of them; or of what they hear.")  # fmt: skip
     parser.add_argument("models", nargs="+", type=Path, metavar="MODEL", help="a run's folder or a .onnx file")
     parser.add_argument("--output", "-o", type=Path, required=True, metavar="OUTPUT.onnx", help="the file to write")
+    parser.add_argument("--ensemble", action="store_true",
+                        help="keep all of them in one file, which hears the mean of what they hear: as large and as "
+                        "slow as all together, and better than each, wherever they began")  # fmt: skip
     parser.add_argument("--check", type=Path, metavar="MANIFEST",
                         help="also score each and their mean on these utterances")  # fmt: skip
     _add_format(parser, "text", "json")
@@ -506,7 +509,7 @@ def _average(arguments: argparse.Namespace) -> int:
     utterances = manifest.read(arguments.check) if arguments.check else []
     with _training("averaging"):
         from asr import export
-    export.average(sources, arguments.output)
+    (export.ensemble if arguments.ensemble else export.average)(sources, arguments.output)
     _print_models([*sources, arguments.output], utterances, arguments)
     return 0
 

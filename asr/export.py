@@ -1,4 +1,5 @@
-"""Weights -> an ONNX file built operator by operator, and a check that it gives what PyTorch gives; 8 bits; means.
+"""Weights -> an ONNX file built operator by operator, and a check that it gives what PyTorch gives; 8 bits; means of
+weights, and ensembles.
 
 The graph is made of ONNX's own LSTM operator with its `sequence_lens`, so that padding changes nothing there either,
 and batch and length stay free. (Tracing exporters bake the length of the example into the graph.)
@@ -20,12 +21,14 @@ import onnx
 import torch
 from onnx import TensorProto, helper, numpy_helper
 
-from asr.checkpoint import CheckpointError, ModelCard, read_graph, write_bytes
+from asr.checkpoint import CheckpointError, ModelCard, Timing, read_graph, write_bytes
 from asr.model import AcousticModel
 
 _OPSET, _IR = 14, 8  # old enough for every onnxruntime on the devices
 PARITY = 1e-4
 _LIKENESS = 0.25  # correlation of weights: 0.4 and more of networks that began with the same one, else near 0
+_HEAD = "head_weight"
+_ENSEMBLE = "an ensemble of several networks has no weights of its own; take one of the models that it is made from"
 _ROUNDING = 10  # times what PyTorch loses by computing in float32, before the graph is to blame
 
 
@@ -63,10 +66,9 @@ def read(path: Path) -> tuple[dict[str, torch.Tensor], ModelCard]:
     """
     exported, card = _whole(path)
     values = _floats(exported)
-    try:
-        weights = {"head.weight": values["head_weight"].T, "head.bias": values["head_bias"]}
-    except KeyError as error:
-        raise CheckpointError(f"{path}: not a model of this package: it has no {error}") from None
+    if _HEAD not in values:
+        raise CheckpointError(f"{path}: {_ENSEMBLE}")
+    weights = {"head.weight": values[_HEAD].T, "head.bias": values["head_bias"]}
     for name, value in values.items():
         if re.fullmatch(r"[WRB]\d+", name):
             for direction, directed in zip(("forwards", "backwards"), value, strict=False):
@@ -121,13 +123,12 @@ def average(sources: Sequence[Path], target: Path) -> None:
     mean, card = _whole(sources[0])
     ours = _floats(mean)
     total = {name: value.astype(np.float64) for name, value in ours.items()}
+    if _HEAD not in ours:
+        raise CheckpointError(f"{sources[0]}: {_ENSEMBLE}")
     for source in sources[1:]:
         graph, other = _whole(source)
         theirs = _floats(graph)
-        if not other.hears_as(card):
-            raise CheckpointError(
-                f"{source}: it hears or spells otherwise than {sources[0]}: begin both with one model"
-            )
+        _check_like(source, other, sources[0], card)
         if _shapes(theirs) != _shapes(ours):
             raise CheckpointError(f"{source}: its network has another shape than that of {sources[0]}")
         flat = [np.concatenate([weights[name].ravel() for name in ours]) for weights in (ours, theirs)]
@@ -145,6 +146,68 @@ def average(sources: Sequence[Path], target: Path) -> None:
             item.CopyFrom(numpy_helper.from_array(value, item.name))
     helper.set_model_props(mean, replace(card, tuning={}).to_metadata())
     write_bytes(target, mean.SerializeToString())
+
+
+def ensemble(sources: Sequence[Path], target: Path) -> None:
+    """Write several networks in one file that hears the mean of their log-probabilities, made to sum to one again.
+
+    Any that hear and spell alike: what they have in common is what they have learned, what differs is chance (Hansen &
+    Salamon 1990). As large as all of them, and as slow. All else is as in the first, without the decoder weights that
+    were tuned for it, and with the mean of their word margins. Raises CheckpointError naming the file where one is no
+    model of this package, has 8 bits, is an ensemble itself, or hears or spells otherwise than the first; ExportError
+    where the file does not give that mean.
+    """
+    graphs, cards = zip(*map(_whole, sources), strict=True)
+    joint = copy.deepcopy(graphs[0])
+    for part in (joint.graph.node, joint.graph.initializer):
+        del part[:]
+    heard = []
+    for number, (source, graph, card) in enumerate(zip(sources, graphs, cards, strict=True)):
+        if _HEAD not in _floats(graph):
+            raise CheckpointError(f"{source}: {_ENSEMBLE}")
+        _check_like(source, card, sources[0], cards[0])
+        heard.append(_add_network(joint.graph, graph.graph, f"network{number}_"))
+    joint.graph.node.append(helper.make_node("Mean", heard, ["mean"], name="mean"))
+    joint.graph.node.append(helper.make_node("LogSoftmax", ["mean"], ["log_probs"], name="log_probs", axis=2))
+    joint.graph.node.append(helper.make_node("Identity", ["frame_lengths"], ["output_lengths"], name="output_lengths"))
+    timing = Timing(*(float(np.mean([vars(card.timing)[name] for card in cards])) for name in ("lead_s", "tail_s")))
+    helper.set_model_props(joint, replace(cards[0], tuning={}, timing=timing).to_metadata())
+    onnx.checker.check_model(joint, full_check=True)
+    made = joint.SerializeToString()
+    sessions = [_session(graph.SerializeToString()) for graph in graphs]
+    together = _session(made)
+    for frames, lengths in _probes(cards[0].features.num_features):
+        inputs = {"frames": frames, "frame_lengths": lengths}
+        mean = np.mean([session.run(None, inputs)[0] for session in sessions], axis=0)
+        wanted = mean - np.logaddexp.reduce(mean, axis=2, keepdims=True)
+        if not np.allclose(together.run(None, inputs)[0], wanted, rtol=0, atol=PARITY):
+            raise ExportError(f"{target}: the ensemble does not give the mean of its networks")
+    write_bytes(target, made)
+
+
+def _add_network(joint: Any, graph: Any, prefix: str) -> str:
+    """Add the nodes and weights of `graph` to `joint`, names of their own; returns that of its log-probabilities."""
+    shared = {"frames", "frame_lengths"}
+
+    def renamed(name: str) -> str:
+        return name if name in shared or not name else prefix + name
+
+    for item in graph.initializer:
+        joint.initializer.add().CopyFrom(item)
+        joint.initializer[-1].name = renamed(item.name)
+    for node in graph.node:
+        if node.output[0] == "output_lengths":
+            continue
+        joint.node.add().CopyFrom(node)
+        joint.node[-1].name = prefix + node.name
+        joint.node[-1].input[:] = [renamed(name) for name in node.input]
+        joint.node[-1].output[:] = [renamed(name) for name in node.output]
+    return prefix + "log_probs"
+
+
+def _check_like(source: Path, card: ModelCard, first: Path, first_card: ModelCard) -> None:
+    if not card.hears_as(first_card):
+        raise CheckpointError(f"{source}: it hears or spells otherwise than {first}: begin both with one model")
 
 
 def _floats(exported: Any) -> dict[str, npt.NDArray[np.float32]]:
@@ -242,7 +305,7 @@ def _graph(model: AcousticModel, num_features: int, num_tokens: int) -> Any:
         # (T, directions, B, H) -> (T, B, directions * H)
         output = add("Transpose", [output], f"batch_next{layer}", perm=[0, 2, 1, 3])
         hidden = add("Reshape", [output, flat], f"hidden{layer}")
-    head = constant("head_weight", model.head.weight.detach().numpy().T.copy())
+    head = constant(_HEAD, model.head.weight.detach().numpy().T.copy())
     logits = add("MatMul", [hidden, head], "product")
     logits = add("Add", [logits, constant("head_bias", model.head.bias.detach().numpy())], "logits")
     add("Transpose", [add("LogSoftmax", [logits], "time_first_log_probs", axis=2)], "log_probs", perm=[1, 0, 2])

@@ -328,6 +328,11 @@ class TestAverage:
         result = json.loads(done.stdout)
         assert result["scores"][str(mean)] == result["scores"][str(run_file)]
         assert result["scores"][str(mean)]["word"] == tones_run[1].score.word.to_dict()
+        done = run("asr-average", tones_run[0], run_file, "-o", mean, "--ensemble", *check)
+        ensemble = json.loads(done.stdout)
+        assert (
+            ensemble["scores"] == result["scores"] and ensemble["bytes"][str(mean)] > 1.8 * result["bytes"][str(mean)]
+        )
 
     def test_mistakes_are_one_sentence(self, tones_run, tmp_path):
         fails(run("asr-average", tones_run[0], tmp_path / "gone.onnx", "-o", tmp_path / "o.onnx"), "gone.onnx: no such")

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from asr import export
-from asr.checkpoint import CheckpointError, ModelCard, Tuning
+from asr.checkpoint import CheckpointError, ModelCard, Timing, Tuning
 from asr.export import ExportError
 from asr.features import FeatureConfig, Statistics
 from asr.model import AcousticModel, ModelConfig
@@ -224,3 +224,49 @@ def test_models_without_a_mean_are_refused(exported, tmp_path):
         with pytest.raises(CheckpointError, match=f"{name}.onnx: .*{message}"):
             export.average([path, tmp_path / f"{name}.onnx"], tmp_path / "mean.onnx")
         assert not (tmp_path / "mean.onnx").exists()
+
+
+def test_an_ensemble_hears_the_mean_of_its_networks(exported, tmp_path):
+    model, path = exported
+    config = replace(model.config, hidden_size=model.config.hidden_size + 3)
+    torch.manual_seed(5)
+    stranger = AcousticModel(config, CARD.features.num_features, len(CARD.tokenizer))
+    others = {"near": neighbour(model, 1), "stranger": stranger}
+    tuned = replace(CARD, tuning={"beam": Tuning(lm_weight=1.0)}, timing=Timing(0.1, 0.06))
+    for name, other in others.items():
+        export.export(other, tuned, tmp_path / f"{name}.onnx")
+    paths = [path, *(tmp_path / f"{name}.onnx" for name in others)]
+    export.ensemble(paths, tmp_path / "all.onnx")
+    frames = np.random.default_rng(1).standard_normal((3, 50, 26)).astype(np.float32)
+    lengths = [50, 17, 1]
+    heard, output_lengths = run(tmp_path / "all.onnx", frames, lengths)
+    assert output_lengths.tolist() == lengths
+    each = np.exp(np.mean([run(one, frames, lengths)[0].astype(np.float64) for one in paths], axis=0))
+    assert np.allclose(np.exp(heard), each / each.sum(axis=2, keepdims=True), atol=1e-5)
+    assert all(np.abs(heard - run(one, frames, lengths)[0]).max() > 0.01 for one in paths)
+    card = Recognizer.load(tmp_path / "all.onnx").card
+    assert card.hears_as(CARD) and not card.tuning and card.timing.lead_s == pytest.approx((0.04 + 0.2) / 3)
+    # The order is of no importance but for whose card it gets, and a network beside itself is itself.
+    export.ensemble(paths[::-1], tmp_path / "turned.onnx")
+    assert np.allclose(run(tmp_path / "turned.onnx", frames, lengths)[0], heard, atol=1e-5)
+    export.ensemble([path] * 2, tmp_path / "twice.onnx")
+    assert np.allclose(run(tmp_path / "twice.onnx", frames, lengths)[0], run(path, frames, lengths)[0], atol=1e-5)
+    export.quantise(tmp_path / "all.onnx", tmp_path / "small.onnx")
+    assert (tmp_path / "small.onnx").stat().st_size < (tmp_path / "all.onnx").stat().st_size
+
+
+def test_what_an_ensemble_cannot_be_is_refused(exported, tmp_path):
+    model, path = exported
+    whole = tmp_path / "all.onnx"
+    export.ensemble([path, path], whole)
+    other_letters = replace(CARD.text, alphabet=CARD.text.alphabet[::-1])
+    export.export(model, replace(CARD, text=other_letters), tmp_path / "spells.onnx")
+    with pytest.raises(CheckpointError, match=r"spells.onnx: it hears or spells otherwise"):
+        export.ensemble([path, tmp_path / "spells.onnx"], tmp_path / "none.onnx")
+    for refused in (lambda: export.ensemble([path, whole], tmp_path / "none.onnx"),
+                    lambda: export.average([whole, whole], tmp_path / "none.onnx"),
+                    lambda: export.average([path, whole], tmp_path / "none.onnx"),
+                    lambda: export.read(whole)):  # fmt: skip
+        with pytest.raises(CheckpointError, match=r"all.onnx: "):
+            refused()
+    assert not (tmp_path / "none.onnx").exists()
