@@ -490,8 +490,8 @@ def _export(arguments: argparse.Namespace) -> int:
     _check_model_file(output, [source])
     utterances = manifest.read(arguments.check) if arguments.check else []
     with _training("exporting"):
-        from asr import export
-    difference = export.quantise(source, output)
+        from asr import convert
+    difference = convert.quantise(source, output)
     _print_models([source, output], utterances, arguments, largest_difference=difference)
     if arguments.format == "text":
         print(f"no letter's probability in noise differs by more than {difference:.3f}", file=sys.stderr)
@@ -508,15 +508,15 @@ def _average(arguments: argparse.Namespace) -> int:
     _check_model_file(arguments.output, sources)
     utterances = manifest.read(arguments.check) if arguments.check else []
     with _training("averaging"):
-        from asr import export
-    (export.ensemble if arguments.ensemble else export.average)(sources, arguments.output)
+        from asr import convert
+    (convert.ensemble if arguments.ensemble else convert.average)(sources, arguments.output)
     _print_models([*sources, arguments.output], utterances, arguments)
     return 0
 
 
 @contextmanager
 def _training(what: str) -> Iterator[None]:
-    """Around the import of what needs PyTorch: a package that is missing is a mistake that says what to install."""
+    """Around the import of what training needs: a package that is missing is a mistake that says what to install."""
     try:
         yield
     except ModuleNotFoundError as error:

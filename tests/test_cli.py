@@ -340,6 +340,14 @@ class TestAverage:
         fails(run("asr-average", tones_run[0], same, "-o", same), "would replace the model")
         fails(run("asr-average", same, "-o", tmp_path / "o.onnx"), "name more of them")
 
+    @pytest.mark.parametrize("options", [("average", "--output"), ("average", "--ensemble", "--output"), ("export",)])
+    def test_what_is_made_of_models_needs_no_pytorch(self, tones_run, tmp_path, options):
+        door, *flags = options
+        models = [str(tones_run[0])] * (2 if door == "average" else 1)
+        code = f"import sys, asr.cli; sys.argv = {['x', *models, *flags, str(tmp_path / 'o.onnx')]}; asr.cli.{door}()"
+        done = subprocess.run([sys.executable, "-X", "importtime", "-c", code], capture_output=True, text=True)
+        assert done.returncode == 0 and " torch\n" not in done.stderr and " asr.convert\n" in done.stderr
+
 
 class TestExport:
     def test_a_smaller_file_and_what_it_costs(self, tones_run, tones, tmp_path):

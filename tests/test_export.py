@@ -7,7 +7,7 @@ import onnxruntime
 import pytest
 import torch
 
-from asr import export
+from asr import convert, export
 from asr.checkpoint import CheckpointError, ModelCard, Timing, Tuning
 from asr.export import ExportError
 from asr.features import FeatureConfig, Statistics
@@ -130,7 +130,7 @@ def test_what_is_no_model_is_not_read(tmp_path):
 def test_eight_bits_are_a_quarter_of_the_size_and_nearly_the_same(exported, tmp_path, caplog):
     _, path = exported
     small = tmp_path / "small.onnx"
-    worst = export.quantise(path, small)
+    worst = convert.quantise(path, small)
     assert 0 < worst < 0.1 and sorted(tmp_path.iterdir()) == sorted([path, small])
     assert "LSTM" in {node.op_type.removeprefix("DynamicQuantize") for node in onnx.load(small).graph.node}
     assert not any(node.op_type == "LSTM" for node in onnx.load(small).graph.node)
@@ -143,12 +143,12 @@ def test_the_default_network_in_eight_bits_is_under_90_kilobytes(tmp_path):
     export.export(
         AcousticModel(ModelConfig(), 26, 27), ModelCard(FeatureConfig(deltas=1), TextConfig()), tmp_path / "m"
     )
-    export.quantise(tmp_path / "m", tmp_path / "s")
+    convert.quantise(tmp_path / "m", tmp_path / "s")
     assert (tmp_path / "s").stat().st_size < 90_000
 
 
 def test_with_eight_bits_neighbours_change_nothing_either(exported, tmp_path):
-    export.quantise(exported[1], tmp_path / "small.onnx")
+    convert.quantise(exported[1], tmp_path / "small.onnx")
     recognizer = Recognizer.load(tmp_path / "small.onnx")
     rng = np.random.default_rng(2)
     frames = [scale * rng.standard_normal((length, 26)).astype(np.float32) for scale, length in ((1, 30), (20, 50))]
@@ -159,8 +159,8 @@ def test_with_eight_bits_neighbours_change_nothing_either(exported, tmp_path):
 
 
 def test_eight_bits_are_the_end_of_the_way(exported, tmp_path):
-    export.quantise(exported[1], tmp_path / "small.onnx")
-    for what in (export.read, lambda path: export.quantise(path, tmp_path / "again.onnx")):
+    convert.quantise(exported[1], tmp_path / "small.onnx")
+    for what in (export.read, lambda path: convert.quantise(path, tmp_path / "again.onnx")):
         with pytest.raises(CheckpointError, match=r"small\.onnx: .*int8"):
             what(tmp_path / "small.onnx")
     assert not (tmp_path / "again.onnx").exists()
@@ -181,7 +181,7 @@ def test_the_mean_of_models_has_the_mean_of_their_weights(exported, tmp_path):
     others = [neighbour(model, seed) for seed in (1, 2)]
     for number, other in enumerate(others):
         export.export(other, CARD, tmp_path / f"{number}.onnx")
-    export.average([path, tmp_path / "0.onnx", tmp_path / "1.onnx"], tmp_path / "mean.onnx")
+    convert.average([path, tmp_path / "0.onnx", tmp_path / "1.onnx"], tmp_path / "mean.onnx")
     weights, card = export.read(tmp_path / "mean.onnx")
     states = [network.state_dict() for network in (model, *others)]
     for name, value in weights.items():
@@ -198,7 +198,7 @@ def test_the_mean_of_a_model_and_itself_is_that_model_without_its_tuning(exporte
     model, _ = exported
     tuned = replace(CARD, tuning={"beam": Tuning(lm_weight=1.0)})
     export.export(model, tuned, tmp_path / "tuned.onnx")
-    export.average([tmp_path / "tuned.onnx"] * 3, tmp_path / "mean.onnx")
+    convert.average([tmp_path / "tuned.onnx"] * 3, tmp_path / "mean.onnx")
     weights, card = export.read(tmp_path / "mean.onnx")
     assert all(torch.equal(weights[name], value) for name, value in model.state_dict().items())
     assert export.read(tmp_path / "tuned.onnx")[1].tuning and not card.tuning
@@ -219,10 +219,10 @@ def test_models_without_a_mean_are_refused(exported, tmp_path):
     }
     for name, (other, card, _) in cases.items():
         export.export(other, card, tmp_path / f"{name}.onnx")
-    export.quantise(path, tmp_path / "small.onnx")
+    convert.quantise(path, tmp_path / "small.onnx")
     for name, message in [*((name, case[2]) for name, case in cases.items()), ("small", "int8")]:
         with pytest.raises(CheckpointError, match=f"{name}.onnx: .*{message}"):
-            export.average([path, tmp_path / f"{name}.onnx"], tmp_path / "mean.onnx")
+            convert.average([path, tmp_path / f"{name}.onnx"], tmp_path / "mean.onnx")
         assert not (tmp_path / "mean.onnx").exists()
 
 
@@ -236,7 +236,7 @@ def test_an_ensemble_hears_the_mean_of_its_networks(exported, tmp_path):
     for name, other in others.items():
         export.export(other, tuned, tmp_path / f"{name}.onnx")
     paths = [path, *(tmp_path / f"{name}.onnx" for name in others)]
-    export.ensemble(paths, tmp_path / "all.onnx")
+    convert.ensemble(paths, tmp_path / "all.onnx")
     frames = np.random.default_rng(1).standard_normal((3, 50, 26)).astype(np.float32)
     lengths = [50, 17, 1]
     heard, output_lengths = run(tmp_path / "all.onnx", frames, lengths)
@@ -247,25 +247,25 @@ def test_an_ensemble_hears_the_mean_of_its_networks(exported, tmp_path):
     card = Recognizer.load(tmp_path / "all.onnx").card
     assert card.hears_as(CARD) and not card.tuning and card.timing.lead_s == pytest.approx((0.04 + 0.2) / 3)
     # The order is of no importance but for whose card it gets, and a network beside itself is itself.
-    export.ensemble(paths[::-1], tmp_path / "turned.onnx")
+    convert.ensemble(paths[::-1], tmp_path / "turned.onnx")
     assert np.allclose(run(tmp_path / "turned.onnx", frames, lengths)[0], heard, atol=1e-5)
-    export.ensemble([path] * 2, tmp_path / "twice.onnx")
+    convert.ensemble([path] * 2, tmp_path / "twice.onnx")
     assert np.allclose(run(tmp_path / "twice.onnx", frames, lengths)[0], run(path, frames, lengths)[0], atol=1e-5)
-    export.quantise(tmp_path / "all.onnx", tmp_path / "small.onnx")
+    convert.quantise(tmp_path / "all.onnx", tmp_path / "small.onnx")
     assert (tmp_path / "small.onnx").stat().st_size < (tmp_path / "all.onnx").stat().st_size
 
 
 def test_what_an_ensemble_cannot_be_is_refused(exported, tmp_path):
     model, path = exported
     whole = tmp_path / "all.onnx"
-    export.ensemble([path, path], whole)
+    convert.ensemble([path, path], whole)
     other_letters = replace(CARD.text, alphabet=CARD.text.alphabet[::-1])
     export.export(model, replace(CARD, text=other_letters), tmp_path / "spells.onnx")
     with pytest.raises(CheckpointError, match=r"spells.onnx: it hears or spells otherwise"):
-        export.ensemble([path, tmp_path / "spells.onnx"], tmp_path / "none.onnx")
-    for refused in (lambda: export.ensemble([path, whole], tmp_path / "none.onnx"),
-                    lambda: export.average([whole, whole], tmp_path / "none.onnx"),
-                    lambda: export.average([path, whole], tmp_path / "none.onnx"),
+        convert.ensemble([path, tmp_path / "spells.onnx"], tmp_path / "none.onnx")
+    for refused in (lambda: convert.ensemble([path, whole], tmp_path / "none.onnx"),
+                    lambda: convert.average([whole, whole], tmp_path / "none.onnx"),
+                    lambda: convert.average([path, whole], tmp_path / "none.onnx"),
                     lambda: export.read(whole)):  # fmt: skip
         with pytest.raises(CheckpointError, match=r"all.onnx: "):
             refused()
