@@ -97,12 +97,12 @@ if __name__ == "__main__":
         return len(list(tmp_path.glob("said/*.wav")))
 
     # A shell that runs the tests in the background has them ignore SIGINT, and all that they start.
-    settings = {"start_new_session": True, "preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)}
     asking = subprocess.Popen(
         [sys.executable, str(script)],
         env={**os.environ, "TMPDIR": str(temporary)},
         stderr=subprocess.DEVNULL,
-        **settings,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     deadline = time.monotonic() + 60
     try:
