@@ -130,8 +130,8 @@ def average() -> NoReturn:
     parser.add_argument("models", nargs="+", type=Path, metavar="MODEL", help="a run's folder or a .onnx file")
     parser.add_argument("--output", "-o", type=Path, required=True, metavar="OUTPUT.onnx", help="the file to write")
     parser.add_argument("--ensemble", action="store_true",
-                        help="keep all of them in one file, which hears the mean of what they hear: as large and as "
-                        "slow as all together, better than most of them alone, and wherever they began")  # fmt: skip
+                        help="keep all of them in one file, which hears the mean of what they hear: as large as all "
+                        "together, slower than one, better than most of them alone, wherever they began")  # fmt: skip
     parser.add_argument("--check", type=Path, metavar="MANIFEST",
                         help="also score each and their mean on these utterances")  # fmt: skip
     _add_format(parser, "text", "json")

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -91,7 +92,7 @@ def ensemble(sources: Sequence[Path], target: Path) -> None:
     """Write several networks in one file that hears the mean of their log-probabilities, made to sum to one again.
 
     Any that hear and spell alike: what they have in common is what they have learned, what differs is chance (Hansen &
-    Salamon 1990). As large as all of them, and as slow. All else is as in the first, without the decoder weights that
+    Salamon 1990). As large as all of them; all else is as in the first, without the decoder weights that
     were tuned for it, and with the mean of their word margins. Raises CheckpointError naming the file where one is no
     model of this package, has 8 bits, is an ensemble itself, or hears or spells otherwise than the first;
     ConversionError where the file does not give that mean.
@@ -107,7 +108,7 @@ def ensemble(sources: Sequence[Path], target: Path) -> None:
     joint.graph.node.append(helper.make_node("Mean", heard, ["mean"], name="mean"))
     joint.graph.node.append(helper.make_node("LogSoftmax", ["mean"], ["log_probs"], name="log_probs", axis=2))
     joint.graph.node.append(helper.make_node("Identity", ["frame_lengths"], ["output_lengths"], name="output_lengths"))
-    timing = Timing(*(float(np.mean([vars(card.timing)[name] for card in cards])) for name in ("lead_s", "tail_s")))
+    timing = Timing(fmean(card.timing.lead_s for card in cards), fmean(card.timing.tail_s for card in cards))
     helper.set_model_props(joint, replace(cards[0], tuning={}, timing=timing).to_metadata())
     onnx.checker.check_model(joint, full_check=True)
     made = joint.SerializeToString()
@@ -158,7 +159,7 @@ def _add_network(joint: Any, graph: Any, prefix: str) -> str:
     shared = {"frames", "frame_lengths"}
 
     def renamed(name: str) -> str:
-        return name if name in shared or not name else prefix + name
+        return name if name in shared else prefix + name
 
     for item in graph.initializer:
         joint.initializer.add().CopyFrom(item)
