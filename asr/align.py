@@ -14,8 +14,10 @@ from asr.text import BLANK
 _CELLS = 1 << 21  # of the table of scores, 8 bytes each, that are held at once
 
 _PAUSE_S = 0.1  # shorter silences are closures of stops
+_FAR_S = 0.2  # a soft consonant at an end of the loud part is nearer to it than this
 _QUIET = 0.4  # of the way from the quietest to the loudest frames, in decibels
-_RANGE_DB = (15.0, 60.0)  # between the two: with less, noise hides pauses; more is digital silence
+_LEAST_DB = 15.0  # between the two: with less, noise hides pauses
+_MOST_DB = 60.0  # more is digital silence
 _DB = 10 / math.log(10)  # decibels in a natural logarithm of energy
 
 
@@ -62,6 +64,7 @@ def word_times(
     energy: npt.NDArray[np.floating[Any]] | None = None,
     hop_s: float = 0.01,
     window_s: float = 0.025,
+    edge_s: float = 0.0,
 ) -> npt.NDArray[np.float64]:
     """The tokens of each word in turn -> when each begins and ends, in seconds: (N, 2), rising, within the duration.
 
@@ -70,12 +73,38 @@ def word_times(
     two words either the sound pauses, and they end and begin where it does, or the one ends where the other begins.
     The natural logarithm of `energy` (T,), in windows of `window_s` every `hop_s`, says which, unless noise hides it
     or there is None: then a pause is what lead and tail leave of the gap, if that is long. No word loses a frame of
-    its tokens.
+    its tokens, but for those in silence: a network that heard words alone may spell one long before it or after it,
+    and then the outer words begin and end where the sound is loud. The sound begins `edge_s` after the first frame.
     """
     tokens = np.array([(word[0].start_frame, word[-1].end_frame) for word in words], np.float64).reshape(-1, 2)
-    tokens = np.minimum(tokens * frame_s, duration_s)
+    tokens = np.clip(tokens * frame_s - edge_s, 0, duration_s)
     is_quiet = quiet(energy)
     edges = (np.arange(len(is_quiet) + 1) - 0.5) * hop_s + window_s / 2  # of the hops around the windows' centres
+    loud = np.flatnonzero(~is_quiet)
+    if len(loud) and len(words):
+        begins_s = edges[loud[0]] if loud[0] else 0.0
+        ends_s = min(edges[loud[-1] + 1], duration_s) if loud[-1] + 1 < len(is_quiet) else duration_s
+        near = np.where(tokens < begins_s - _FAR_S, begins_s, np.where(tokens > ends_s + _FAR_S, ends_s, tokens))
+        times = _times(near, is_quiet, edges, duration_s, lead_s, tail_s)
+        if near[0, 0] >= ends_s:
+            times[0, 0] = begins_s
+        if near[-1, 1] <= begins_s:
+            times[-1, 1] = ends_s
+        if (times[:, 0] < times[:, 1]).all():
+            return times
+    return _times(tokens, is_quiet, edges, duration_s, lead_s, tail_s)
+
+
+def _times(
+    tokens: npt.NDArray[np.float64],
+    is_quiet: npt.NDArray[np.bool_],
+    edges: npt.NDArray[np.floating[Any]],
+    duration_s: float,
+    lead_s: float,
+    tail_s: float,
+) -> npt.NDArray[np.float64]:
+    """When the tokens of each word begin and end (N, 2) -> when the word does; `edges` (T + 1,) of frames (T,)."""
+    hop_s = edges[1] - edges[0] if len(is_quiet) else 0.0
 
     def pauses(start_s: float, end_s: float) -> npt.NDArray[np.float64]:
         """Pauses (N, 2) in seconds between two times; short ones only at the ends of the recording."""
@@ -86,11 +115,11 @@ def word_times(
         return np.asarray(turns[is_end | (turns[:, 1] - turns[:, 0] > _PAUSE_S - hop_s / 2)])
 
     times = tokens + np.array([-lead_s, tail_s])
-    for place in range(len(words) + 1):
+    for place in range(len(tokens) + 1):
         before_s = tokens[place - 1, 1] if place else 0.0
-        after_s = tokens[place, 0] if place < len(words) else duration_s
-        found = pauses(before_s, after_s if place < len(words) else math.inf)  # the last window reaches beyond the end
-        if 0 < place < len(words):
+        after_s = tokens[place, 0] if place < len(tokens) else duration_s
+        found = pauses(before_s, after_s if place < len(tokens) else math.inf)  # the last window reaches beyond the end
+        if 0 < place < len(tokens):
             left_s, right_s = times[place - 1, 1], times[place, 0]
             if len(found):
                 left_s, right_s = found[np.argmax(found[:, 1] - found[:, 0])]
@@ -98,23 +127,27 @@ def word_times(
                 left_s = right_s = (left_s + right_s) / 2
         else:  # before the first word and after the last, the pause that touches it
             left_s = found[0, 0] if len(found) else times[place - 1, 1] if place else 0.0
-            right_s = found[-1, 1] if len(found) else times[place, 0] if place < len(words) else 0.0
+            right_s = found[-1, 1] if len(found) else times[place, 0] if place < len(tokens) else 0.0
         if place:
             times[place - 1, 1] = min(max(left_s, before_s), after_s)
-        if place < len(words):
+        if place < len(tokens):
             times[place, 0] = min(max(right_s, before_s), after_s)
     return np.asarray(times)
 
 
-def quiet(energy: npt.NDArray[np.floating[Any]] | None) -> npt.NDArray[np.bool_]:
-    """Whether nobody speaks in each frame (T,) of log energy; (0,) where noise hides that."""
+def quiet(
+    energy: npt.NDArray[np.floating[Any]] | None, loud: float = 0.95, least_db: float = _LEAST_DB
+) -> npt.NDArray[np.bool_]:
+    """Whether nobody speaks in each frame (T,) of log energy; (0,) where noise hides that.
+
+    Speech is as loud as the quantile `loud` says, and by `least_db` louder than the noise.
+    """
     if energy is None or not len(energy):
         return np.zeros(0, bool)
-    quietest, loudest = np.quantile(energy, (0.05, 0.95))
-    least, most = (value / _DB for value in _RANGE_DB)
-    if loudest - quietest < least:
+    quietest, loudest = np.quantile(energy, (0.05, loud))
+    if loudest - quietest < least_db / _DB:
         return np.zeros(0, bool)
-    quietest = max(quietest, loudest - most)
+    quietest = max(quietest, loudest - _MOST_DB / _DB)
     return np.asarray(energy < quietest + _QUIET * (loudest - quietest))
 
 

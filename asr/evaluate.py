@@ -13,7 +13,7 @@ from asr.data.manifest import LeftOut, ManifestError, Utterance
 from asr.decode.hypothesis import Emission
 from asr.features import Frames
 from asr.score import ErrorCount
-from asr.transcribe import Recognizer, Word
+from asr.transcribe import Recognizer, Stretch, Word
 
 THRESHOLDS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99)
 
@@ -98,8 +98,8 @@ def rejection(recognizer: Recognizer, utterances: Sequence[Utterance], others: S
 
 def _heard(recognizer: Recognizer, utterances: Sequence[Utterance]) -> dict[str, tuple[Word, ...]]:
     return {
-        key: () if isinstance(emission, LeftOut) else recognizer.words(emission, recognizer.decoder(emission)[0].text)
-        for key, emission in emissions(recognizer, utterances)
+        key: () if isinstance(parts, LeftOut) else recognizer.heard(parts).words
+        for key, parts in emissions(recognizer, utterances)
     }
 
 
@@ -144,12 +144,11 @@ def hear(
     threads: int = 2,
 ) -> Iterator[tuple[str, list[str] | LeftOut]]:
     """(id, what is said, the likeliest text first, or why it cannot be read) of each utterance, shortest first."""
-    for key, emission in emissions(recognizer, utterances, batch_size=batch_size, progress=progress, threads=threads):
-        if isinstance(emission, LeftOut):
-            yield key, emission
+    for key, parts in emissions(recognizer, utterances, batch_size=batch_size, progress=progress, threads=threads):
+        if isinstance(parts, LeftOut):
+            yield key, parts
         else:
-            found = recognizer.decoder(emission)
-            yield key, [recognizer.text(emission, found[0]), *(hypothesis.text for hypothesis in found[1:])]
+            yield key, [hypothesis.text for hypothesis in recognizer.heard(parts, has_words=False).nbest]
 
 
 def emissions(
@@ -159,31 +158,30 @@ def emissions(
     batch_size: int = 16,
     progress: Callable[[int], object] = lambda _done: None,
     threads: int = 2,
-) -> Iterator[tuple[str, Emission | LeftOut]]:
-    """(id, log_probs (T, V), or why it cannot be read) of each utterance, shortest first.
+) -> Iterator[tuple[str, list[tuple[Stretch, Emission]] | LeftOut]]:
+    """(id, log_probs (T, V) of its stretches, or why it cannot be read) of each utterance, shortest first.
 
     `threads` make frames while the network is busy; 0: it waits for them.
     """
 
-    def frames(utterance: Utterance) -> Frames | LeftOut:
+    def read(utterance: Utterance) -> list[tuple[Stretch, Frames]] | LeftOut:
         try:
-            return recognizer.frames(utterance)
+            return [(one, recognizer.extractor.finish(one.static)) for one in recognizer.stretches(utterance)]
         except (audio.AudioError, ManifestError) as error:
             return LeftOut(utterance.id, str(error))
 
     # By length, so that a batch holds little padding.
     ordered = sorted(utterances, key=lambda utterance: utterance.duration_s)
-    waiting: list[tuple[str, Frames]] = []
+    waiting: list[tuple[str, list[tuple[Stretch, Frames]]]] = []
 
-    def flush() -> Iterator[tuple[str, Emission]]:
-        if waiting:
-            yield from zip(
-                (key for key, _ in waiting), recognizer.emissions([frames for _, frames in waiting]), strict=True
-            )
+    def flush() -> Iterator[tuple[str, list[tuple[Stretch, Emission]]]]:
+        found = iter(recognizer.emissions([frames for _, parts in waiting for _, frames in parts]))
+        for key, parts in waiting:
+            yield key, [(stretch, next(found)) for stretch, _ in parts]
         progress(len(waiting))
         waiting.clear()
 
-    each = ahead(frames, ordered, depth=4 * batch_size, threads=threads) if threads else map(frames, ordered)
+    each = ahead(read, ordered, depth=4 * batch_size, threads=threads) if threads else map(read, ordered)
     for utterance, made in zip(ordered, each, strict=True):
         if isinstance(made, LeftOut):
             yield utterance.id, made

@@ -68,6 +68,10 @@ class FeatureConfig:
     edge_ms: float = 0.0
     """What is recognised gets so much faint noise, 60 dB below its peak, before and after: a sound cut close to a word
     would begin in the middle of it. Training does not: it has augment.pad_ms."""
+    pause_ms: float = 0.0
+    """What is recognised is cut in each pause of so much, and beside silence of more than a second, and each stretch
+    is heard on its own: for a network that spells one word at a time, and has heard none in long silence. 0: sound of
+    up to half a minute stays whole, as training hears it."""
 
     def __post_init__(self) -> None:
         for name in ("sample_rate", "window_ms", "hop_ms", "num_cepstra", "num_filters", "fft_size", "delta_window",
@@ -82,8 +86,9 @@ class FeatureConfig:
         if not 0 <= self.low_hz < self.top_hz <= self.sample_rate / 2:
             raise FeatureError(f"features.low_hz and high_hz must satisfy 0 <= low < high <= {self.sample_rate / 2:g} "
                                f"(half the sample rate), not {self.low_hz:g} and {self.top_hz:g}")  # fmt: skip
-        if self.edge_ms < 0:
-            raise FeatureError(f"features.edge_ms must not be negative, not {self.edge_ms:g}")
+        for name in ("edge_ms", "pause_ms"):
+            if getattr(self, name) < 0:
+                raise FeatureError(f"features.{name} must not be negative, not {getattr(self, name):g}")
         object.__setattr__(self, "tracts", tuple(self.tracts))  # JSON gives a list
         if not self.tracts or not all(0.5 <= tract <= 2 for tract in self.tracts):
             raise FeatureError(f"features.tracts must be numbers from 0.5 to 2, not {list(self.tracts)}")
@@ -94,7 +99,7 @@ class FeatureConfig:
     @property
     def in_training(self) -> "FeatureConfig":
         """What training hears: nothing of the settings that are for recognition alone."""
-        return replace(self, tracts=(1.0,), edge_ms=0.0)
+        return replace(self, tracts=(1.0,), edge_ms=0.0, pause_ms=0.0)
 
     @property
     def top_hz(self) -> float:

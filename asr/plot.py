@@ -52,11 +52,10 @@ def draw(path: Path, recognizer: Recognizer, waveform: audio.Waveform, name: str
     if duration_s > LONGEST_S:
         raise PlotError(f"{name or 'the sound'}: a picture shows at most {LONGEST_S:g} s, and this lasts "
                         f"{duration_s:.0f} s")  # fmt: skip
-    static = recognizer.extractor.static(recognizer.extractor.edged(waveform))
-    emission = recognizer.emissions([recognizer.extractor.finish(static)])[0]
+    stretch, emission = recognizer.emission(waveform, recognizer.card.features.sample_rate)
     transcript = recognizer.transcribe(waveform, recognizer.card.features.sample_rate)
     part = path.with_name(path.name + ".part")
-    picture = figure(recognizer, waveform, static, emission, transcript, name)
+    picture = figure(recognizer, waveform, stretch.static, emission, transcript, name)
     picture.savefig(part, format=path.suffix[1:].lower(), dpi=110, facecolor="white")
     part.replace(path)
     return transcript

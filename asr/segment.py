@@ -14,19 +14,22 @@ import numpy.typing as npt
 from asr import align
 from asr.features import Frames
 
-LONGEST_S = 30.0  # of a stretch; what is not longer is one utterance, and stays whole
-_PAUSE_S = 0.5  # shorter silences are inside sentences and words
-_SILENCE_S = 1.0  # longer pauses are stretches of their own: silence beside speech spoils the mean of its cepstra,
-_MARGIN_S = 0.2  # but for this much of it on either side
+LONGEST_S = 30.0  # of a stretch
+PAUSE_S = 0.5  # shorter silences are inside sentences and words
+_SILENCE_S = 1.0  # longer pauses are stretches of their own: silence beside speech spoils the mean of its cepstra, and
+_MARGIN_S = 0.3  # a network that never heard so much of it loses the word; but for this much on either side
 _SMOOTH_S = 0.2  # over which the quietest moment is looked for: longer than the closure of a stop
+_LOUD_S = 0.09  # over which sound is loud or quiet: longer than a click, shorter than a vowel
+_LEAST_DB = 5.0  # by which speech is louder than noise, both smoothed
 
 
-def stretches(blocks: Iterable[Frames], hop_s: float) -> Iterator[Frames]:
+def stretches(blocks: Iterable[Frames], hop_s: float, pause_s: float = PAUSE_S, step: int = 1) -> Iterator[Frames]:
     """Cepstra in blocks (T, C), the log energy first -> the cepstra of each stretch, none longer than LONGEST_S.
 
     Every frame is in one stretch, and where the cuts are follows from the recording alone, not from its blocks: the
     next LONGEST_S of sound are looked at and cut in each of their pauses, or without any at the quietest moment of
-    their second half. No more than two blocks and LONGEST_S are held at a time.
+    their second half, always after a multiple of `step` frames. No more than two blocks and LONGEST_S are held at a
+    time.
     """
     longest = max(1, round(LONGEST_S / hop_s))
     rest: Frames | None = None
@@ -34,13 +37,14 @@ def stretches(blocks: Iterable[Frames], hop_s: float) -> Iterator[Frames]:
         rest = block if rest is None else np.concatenate([rest, block])
         while len(rest) > longest:
             start = 0
-            for end in _pauses(rest[:longest, 0], hop_s) or [_quietest(rest[:longest, 0], hop_s)]:
+            energy = rest[:longest, 0]
+            for end in pauses(energy, hop_s, pause_s, step) or [max(step, _quietest(energy, hop_s) // step * step)]:
                 yield rest[start:end]
                 start = end
             rest = rest[start:]
     if rest is not None and len(rest):
         start = 0
-        for end in [*_pauses(rest[:, 0], hop_s), len(rest)]:
+        for end in [*pauses(rest[:, 0], hop_s, pause_s, step), len(rest)]:
             yield rest[start:end]
             start = end
 
@@ -51,23 +55,30 @@ def _quietest(energy: npt.NDArray[np.floating[Any]], hop_s: float) -> int:
     return first + int(np.argmin(_smooth(energy, hop_s)[first:]))
 
 
-def _pauses(energy: npt.NDArray[np.floating[Any]], hop_s: float) -> list[int]:
-    """Where to cut frames of log energy (T,): at rising places between the first and the last."""
-    is_quiet = np.concatenate([[False], align.quiet(energy), [False]])
+def pauses(energy: npt.NDArray[np.floating[Any]], hop_s: float, pause_s: float, step: int = 1) -> list[int]:
+    """Where to cut frames of log energy (T,): at rising places between the first and the last, multiples of `step`.
+
+    In silence of more than a second, beside what it parts from; and once in each pause of `pause_s` and more.
+    """
+    if not len(energy):
+        return []
+    # Speech may be a small part of the sound: its loudest moment says how loud it is.
+    is_quiet = align.quiet(_smooth(energy, hop_s, _LOUD_S), 1.0, _LEAST_DB)
+    is_quiet = np.concatenate([[False], is_quiet, [False]])
     turns = np.flatnonzero(is_quiet[1:] != is_quiet[:-1]).reshape(-1, 2)
     smooth = _smooth(energy, hop_s)
-    pause, silence, margin = (round(seconds / hop_s) for seconds in (_PAUSE_S, _SILENCE_S, _MARGIN_S))
+    silence, margin = (round(seconds / hop_s) for seconds in (_SILENCE_S, _MARGIN_S))
     cuts = []
     for start, end in turns.tolist():
         if end - start > silence:
             cuts += [start + margin] * (start > 0) + [end - margin] * (end < len(energy))
-        elif end - start >= pause and start > 0 and end < len(energy):
+        elif end - start >= pause_s / hop_s and start > 0 and end < len(energy):
             cuts.append(start + int(np.argmin(smooth[start:end])))
-    return cuts
+    return sorted({cut // step * step for cut in cuts} - {0})
 
 
-def _smooth(energy: npt.NDArray[np.floating[Any]], hop_s: float) -> npt.NDArray[np.float64]:
-    """The mean of each frame (T,) and its neighbours within _SMOOTH_S."""
-    width = max(1, round(_SMOOTH_S / hop_s)) | 1
+def _smooth(energy: npt.NDArray[np.floating[Any]], hop_s: float, seconds: float = _SMOOTH_S) -> npt.NDArray[np.float64]:
+    """The mean of each frame (T,) and its neighbours within so many seconds."""
+    width = max(1, round(seconds / hop_s)) | 1
     padded = np.pad(energy.astype(np.float64), width // 2, mode="edge")
     return np.convolve(padded, np.full(width, 1 / width), "valid")

@@ -5,7 +5,7 @@ import math
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from asr.decode import confidence
 from asr.decode.confidence import Calibration
 from asr.decode.decoder import DecoderConfig, Knowledge
 from asr.decode.hypothesis import Emission, Hypothesis
-from asr.features import Frames, pad
+from asr.features import FeatureError, Frames, pad
 
 SHIPPED = Path(__file__).parent / "models" / "digits.onnx"
 MODEL_FILE = "model.onnx"
@@ -31,6 +31,8 @@ FEATURE_SUFFIXES = (".npy", ".mfc")
 _BATCH, _BATCH_FRAMES, _PADDING = 4, 1 << 12, 1.1  # utterances, frames, and times the frames that padding makes of them
 _POOL_FRAMES = 1 << 14  # of cepstra that wait for others of like length: 160 s of sound
 Source = str | Path | npt.NDArray[Any] | Utterance
+SourceError = audio.AudioError | manifest.ManifestError | FeatureError
+"""Why a source cannot be heard, in one sentence that names it."""
 
 
 @dataclass(frozen=True)
@@ -119,8 +121,8 @@ class Recognizer:
         """A sound file ("-": standard input), a feature file, an utterance, or a waveform (num_samples,).
 
         The waveform is at `sample_rate`. Without `has_words` the transcript is text alone, and is made faster. Sound
-        of more than segment.LONGEST_S is heard in stretches, cut where it pauses, and gives one hypothesis; memory does
-        not grow with the length of a file. Standard input is held whole; a feature file is one utterance.
+        is heard in stretches, see `stretches`, and gives one hypothesis where several of them say something; memory
+        does not grow with the length of a file. Standard input is held whole; a feature file is one utterance.
 
         Raises AudioError, ManifestError or FeatureError, in one sentence that names the file.
         """
@@ -136,17 +138,17 @@ class Recognizer:
         *,
         has_words: bool = True,
         progress: Callable[[float], object] = lambda _seconds: None,
-    ) -> Iterator[Transcript | audio.AudioError | manifest.ManifestError]:
+    ) -> Iterator[Transcript | SourceError]:
         """What `transcribe` gives for each source, in their order; in place of one that cannot be read, why not.
 
         Several go through the network together, which takes two thirds of the time and changes nothing. `progress` is
         told now and then how many seconds of a long sound have been heard.
         """
         queue: deque[_Hearing] = deque()
-        pool: list[tuple[_Hearing, _Stretch]] = []
+        pool: list[tuple[_Hearing, Stretch]] = []
 
-        def flush() -> Iterator[Transcript | audio.AudioError | manifest.ManifestError]:
-            emissions = self._emissions([self.extractor.finish(stretch.static) for _, stretch in pool])
+        def flush() -> Iterator[Transcript | SourceError]:
+            emissions = self.emissions([self.extractor.finish(stretch.static) for _, stretch in pool])
             for (hearing, stretch), emission in zip(pool, emissions, strict=True):
                 hearing.parts.append(self._heard(stretch, emission, has_words=has_words))
             pool.clear()
@@ -159,7 +161,7 @@ class Recognizer:
             hearing = _Hearing()
             queue.append(hearing)
             try:
-                for stretch in self._stretches(source, sample_rate):
+                for stretch in self.stretches(source, sample_rate):
                     pool.append((hearing, stretch))
                     num_frames += len(stretch.static)
                     if num_frames >= _POOL_FRAMES:
@@ -167,22 +169,25 @@ class Recognizer:
                         if stretch.start_s:
                             progress(stretch.end_s)
                         num_frames = 0
-            except (audio.AudioError, manifest.ManifestError) as error:
+            except (audio.AudioError, manifest.ManifestError, FeatureError) as error:
                 hearing.error = error
             hearing.is_read = True
         yield from flush()
 
-    def _heard(self, stretch: "_Stretch", emission: Emission, *, has_words: bool) -> Transcript:
+    def heard(self, parts: "Iterable[tuple[Stretch, Emission]]", *, has_words: bool = True) -> Transcript:
+        """What the stretches of one sound say, from the log_probs (T, V) of each."""
+        return _joined([self._heard(stretch, emission, has_words=has_words) for stretch, emission in parts])
+
+    def _heard(self, stretch: "Stretch", emission: Emission, *, has_words: bool) -> Transcript:
         nbest = tuple(self.decoder(emission))
-        duration_s = stretch.end_s - stretch.start_s
         if not has_words and not self.min_confidence:
             return Transcript(nbest[0].text, round(stretch.end_s, 3), (), nbest)
-        words = self.words(
-            emission, nbest[0].text, duration_s, stretch.static, start_s=stretch.start_s, is_whole=stretch.is_whole
-        )
+        words = self.words(emission, nbest[0].text, stretch)
+        if not self.min_confidence:
+            return Transcript(nbest[0].text, round(stretch.end_s, 3), words, nbest)
         kept = tuple(word for word in words if word.confidence >= self.min_confidence)
-        text = " ".join(word.text for word in kept) if self.min_confidence else nbest[0].text
-        return Transcript(text, round(stretch.end_s, 3), kept, nbest)
+        text = " ".join(word.text for word in kept)
+        return Transcript(text, round(stretch.end_s, 3), kept, (replace(nbest[0], text=text), *nbest[1:]))
 
     def align(self, source: Source, text: str, sample_rate: int | None = None) -> Transcript:
         """When the words and characters of `text` are said in a sound; normalised as in training.
@@ -190,17 +195,31 @@ class Recognizer:
         Of an utterance that is a stretch of a recording the times are those of the recording. Raises TextError where
         the alphabet cannot spell the text, AlignError where it is too long for the sound, and as `transcribe` does.
         """
-        static, duration_s = self._static(source, sample_rate)
-        start_s = source.start_s if isinstance(source, Utterance) else 0.0
         text = self.card.text.normalise(text)
-        emission = self.emissions([self.extractor.finish(static)])[0]
+        whole, emission = self.emission(source, sample_rate)
+        if isinstance(source, Utterance):
+            whole = replace(whole, origin_s=whole.origin_s + source.start_s, start_s=whole.start_s + source.start_s,
+                            end_s=whole.end_s + source.start_s)  # fmt: skip
         spans = align.align(emission, self.tokenizer.encode(text))
-        words = self._words(emission, text, spans, duration_s, static, start_s=start_s, has_characters=True)
-        return Transcript(text, round(duration_s, 3), words)
+        return Transcript(
+            text, round(whole.end_s - whole.start_s, 3), self._words(emission, text, spans, whole, has_characters=True)
+        )
+
+    def emission(self, source: Source, sample_rate: int | None = None) -> "tuple[Stretch, Emission]":
+        """A sound as one stretch, and its log_probs (T, V): what `stretches` parts is heard apart, and stands in turn.
+
+        Raises as `transcribe` does.
+        """
+        parts = list(self.stretches(source, sample_rate))
+        emissions = self.emissions([self.extractor.finish(part.static) for part in parts])
+        if len(parts) == 1:
+            return parts[0], emissions[0]
+        static = np.concatenate([part.static for part in parts])
+        return Stretch(static, parts[0].origin_s, parts[0].start_s, parts[-1].end_s), np.concatenate(emissions)
 
     def frames(self, utterance: Utterance) -> Frames:
         """Finished frames (T, F) of an utterance of a manifest; raises as `transcribe` does."""
-        return self.extractor.finish(self._static(utterance, None)[0])
+        return self.extractor.finish(self._static(utterance))
 
     def log_probs(self, frames: Sequence[Frames]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
         """Finished frames of several utterances -> log_probs (B, T, V) and their lengths (B,).
@@ -216,76 +235,69 @@ class Recognizer:
         return log_probs - np.logaddexp.reduce(log_probs, axis=2, keepdims=True), heard[0][1]
 
     def emissions(self, frames: Sequence[Frames]) -> list[Emission]:
-        """Finished frames of several utterances -> log_probs (T, V) of each."""
-        if self.card.precision == "int8" and len(frames) > 1:
-            # What flows between its layers is rounded by the largest value in the batch, so that each would depend on
-            # its neighbours.
-            return [self.emissions([one])[0] for one in frames]
-        log_probs, lengths = self.log_probs(frames)
-        return [one[:length] for one, length in zip(log_probs, lengths, strict=True)]
-
-    def _emissions(self, frames: Sequence[Frames]) -> list[Emission]:
-        """The same, in batches that hold little padding."""
+        """Finished frames of several utterances -> log_probs (T, V) of each, in batches that hold little padding."""
+        # What flows between the layers of 8-bit weights is rounded by the largest value in the batch, so that each
+        # would depend on its neighbours.
+        most = 1 if self.card.precision == "int8" else _BATCH
         found: list[Emission] = [np.empty(0)] * len(frames)
-        for places in _batches([len(one) for one in frames]):
-            for place, emission in zip(places, self.emissions([frames[place] for place in places]), strict=True):
-                found[place] = emission
+        for places in _batches([len(one) for one in frames], most):
+            log_probs, lengths = self.log_probs([frames[place] for place in places])
+            for place, one, length in zip(places, log_probs, lengths, strict=True):
+                found[place] = one[:length]
         return found
 
     def texts(self, frames: Sequence[Frames]) -> list[str]:
         """Finished frames of several utterances -> what each says."""
-        return [self.text(emission, self.decoder(emission)[0]) for emission in self.emissions(frames)]
+        return [
+            self._heard(self._alone(emission), emission, has_words=False).text for emission in self.emissions(frames)
+        ]
 
-    def text(self, emission: Emission, hypothesis: Hypothesis) -> str:
-        """The text of a hypothesis without the words that are too little sure."""
-        if not self.min_confidence:
-            return hypothesis.text
-        words = self.words(emission, hypothesis.text)
-        return " ".join(word.text for word in words if word.confidence >= self.min_confidence)
-
-    def words(
-        self, emission: Emission, text: str, duration_s: float | None = None, static: Frames | None = None, *,
-        start_s: float = 0.0, is_whole: bool = True,
-    ) -> tuple[Word, ...]:  # fmt: skip
+    def words(self, emission: Emission, text: str, stretch: "Stretch | None" = None) -> tuple[Word, ...]:
         """Times and confidence of the words of a text in log_probs (T, V), by forced alignment; see align.word_times.
 
-        `static` are the cepstra (T', C) of the sound: their first, the energy, says where it pauses. Times count from
-        `start_s` before the sound. `is_whole`: it has the edges that features.edge_ms says.
+        The cepstra of `stretch` say where it pauses: their first is the energy. Without it the emission is of a sound
+        between the edges that features.edge_ms says.
         """
         try:
             spans = align.align(emission, self.tokenizer.encode(text))
         except align.AlignError:  # a path that was possible, with a probability of zero in float32
             return ()
-        if duration_s is None:
-            duration_s = len(emission) * self.card.features.frame_ms / 1000 - 2 * self._edge_s(is_whole=is_whole)
-        return self._words(emission, text, spans, duration_s, static, start_s=start_s, is_whole=is_whole)
+        return self._words(emission, text, spans, stretch or self._alone(emission))
+
+    def _alone(self, emission: Emission) -> "Stretch":
+        """A stretch for log_probs (T, V) whose cepstra are not at hand."""
+        duration_s = len(emission) * self.card.features.frame_ms / 1000 - 2 * self._edge_s
+        return Stretch(np.zeros((0, self.card.features.num_cepstra), np.float32), -self._edge_s, 0.0, duration_s)
 
     def _words(
-        self, emission: Emission, text: str, spans: Sequence[TokenSpan], duration_s: float, static: Frames | None, *,
-        start_s: float = 0.0, is_whole: bool = True, has_characters: bool = False,
+        self, emission: Emission, text: str, spans: Sequence[TokenSpan], stretch: "Stretch", *,
+        has_characters: bool = False,
     ) -> tuple[Word, ...]:  # fmt: skip
         config = self.card.features
         frame_s, hop_s, window_s = config.frame_ms / 1000, config.hop_ms / 1000, config.window_ms / 1000
         sure = self.calibration(confidence.log_odds(emission, spans, self.space))
         groups = confidence.word_spans(spans, self.space)
-        energy = static[:, 0] if static is not None and config.source == "audio" else None
+        edge_s = stretch.start_s - stretch.origin_s
+        duration_s = max(stretch.end_s - stretch.start_s, 0.0)
+        first = round(edge_s / hop_s)  # the edges are no part of what is loud or quiet
+        energy = stretch.static[first : first + max(1, round(duration_s / hop_s)), 0]
         timing = self.card.timing
-        edge_s = self._edge_s(is_whole=is_whole)
         times = align.word_times(
-            groups, frame_s, duration_s + 2 * edge_s, timing.lead_s, timing.tail_s, energy, hop_s, window_s
-        )
-
-        def clock(second: Any) -> Any:
-            return start_s + np.clip(second - edge_s, 0, max(duration_s, 0))
-
-        times = clock(times)
+            groups, frame_s, duration_s, timing.lead_s, timing.tail_s,
+            energy if config.source == "audio" else None, hop_s, window_s, edge_s,
+        )  # fmt: skip
         words = []
+        reached_s = stretch.start_s
         for word, tokens, value, (first_s, last_s) in zip(text.split(), groups, sure, times.tolist(), strict=True):
             # Between two characters the middle of where the one is heard last and the other first.
-            turns = [
-                clock((left.end_frame + right.start_frame) / 2 * frame_s) for left, right in itertools.pairwise(tokens)
-            ]
-            bounds = [round(float(bound), 3) for bound in (first_s, *turns, last_s)]
+            turns = [(left.end_frame + right.start_frame) / 2 for left, right in itertools.pairwise(tokens)]
+            marks = np.array([tokens[0].start_frame, *turns, tokens[-1].end_frame]) * frame_s - edge_s
+            if len(marks) == 2 or (first_s < marks[1] and marks[-2] < last_s):
+                marks[0], marks[-1] = first_s, last_s
+            else:  # spelled outside the word, in silence: all that is known is the order
+                marks = first_s + (marks - marks[0]) * ((last_s - first_s) / (marks[-1] - marks[0]))
+            bounds = _clock(marks + stretch.start_s, reached_s)
+            reached_s = bounds[-1]
             characters = tuple(
                 Character(self.tokenizer.tokens[token.token], *bound, round(math.exp(token.score), 4))
                 for token, bound in zip(tokens, itertools.pairwise(bounds), strict=True)
@@ -295,28 +307,33 @@ class Recognizer:
             )
         return tuple(words)
 
-    def _edge_s(self, *, is_whole: bool) -> float:
+    @property
+    def _edge_s(self) -> float:
         """Seconds of noise at either end of what the network hears."""
         config = self.card.features
-        return config.edge_ms / 1000 if is_whole and config.source == "audio" else 0.0
+        return config.edge_ms / 1000 if config.source == "audio" else 0.0
 
-    def _stretches(self, source: Source, sample_rate: int | None) -> Iterator["_Stretch"]:
-        """What is heard on its own of a sound or feature file, an utterance or a waveform: all of it, if not long."""
+    def stretches(self, source: Source, sample_rate: int | None = None) -> "Iterator[Stretch]":
+        """What is heard on its own of a sound or feature file, an utterance or a waveform.
+
+        Sound is cut as features.pause_ms says; without it what is longer than segment.LONGEST_S is, in pauses of
+        segment.PAUSE_S. A feature file is one stretch. Raises as `transcribe` does.
+        """
         config = self.card.features
         rate, hop_s = config.sample_rate, config.hop_ms / 1000
         if config.source == "precomputed":
-            static, duration_s = self._static(source, sample_rate)
-            yield _Stretch(static, 0.0, duration_s)
+            static = self._static(source, sample_rate)
+            yield Stretch(static, 0.0, 0.0, len(static) * hop_s)
             return
         if isinstance(source, str | Path) and source != "-":
             blocks = audio.blocks(source, rate, block_s=segment.LONGEST_S)
         else:
-            waveform, step = self._waveform(source, sample_rate), round(segment.LONGEST_S * rate)
-            blocks = (waveform[start : start + step] for start in range(0, max(1, len(waveform)), step))
+            waveform, block = self._waveform(source, sample_rate), round(segment.LONGEST_S * rate)
+            blocks = (waveform[start : start + block] for start in range(0, max(1, len(waveform)), block))
         first = next(blocks)
         second = next(blocks, None)
         if second is None:
-            yield _Stretch(self.extractor.static(self.extractor.edged(first)), 0.0, len(first) / rate)
+            yield from self._short(first)
             return
         num_samples = 0
 
@@ -327,24 +344,40 @@ class Recognizer:
                 yield block
 
         num_frames = 0
-        for static, is_last in _with_last(segment.stretches(self.extractor.static_blocks(counted()), hop_s)):
+        pause_s = config.pause_ms / 1000 or segment.PAUSE_S
+        cut = segment.stretches(self.extractor.static_blocks(counted()), hop_s, pause_s, config.stack)
+        for static, is_last in _with_last(cut):
             start_s, num_frames = num_frames * hop_s, num_frames + len(static)
-            end_s = num_samples / rate if is_last else num_frames * hop_s
-            yield _Stretch(static, start_s, end_s, is_whole=False)
+            yield Stretch(static, start_s, start_s, num_samples / rate if is_last else num_frames * hop_s)
 
-    def _static(self, source: Source, sample_rate: int | None) -> tuple[Frames, float]:
-        """Cepstra (T, C) of a sound or feature file, an utterance or a waveform, and the seconds that it lasts."""
+    def _short(self, waveform: audio.Waveform) -> "Iterator[Stretch]":
+        """The stretches of a sound (num_samples,) of up to segment.LONGEST_S, between its edges."""
         config = self.card.features
-        if config.source == "precomputed":
-            static = None
-            if isinstance(source, Utterance):
-                static = manifest.load_frames(source, self.extractor)
-            elif not isinstance(source, np.ndarray) and str(source).lower().endswith(FEATURE_SUFFIXES):
-                static = manifest.read_features(source, config.num_cepstra)
-            if static is not None:
-                return static, len(static) * config.hop_ms / 1000
-        waveform = self._waveform(source, sample_rate)
-        return self.extractor.static(self.extractor.edged(waveform)), len(waveform) / config.sample_rate
+        hop_s, duration_s = config.hop_ms / 1000, len(waveform) / config.sample_rate
+        static = self.extractor.static(self.extractor.edged(waveform))
+        edge = round(self._edge_s / hop_s)
+        cuts = []
+        if config.pause_ms:
+            # The edges, which are faint, would say how quiet it is.
+            cuts = segment.pauses(static[edge : len(static) - edge, 0], hop_s, config.pause_ms / 1000)
+        starts = [0, *((edge + cut) // config.stack * config.stack for cut in cuts)]
+        for start, end in itertools.zip_longest(starts, starts[1:]):
+            start_s = start * hop_s - self._edge_s
+            end_s = duration_s if end is None else end * hop_s - self._edge_s
+            yield Stretch(static[start:end], start_s, max(start_s, 0.0), end_s)
+
+    def _static(self, source: Source, sample_rate: int | None = None) -> Frames:
+        """Cepstra (T, C) of a sound between its edges, or of a feature file."""
+        config = self.card.features
+        if config.source == "audio":
+            return self.extractor.static(self.extractor.edged(self._waveform(source, sample_rate)))
+        if isinstance(source, Utterance):
+            return manifest.load_frames(source, self.extractor)
+        if not isinstance(source, np.ndarray) and str(source).lower().endswith(FEATURE_SUFFIXES):
+            return manifest.read_features(source, config.num_cepstra)
+        name = "a waveform" if isinstance(source, np.ndarray) else "standard input" if source == "-" else source
+        raise FeatureError(f"{name}: this model was trained on precomputed features that cannot be made from sound; "
+                           "give it a manifest with `features`, or a .npy or .mfc file")  # fmt: skip
 
     def _waveform(self, source: Source, sample_rate: int | None) -> audio.Waveform:
         wanted = self.card.features.sample_rate
@@ -367,14 +400,14 @@ class Recognizer:
 
 
 @dataclass(frozen=True)
-class _Stretch:
+class Stretch:
     """Cepstra (T, C) that are heard as one utterance, and where they lie in their recording."""
 
     static: Frames
+    origin_s: float
+    """When the first frame begins: before the sound, where it is of an edge."""
     start_s: float
     end_s: float
-    is_whole: bool = True
-    """Not a part of a longer recording, where what is before and after it is no edge."""
 
 
 @dataclass
@@ -382,18 +415,26 @@ class _Hearing:
     """A source that is being transcribed."""
 
     parts: list[Transcript] = field(default_factory=list)
-    error: audio.AudioError | manifest.ManifestError | None = None
+    error: SourceError | None = None
     is_read: bool = False
 
 
-def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:
-    """The places of all lengths, those of like length together."""
+def _clock(seconds: npt.NDArray[np.float64], reached_s: float) -> list[float]:
+    """Times that rise from `reached_s` on, by no less than the millisecond that they are rounded to."""
+    rising: list[float] = []
+    for second in seconds.tolist():
+        rising.append(max(round(second, 3), round(rising[-1] + 1e-3, 3) if rising else round(reached_s, 3)))
+    return rising
+
+
+def _batches(lengths: Sequence[int], most: int) -> Iterator[list[int]]:
+    """The places of all lengths, up to `most` of like length together."""
     batch: list[int] = []
     total = 0
     for place in sorted(range(len(lengths)), key=lengths.__getitem__):
         padded = (len(batch) + 1) * lengths[place]
         total += lengths[place]
-        if batch and (len(batch) == _BATCH or padded > min(_BATCH_FRAMES, _PADDING * total)):
+        if batch and (len(batch) == most or padded > min(_BATCH_FRAMES, _PADDING * total)):
             yield batch
             batch, total = [], lengths[place]
         batch.append(place)
@@ -405,14 +446,15 @@ def _joined(parts: Sequence[Transcript]) -> Transcript:
     """The stretches of a recording as one transcript."""
     if len(parts) == 1:
         return parts[0]
-    best = Hypothesis(" ".join(text for part in parts if (text := part.nbest[0].text)),
-                      sum(part.nbest[0].score for part in parts))  # fmt: skip
-    return Transcript(
-        " ".join(part.text for part in parts if part.text),
-        parts[-1].duration_s,
-        tuple(word for part in parts for word in part.words),
-        (best,),
-    )
+    score = sum(part.nbest[0].score for part in parts)
+    speaking = [part for part in parts if part.nbest[0].text]
+    if len(speaking) == 1:  # what else it may have been, the others as they are
+        before = speaking[0].nbest[0].score
+        nbest = tuple(replace(one, score=score - before + one.score) for one in speaking[0].nbest)
+    else:
+        nbest = (Hypothesis(" ".join(part.nbest[0].text for part in speaking), score),)
+    words = tuple(word for part in parts for word in part.words)
+    return Transcript(nbest[0].text, parts[-1].duration_s, words, nbest)
 
 
 def _with_last(items: Iterable[Frames]) -> Iterator[tuple[Frames, bool]]:

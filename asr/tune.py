@@ -54,13 +54,13 @@ class Tuned:
 
 @dataclass(frozen=True)
 class _Part:
-    """A dev part, ready to be decoded again and again: an emission and the words that were said, by utterance."""
+    """A dev part, ready to be decoded again and again: emissions of stretches and the words said, by utterance."""
 
-    emissions: list[Emission]
+    emissions: list[list[Emission]]
     references: list[list[str]]
 
     def errors(self, decoder: Decoder) -> ErrorCount:
-        hypotheses = [decoder(emission)[0].words for emission in self.emissions]
+        hypotheses = [[word for part in parts for word in decoder(part)[0].words] for parts in self.emissions]
         return score.total(score.count(self.references, hypotheses))
 
 
@@ -91,12 +91,12 @@ def tune(recognizer: Recognizer, utterances: Sequence[Utterance]) -> Tuned:
 
 def _part(recognizer: Recognizer, utterances: Sequence[Utterance]) -> _Part:
     texts = {utterance.id: recognizer.card.text.normalise(utterance.text) for utterance in utterances}
-    found = [(key, emission) for key, emission in emissions(recognizer, utterances)]
-    read = [(key, emission) for key, emission in found if not isinstance(emission, LeftOut)]
+    found = [*emissions(recognizer, utterances)]
+    read = [(key, [emission for _, emission in parts]) for key, parts in found if not isinstance(parts, LeftOut)]
     if not read:
         reason = next(item.reason for _, item in found if isinstance(item, LeftOut))
         raise ManifestError(f"no utterance of the dev part can be read: {reason}")
-    return _Part([emission for _, emission in read], [texts[key].split() for key, _ in read])
+    return _Part([parts for _, parts in read], [texts[key].split() for key, _ in read])
 
 
 def _weights(recognizer: Recognizer, part: _Part, before: ErrorCount) -> tuple[Tuning, ErrorCount]:
@@ -151,12 +151,15 @@ def _judged(
     """Of every word heard: its log-odds, whether it was said, and the fold that its utterance is in."""
     log_odds, fold = [np.zeros(0)], [np.zeros(0, np.int64)]
     heard = []
-    for place, emission in enumerate(part.emissions):
-        hypothesis = recognizer.decoder(emission)[0]
-        spans = align.align(emission, recognizer.tokenizer.encode(hypothesis.text))
-        log_odds.append(confidence.log_odds(emission, spans, recognizer.space))
-        fold.append(np.full(len(hypothesis.words), place % _FOLDS))
-        heard.append(hypothesis.words)
+    for place, parts in enumerate(part.emissions):
+        words: list[str] = []
+        for emission in parts:
+            hypothesis = recognizer.decoder(emission)[0]
+            spans = align.align(emission, recognizer.tokenizer.encode(hypothesis.text))
+            log_odds.append(confidence.log_odds(emission, spans, recognizer.space))
+            words += hypothesis.words
+        fold.append(np.full(len(words), place % _FOLDS))
+        heard.append(words)
     # What is heard is right, wrong or too much; what is deleted has not been heard.
     letters = "".join(score.align(part.references, heard)).replace("D", "")
     return np.concatenate(log_odds), np.array([letter == "C" for letter in letters], bool), np.concatenate(fold)

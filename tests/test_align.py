@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from asr import align as alignment
 from asr import ctc
-from asr.align import AlignError, TokenSpan, align, word_times
+from asr.align import AlignError, TokenSpan, align, quiet, word_times
 
 
 @settings(max_examples=60, deadline=None)
@@ -91,7 +91,16 @@ def test_words_rise_keep_their_tokens_and_stay_within_the_sound(gaps, tail, seed
     times = word_times(spans(*words), 0.02, duration_s, 0.05, 0.02, energy if has_energy else None)
     assert (np.diff(times.ravel()) >= 0).all() and times.min() >= 0 and times.max() <= duration_s
     for (start_s, end_s), (start, end) in zip(times, words, strict=True):
-        assert start_s <= start * 0.02 + 1e-9 and min(end * 0.02, duration_s) <= end_s + 1e-9 and start_s < end_s
+        assert start_s < end_s
+        if not has_energy:  # which says where tokens lie in silence
+            assert start_s <= start * 0.02 + 1e-9 and min(end * 0.02, duration_s) <= end_s + 1e-9
+    # Where a word lost frames of its tokens it was for silence that lasts to an end of the sound.
+    is_loud = ~quiet(energy)
+    if has_energy and is_loud.any():
+        first_s, last_s = np.flatnonzero(is_loud)[[0, -1]] * 0.01 + [0.0075, 0.0175]
+        last_s = min(last_s, duration_s)
+        for (start_s, end_s), (start, end) in zip(times, words, strict=True):
+            assert start_s <= max(start * 0.02, first_s) + 1e-9 and min(end * 0.02, last_s) <= end_s + 1e-9
 
 
 def test_words_end_and_begin_where_the_sound_pauses():
@@ -105,6 +114,27 @@ def test_words_end_and_begin_where_the_sound_pauses():
     hidden = word_times(spans((13, 20), (45, 55)), 0.02, 1.4, 0.05, 0.02, energy / 10)
     assert hidden == pytest.approx(word_times(spans((13, 20), (45, 55)), 0.02, 1.4, 0.05, 0.02))
     assert (hidden[:, 0] < [0.26, 0.9]).all() and (hidden[:, 1] > [0.4, 1.1]).all()
+
+
+@pytest.mark.parametrize("edge_s", [0.0, 0.1])
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ([(0, 4)], [[1.0, 1.6]]),  # spelled before it is said
+        ([(90, 100)], [[1.0, 1.6]]),  # after
+        ([(2, 95)], [[1.0, 1.6]]),  # both
+        ([(2, 4), (70, 72)], [[1.0, 1.3], [1.4, 1.6]]),
+        ([(55, 58), (90, 92)], [[1.0, 1.3], [1.4, 1.6]]),
+    ],
+)
+def test_words_that_are_spelled_in_silence_are_where_it_is_loud(said, expected, edge_s):
+    """Loud from 1 to 1.3 s and from 1.4 to 1.6 s of two: a network of single words may wait until one is over."""
+    centres = np.arange(198) * 0.01 + 0.0125
+    energy = np.where(((centres > 1) & (centres < 1.3)) | ((centres > 1.4) & (centres < 1.6)), 0.0, -12.0)
+    shift = round(edge_s / 0.02)
+    moved = spans(*((start + shift, end + shift) for start, end in said))
+    times = word_times(moved, 0.02, 2.0, 0.02, 0.02, energy, edge_s=edge_s)
+    assert times == pytest.approx(np.array(expected), abs=0.02)
 
 
 def test_words_without_a_pause_between_them_meet():

@@ -266,7 +266,7 @@ class TestCache:
         assert self.read(copies, folder, monkeypatch)[2] == 0
         later = replace(CONFIG, deltas=2, mean="corpus", stack=2)
         assert self.read(copies, folder, monkeypatch, later)[2] == 0, "these settings come after the cepstra"
-        heard = replace(CONFIG, variance="none", tracts=(0.9, 1.1), edge_ms=50)
+        heard = replace(CONFIG, variance="none", tracts=(0.9, 1.1), edge_ms=50, pause_ms=300)
         assert self.read(copies, folder, monkeypatch, heard)[2] == 0, "these settings are for recognition alone"
 
     def test_is_made_anew_when_settings_or_sound_did(self, copies, tmp_path, monkeypatch):

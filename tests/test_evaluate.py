@@ -57,8 +57,9 @@ def hears(monkeypatch):
         monkeypatch.setattr(evaluate, "emissions", emissions)
         return types.SimpleNamespace(
             card=types.SimpleNamespace(text=TextConfig()),
-            decoder=lambda words: [types.SimpleNamespace(text=" ".join(words))],
-            words=lambda words, _text: tuple(Word(text, 0.0, 1.0, sure) for text, sure in words.items()),
+            heard=lambda words: types.SimpleNamespace(
+                words=tuple(Word(text, 0.0, 1.0, sure) for text, sure in words.items())
+            ),
         )
 
     return make

@@ -139,6 +139,7 @@ def test_another_vocal_tract_of_finished_frames_is_that_of_the_cepstra(mean, var
         ({"high_hz": 9000.0}, "half the sample rate"),
         ({"low_hz": 5000.0, "high_hz": 4000.0}, "low < high"),
         ({"edge_ms": -1.0}, "edge_ms"),
+        ({"pause_ms": -1.0}, "pause_ms"),
         ({"tracts": []}, "0.5 to 2"),
         ({"tracts": (1.0, 5.0)}, "0.5 to 2"),
         ({"tracts": (0.9, 1.0), "variance": "utterance"}, "vocal tract"),

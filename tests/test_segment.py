@@ -58,7 +58,34 @@ def test_silence_is_a_stretch_of_its_own():
     """But for a margin: it would be most of what the mean of an utterance's cepstra is taken over."""
     rng = np.random.default_rng(4)
     found = list(segment.stretches([cepstra([(5, -2.0), (8, -14.0), (20, -2.0), (25, -14.0), (3, -2)], rng)], HOP_S))
-    assert [len(one) * HOP_S for one in found] == pytest.approx([5.2, 7.6, 20.4, 24.6, 3.2], abs=0.02)
+    assert [len(one) * HOP_S for one in found] == pytest.approx([5.3, 7.4, 20.6, 24.4, 3.3], abs=0.03)
+
+
+@pytest.mark.parametrize("gap_db", [60, 30, 15])
+@pytest.mark.parametrize("silence_s", [1.5, 4.0, 12.0])
+def test_a_word_is_found_however_little_of_the_sound_it_is(silence_s, gap_db):
+    """One of 0.4 s, and a click that is louder, of 10 ms."""
+    level = gap_db * np.log(10) / 10
+    pattern = [(silence_s, -level), (0.4, 0.0), (silence_s, -level), (0.01, 2.0), (silence_s, -level)]
+    frames = cepstra(pattern, np.random.default_rng(5))
+    cuts = segment.pauses(frames[:, 0], HOP_S, 0.3)
+    assert HOP_S * cuts[0] == pytest.approx(silence_s - 0.3, abs=0.06)
+    assert HOP_S * cuts[1] == pytest.approx(silence_s + 0.7, abs=0.06)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_noise_alone_is_not_cut(seed):
+    rng = np.random.default_rng(seed)
+    assert segment.pauses(cepstra([(20, -5.0)], rng)[:, 0], HOP_S, 0.3) == []
+    assert segment.pauses(np.zeros(0), HOP_S, 0.3) == []
+
+
+@pytest.mark.parametrize("step", [2, 3, 7])
+def test_cuts_leave_frames_together_that_the_network_takes_together(step):
+    frames = speech(100, np.random.default_rng(6))
+    found = list(segment.stretches([frames], HOP_S, 0.3, step))
+    assert np.array_equal(np.concatenate(found), frames) and len(found) > 20
+    assert all(len(one) % step == 0 for one in found[:-1])
 
 
 def test_without_a_pause_the_quietest_moment_will_do():

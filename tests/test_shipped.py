@@ -47,6 +47,35 @@ def test_it_hears_its_words_from_unseen_voices(recognizer, tmp_path):
     assert np.mean(heard) >= 0.8
 
 
+def test_silence_around_a_word_costs_nothing(recognizer, tmp_path):
+    """As when somebody starts recording, speaks and stops it; the word is said where it sounds."""
+    lines = [espeak.Line(str(tmp_path / f"{word}.wav"), word, "en-us+m3") for word in DIGITS]
+    synth.speak_all(lines, 8000)
+    rng = np.random.default_rng(0)
+    alone, around, apart = [], [], []
+    for line in lines:
+        waveform = audio.read(line.path, 8000)
+        padded = np.pad(waveform, (int(8000 * rng.uniform(1, 9)), int(8000 * rng.uniform(1, 9))))
+        padded += (1e-3 * np.abs(waveform).max() * rng.standard_normal(len(padded))).astype(np.float32)
+        heard = recognizer.transcribe(padded, 8000)
+        alone.append(recognizer.transcribe(waveform, 8000).text == line.text)
+        around.append(heard.text == line.text)
+        loud = np.flatnonzero(np.abs(padded) > 0.05 * np.abs(waveform).max())[[0, -1]] / 8000
+        apart += [abs(heard.words[0].start_s - loud[0]), abs(heard.words[-1].end_s - loud[1])] if heard.words else []
+    assert sum(around) >= sum(alone) - 1 >= 7
+    assert np.median(apart) < 0.06
+
+
+def test_words_with_pauses_between_them_are_heard_one_by_one(recognizer, tmp_path):
+    words = DIGITS[::3]
+    lines = [espeak.Line(str(tmp_path / f"{word}.wav"), word, "en-us+m3") for word in words]
+    synth.speak_all(lines, 8000)
+    sounds = [np.pad(audio.read(line.path, 8000), (0, 4000)) for line in lines]
+    alone = [recognizer.transcribe(sound, 8000).text for sound in sounds]
+    heard = recognizer.transcribe(np.concatenate(sounds), 8000)
+    assert heard.text.split() == alone and len(heard.words) == len(words)
+
+
 def test_it_hears_nothing_where_nobody_speaks(recognizer):
     assert recognizer.transcribe(np.zeros(16000, np.float32), 16000).text == ""
     rng = np.random.default_rng(0)

@@ -45,7 +45,7 @@ def test_words_are_judged_on_an_alignment_of_the_fewest_edits(tones_run, dev):
     emissions = recognizer.emissions([recognizer.frames(utterance) for utterance in dev])
     heard = [list(recognizer.decoder(emission)[0].words) for emission in emissions]
     said = [words if place % 2 else ["x", "y"] for place, words in enumerate(heard)]
-    log_odds, is_right, fold = tune._judged(recognizer, tune._Part(emissions, said))
+    log_odds, is_right, fold = tune._judged(recognizer, tune._Part([[emission] for emission in emissions], said))
     expected = [place % 2 == 1 for place, words in enumerate(heard) for _ in words]
     assert is_right.tolist() == expected and len(log_odds) == len(fold) == len(expected) > 10
     assert np.array_equal(fold, [place % 5 for place, words in enumerate(heard) for _ in words])
