@@ -8,6 +8,7 @@ import itertools
 import os
 import re
 import sys
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -109,12 +110,13 @@ def find(paths: Sequence[str], suffixes: Collection[str] = SUFFIXES) -> list[tup
     """(path, id) of files as given, and of those with `suffixes` anywhere below folders, in name order.
 
     An id is the file's name without suffix, below a folder with the folders on the way to it; what a trn file cannot
-    hold in an id becomes an underscore. Hidden files are passed over. Raises AudioError for a folder without any.
+    hold in an id becomes an underscore; standard input's is stdin. Hidden files are passed over. Raises AudioError for
+    a folder without any.
     """
     found: list[tuple[str, str]] = []
     for path in paths:
         if path == "-" or not Path(path).is_dir():
-            found.append((path, _id(Path(path).name)))
+            found.append((path, "stdin" if path == "-" else _id(Path(path).name)))
             continue
         below = [
             (str(file), _id(file.relative_to(path).as_posix()))
@@ -127,8 +129,45 @@ def find(paths: Sequence[str], suffixes: Collection[str] = SUFFIXES) -> list[tup
     return found
 
 
+def distinct(files: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """The same (path, id), where ids that repeat have as much more of the path as tells their files apart.
+
+    That is the suffix within a folder (rec.wav, rec.flac), else the folders before it, one by one (A/rec, B/rec).
+    Raises AudioError where names differ only in what a trn file cannot hold in an id.
+    """
+    # Every ".." resolved, which would lead out of a folder that files are named for ids in.
+    wholes = [Path(os.path.abspath(path)) for path, _ in files]  # noqa: PTH100
+    ids: dict[Path, str] = {}
+    for whole, (_, key) in zip(wholes, files, strict=True):
+        ids.setdefault(whole, key)
+    while repeated := {key for key, count in Counter(ids.values()).items() if count > 1}:
+        beside = Counter((key, whole.with_suffix("")) for whole, key in ids.items())
+        longer = {
+            whole: key if key not in repeated else _longer(key, whole, is_beside=beside[key, whole.with_suffix("")] > 1)
+            for whole, key in ids.items()
+        }
+        if longer == ids:
+            key = min(repeated)
+            one, other, *_ = (str(whole) for whole in ids if ids[whole] == key)
+            raise AudioError(f"{one} and {other}: both have the id {key}; rename one of them")
+        ids = longer
+    return [(path, ids[whole]) for whole, (path, _) in zip(wholes, files, strict=True)]
+
+
+def _longer(key: str, whole: Path, *, is_beside: bool) -> str:
+    """An id with the suffix of its file, where others are beside it, or with one more folder, while there is one."""
+    if is_beside and not key.endswith(suffix := _clean(whole.suffix)):
+        return key + suffix
+    folder = _clean(whole.parents[key.count("/")].name)
+    return f"{folder}/{key}" if folder else key
+
+
 def _id(name: str) -> str:
-    return re.sub(r"[\s()]", "_", str(PurePosixPath(name).with_suffix("")))
+    return _clean(str(PurePosixPath(name).with_suffix("")))
+
+
+def _clean(name: str) -> str:
+    return re.sub(r"[\s()]", "_", name)
 
 
 def _open(path: str | Path) -> Any:

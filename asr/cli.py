@@ -64,7 +64,9 @@ def transcribe() -> NoReturn:
                         help="a run's folder or a .onnx file (default: the newest run below this folder, else the "
                         "model that comes with the package)")  # fmt: skip
     parser.add_argument("--output", type=Path, metavar="FOLDER",
-                        help="write one file for each sound into this folder (default: all to stdout)")  # fmt: skip
+                        help="write one file for each sound into this folder, named for it; where several have one "
+                        "name, with as much more of the path as tells them apart (default: all to stdout)"
+                        )  # fmt: skip
     parser.add_argument("--plot", type=Path, metavar="PICTURE.png",
                         help="draw waveform, MFCCs, letters and words of one file; .svg and .pdf too")  # fmt: skip
     _add_workers(parser)
@@ -227,6 +229,8 @@ def _transcribe(arguments: argparse.Namespace) -> int:
         is_deaf = transcriber.recognizer.card.features.source == "precomputed"
         files = audio.find(arguments.files, FEATURE_SUFFIXES if is_deaf else audio.SUFFIXES)
         _check_output(arguments, len(files))
+        if arguments.output or arguments.format in ("trn", "ctm"):  # where an id says whose words they are
+            files = audio.distinct(files)
         if arguments.plot:
             from asr import plot
 

@@ -109,8 +109,21 @@ class TestTranscribe:
         assert run(*command, Path(sound[0]).parent, "--output", tmp_path / "srt").returncode == 0
         assert len(list((tmp_path / "srt").rglob("*.srt"))) >= len(sound)
 
+    def test_files_of_one_name_are_told_apart(self, tones_run, sound, tmp_path):
+        texts = [run("asr-transcribe", "--model", tones_run[0], path).stdout.decode().strip() for path in sound[:2]]
+        files = [tmp_path / folder / "rec.wav" for folder in "AB"]
+        for source, path in zip(sound, files, strict=False):
+            path.parent.mkdir()
+            shutil.copy(source, path)
+        command = ["asr-transcribe", "--model", tones_run[0], *files]
+        assert run(*command, "--format", "trn").stdout.decode() == f"{texts[0]} (A/rec)\n{texts[1]} (B/rec)\n"
+        assert run(*command, "--output", tmp_path / "out").returncode == 0
+        assert [(tmp_path / "out" / f"{name}.txt").read_text().strip() for name in ("A/rec", "B/rec")] == texts
+
     def test_standard_input(self, tones_run, sound):
         expected = run("asr-transcribe", "--model", tones_run[0], sound[0]).stdout
+        command = "asr-transcribe", "--model", tones_run[0], "--format", "trn", "-"
+        assert b" (stdin)\n" in run(*command, stdin=Path(sound[0]).read_bytes()).stdout
         done = run("asr-transcribe", "--model", tones_run[0], "-", stdin=Path(sound[0]).read_bytes())
         assert done.returncode == 0 and done.stdout == expected
         fails(run("asr-transcribe", "--model", tones_run[0], "-", stdin=b""), "standard input")
