@@ -332,7 +332,8 @@ def _resume(
         return []
     state = checkpoint.load(run / LAST)
     if state.get("corpus") != corpus:
-        raise CheckpointError(f"{run / LAST}: the run began with another corpus than the one that is here now")
+        raise CheckpointError(f"{run / LAST}: the run began with another corpus than the one that is here now: bring "
+                              "back the files and settings that it was made of, or begin another run")  # fmt: skip
     try:
         model.load_state_dict(state["weights"])
         average.load_state_dict(state["average"])

@@ -1,6 +1,7 @@
 """The corpus contract, and the prepare scripts on small made-up trees with the layouts of the real corpora."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -47,6 +48,41 @@ class TestBuild:
         (tmp_path / "dev.jsonl").unlink()
         assert corpus.build(self.script, tmp_path, {"source": "b.wav"})
         assert (tmp_path / "left_out.txt").read_text() == "b\tunreadable audio: b.wav\n"
+
+    def test_manifests_are_made_again_when_and_only_when_files_of_their_source_change(self, tmp_path, capsys):
+        source, also, folder = tmp_path / "mine", tmp_path / "also.jsonl", tmp_path / "mine" / "corpus"
+        values = {"source": str(source), "also": str(also)}
+        for name in ("yes/1.wav", "yes/2.wav"):
+            (source / name).parent.mkdir(parents=True, exist_ok=True)
+            (source / name).write_text("sound")
+        also.touch()
+
+        def script(folder, source, also):
+            return Splits(train=[Utterance(path.stem, "x", str(path)) for path in Path(source).glob("yes/*.wav")])
+
+        def is_made():
+            return corpus.build(script, folder, values)
+
+        assert is_made()
+        for change, makes in {
+            lambda: None: False,
+            lambda: (source / "no.wav").write_text("another"): True,
+            lambda: (source / "no.wav").write_text("longer than that"): True,
+            lambda: os.utime(source / "no.wav", (1, 1)): True,
+            lambda: (source / "no.wav").rename(source / "yes" / "3.wav"): True,
+            lambda: (source / "yes" / "3.wav").unlink(): True,
+            lambda: also.write_text("another"): True,
+            lambda: (source / ".hidden").touch(): False,
+            lambda: (source / "gone.wav").symlink_to(source / "gone"): False,
+            lambda: (folder / "cache").mkdir() or (folder / "cache" / "train.bin").touch(): False,
+            also.unlink: False,
+            lambda: source.rename(tmp_path / "away") and shutil.copytree(tmp_path / "away" / "corpus", folder): False,
+        }.items():
+            change()
+            capsys.readouterr()
+            assert is_made() == makes
+            assert ("made again: the files of" in capsys.readouterr().err) == makes
+            assert not is_made(), "once"
 
     def test_an_id_that_stands_for_two_utterances_is_an_error(self, tmp_path):
         both = Splits(train=[Utterance("a", "x", "a.wav")], test=[Utterance("a", "x", "b.wav")])

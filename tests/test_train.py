@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from asr import checkpoint, export, recipe, run, train
+from asr.data import manifest
 from asr.data.dataset import Batches, Example
 from asr.features import FeatureConfig, FeatureExtractor
 from asr.model import AcousticModel, ModelConfig
@@ -227,6 +228,28 @@ def test_resuming_on_another_corpus_or_recipe_is_refused(tones_recipe, tmp_path)
         (tmp_path / "r" / "recipe.yaml").write_text(text.replace(one, other))
         with pytest.raises(checkpoint.CheckpointError, match=said):
             run.resume(tmp_path / "r")
+
+
+def test_resuming_where_files_of_the_source_changed(tones_recipe, tones, tmp_path, capsys):
+    source, away = tmp_path / "source", tmp_path / "away"
+    for name, count in {"train": 12, "dev": 4, "test": 4}.items():
+        manifest.write(source / f"{name}.jsonl", manifest.read(tones / f"{name}.jsonl")[:count])
+    settings = ["train.epochs=1", f"data.source={source}"]
+    result = run.start(tones_recipe, [*settings, f"run_dir={tmp_path / 'r'}"])
+    made = {path: path.stat().st_mtime_ns for path in (tmp_path / "manifests" / "cache").iterdir()}
+    (source / "train.jsonl").touch()
+    assert run.resume(tmp_path / "r").score == result.score, "the same files with other times are the same corpus"
+    assert f"made again: the files of {source}" in capsys.readouterr().err
+    assert made == {path: path.stat().st_mtime_ns for path in (tmp_path / "manifests" / "cache").iterdir()}
+    source.rename(away)
+    assert run.resume(tmp_path / "r").score == result.score, "what was made of files that are gone stays"
+    away.rename(source)
+    manifest.write(source / "train.jsonl", manifest.read(tones / "train.jsonl")[:16])
+    with pytest.raises(checkpoint.CheckpointError, match=r"another corpus .*bring back the files"):
+        run.resume(tmp_path / "r")
+    capsys.readouterr()
+    run.start(tones_recipe, [*settings, f"run_dir={tmp_path / 'more'}"])
+    assert " 16 utterances to train on" in capsys.readouterr().err
 
 
 def test_resuming_what_is_not_a_run_is_refused(tmp_path):

@@ -9,6 +9,7 @@ import hashlib
 import importlib.util
 import inspect
 import json
+import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -24,6 +25,8 @@ from asr.data import manifest
 from asr.data.manifest import LeftOut, Utterance
 
 SPLITS = ("train", "dev", "test")
+SOURCES = ("source", "also")
+"""Settings that name what a script reads, a folder or a file: where that has changed, the corpus is made again."""
 
 
 class CorpusError(ValueError):
@@ -67,19 +70,28 @@ def settings(prepare: Prepare) -> dict[str, inspect.Parameter]:
 
 
 def build(prepare: Prepare, folder: Path, values: dict[str, Any]) -> bool:
-    """Make `folder`/{train,dev,test}.jsonl unless they were made with these settings; returns whether it did.
+    """Make `folder`/{train,dev,test}.jsonl unless they were made of these settings and sources; returns whether it did.
 
     Prints an honest summary on stderr. Raises CorpusError if nothing is left to train on.
     """
     record = folder / "corpus.json"
     script = hashlib.sha256(inspect.getsource(inspect.getmodule(prepare) or prepare).encode()).hexdigest()
     wanted = json.dumps({"settings": values, "script": script}, sort_keys=True, default=str)
+    # Before anything is made of it: what is added in the meantime is noticed the next time.
+    sources = {name: _contents(Path(str(values[name])), folder) for name in SOURCES if values.get(name)}
     made = [folder / f"{split}.jsonl" for split in SPLITS]
     if record.is_file() and all(path.is_file() for path in made):
-        if json.dumps(json.loads(record.read_text("utf-8")), sort_keys=True) == wanted:
+        before = json.loads(record.read_text("utf-8"))
+        known = before.pop("sources", {})
+        # Of a source that is not there any more, what was made of it is all there is.
+        changed = [name for name, contents in sources.items() if contents and contents != known.get(name)]
+        if json.dumps(before, sort_keys=True) != wanted:
+            print(f"{folder}: made again: the settings or the script have changed", file=sys.stderr)
+        elif changed:
+            print(f"{folder}: made again: the files of {values[changed[0]]} have changed", file=sys.stderr)
+        else:
             print(f"{folder}: made before with these settings; delete it to make it again", file=sys.stderr)
             return False
-        print(f"{folder}: made again: the settings or the script have changed", file=sys.stderr)
     folder.mkdir(parents=True, exist_ok=True)
     record.unlink(missing_ok=True)
     splits = prepare(folder=folder, **values)
@@ -92,9 +104,23 @@ def build(prepare: Prepare, folder: Path, values: dict[str, Any]) -> bool:
     for split, path in zip(SPLITS, made, strict=True):
         manifest.write(path, getattr(splits, split))
     (folder / "left_out.txt").write_text("".join(f"{item.id}\t{item.reason}\n" for item in splits.left_out), "utf-8")
-    record.write_text(json.dumps(json.loads(wanted), indent=1) + "\n", "utf-8")
+    record.write_text(json.dumps({**json.loads(wanted), "sources": sources}, indent=1) + "\n", "utf-8")
     print(summary(splits), file=sys.stderr)
     return True
+
+
+def _contents(source: Path, folder: Path) -> str:
+    """A digest of the names, sizes and times of the files at or below `source`; empty if there are none.
+
+    Without hidden ones and those below `folder`, which were made of them.
+    """
+    found = [source] if source.is_file() else []
+    for where, below, names in os.walk(source):
+        below[:] = [name for name in below if name[0] != "." and Path(where, name).resolve() != folder.resolve()]
+        found += [path for name in names if name[0] != "." and (path := Path(where, name)).is_file()]
+    states = {path.relative_to(source).as_posix(): path.stat() for path in found}
+    lines = [f"{name}\t{state.st_size}\t{state.st_mtime_ns}\n" for name, state in sorted(states.items())]
+    return hashlib.sha256("".join(lines).encode("utf-8", "surrogateescape")).hexdigest() if lines else ""
 
 
 def summary(splits: Splits) -> str:
