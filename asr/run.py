@@ -33,6 +33,7 @@ from asr.recipe import Recipe
 from asr.transcribe import MODEL_FILE, SHIPPED, Recognizer
 
 RECIPE_FILE, PARENT_FILE = "recipe.yaml", "parent.onnx"
+_LEARNED = (train.LAST, train.BEST, MODEL_FILE)  # what a run is worth keeping for
 
 
 @dataclass(frozen=True)
@@ -61,13 +62,14 @@ def start(path: Path, overrides: list[str], *, jobs: int = 2) -> Result:
     began = time.perf_counter()
     settings = recipe.load(path, overrides)
     script = path.parent / settings.data.prepare
-    if settings.run_dir and (Path(settings.run_dir).expanduser() / RECIPE_FILE).exists():
+    if settings.run_dir and any((Path(settings.run_dir).expanduser() / name).exists() for name in _LEARNED):
         raise recipe.RecipeError(
             f"{settings.run_dir}: holds a run already; continue it with asr-train --resume {settings.run_dir}, "
             "or choose another run_dir"
         )
-    _prepare(settings, script)
+    _prepare(settings, script, _parent(settings.train.init_from))
     run = _new_folder(settings)
+    (run / PARENT_FILE).unlink(missing_ok=True)  # of a run that failed here before it learned anything
     recipe.save(settings, run / RECIPE_FILE, prepare=manifest.relative(str(script), run))
     return _carry_out(settings, script, run, began, jobs)
 
@@ -80,12 +82,15 @@ def resume(run: Path, *, jobs: int = 2) -> Result:
         raise recipe.RecipeError(f"{run}: not the folder of a run: it has no {RECIPE_FILE}")
     settings = recipe.load(path)
     script = path.parent / settings.data.prepare
-    _prepare(settings, script)
+    _prepare(settings, script, _parent(settings.train.init_from, run))
     return _carry_out(settings, script, run, began, jobs)
 
 
-def _prepare(settings: Recipe, script: Path) -> None:
-    train.find_device(settings.train)  # before minutes go into the corpus
+def _prepare(settings: Recipe, script: Path, parent: train.Parent | None) -> None:
+    """Make the corpus; what cannot be trained is said before minutes go into it."""
+    train.find_device(settings.train)
+    card = _card(settings, script)
+    train.begin(_model(settings, card), card, settings.train, parent)
     corpus.build(corpus.load_script(script), Path(settings.data.folder).expanduser(), settings.data.settings)
 
 
@@ -120,7 +125,7 @@ def _carry_out(settings: Recipe, script: Path, run: Path, began: float, jobs: in
         card = replace(card, statistics=parent.card.statistics)
     else:
         card = replace(card, statistics=card.extractor.measure(_statics(examples, card.extractor)))
-    model = AcousticModel(settings.model, card.features.num_features, len(card.tokenizer))
+    model = _model(settings, card)
     dev = _load(parts["dev"] or parts["train"], card, False, folder, run, "dev", jobs)
     print(f"{model.num_weights} weights, {len(examples)} utterances to train on, {len(dev)} to choose by; "
           f"in {run}", file=sys.stderr)  # fmt: skip
@@ -151,18 +156,18 @@ def _carry_out(settings: Recipe, script: Path, run: Path, began: float, jobs: in
     return _test(parts, run, model.num_weights, began)
 
 
-def _parent(init_from: str | None, run: Path) -> train.Parent | None:
-    """The model to begin with, kept in the run's folder so that resuming needs nothing else."""
+def _parent(init_from: str | None, run: Path | None = None) -> train.Parent | None:
+    """The model to begin with, kept in the folder `run`, if there is one, so that resuming needs nothing else."""
     if not init_from:
         return None
-    kept = run / PARENT_FILE
+    kept = run and run / PARENT_FILE
     source = SHIPPED if init_from == "shipped" else Path(init_from).expanduser()
-    if kept.is_file():
+    if kept and kept.is_file():
         source = kept
     elif source.is_dir():
         source /= MODEL_FILE
     parent = train.Parent(*read(source))
-    if source != kept:
+    if kept and source != kept:
         shutil.copyfile(source, kept)
     return parent
 
@@ -213,6 +218,10 @@ def _statics(examples: list[Example], extractor: FeatureExtractor) -> Iterator[F
         return extractor.static(example.source) if example.source.ndim == 1 else example.source
 
     return dataset.ahead(static, examples, depth=64)
+
+
+def _model(settings: Recipe, card: ModelCard) -> AcousticModel:
+    return AcousticModel(settings.model, card.features.num_features, len(card.tokenizer))
 
 
 def _card(settings: Recipe, script: Path) -> ModelCard:

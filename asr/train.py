@@ -128,18 +128,11 @@ def fit(
     """Train `model`, continuing where `run`/last.pt stands; leaves last.pt, best.pt and the metrics there.
 
     It begins with the weights of `parent`, or without one with drawn weights. Returns the records of all epochs.
-    Raises TrainingError when a loss is not finite, or there is no parent to keep a share of.
+    Raises TrainingError when a loss is not finite, and what `begin` raises.
     """
-    if config.init_share and not parent:
-        raise TrainingError("train.init_share keeps a share of a model to begin with: name it, train.init_from=MODEL")
     device = find_device(config)
     torch.set_num_threads(1)  # the shards keep the cores busy; more threads inside them would only wait
-    torch.manual_seed(config.seed)
-    model.reset()
-    if parent:
-        ours = card.tokenizer.tokens
-        theirs = {token: row for row, token in enumerate(parent.card.tokenizer.tokens)}
-        model.inherit(parent.weights, {row: theirs[token] for row, token in enumerate(ours) if token in theirs})
+    begin(model, card, config, parent)
     model.to(device)
     optimizer = torch.optim.AdamW(model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
     num_steps = config.epochs * len(train) + 1
@@ -171,6 +164,21 @@ def fit(
         _log(run, writer, record, pairs)
     writer.close()
     return history
+
+
+def begin(model: AcousticModel, card: ModelCard, config: TrainConfig, parent: Parent | None) -> None:
+    """Give `model` the weights that training begins with: drawn ones, or those of `parent`.
+
+    Raises TrainingError where there is no parent to keep a share of, ValueError where it has another shape.
+    """
+    if config.init_share and not parent:
+        raise TrainingError("train.init_share keeps a share of a model to begin with: name it, train.init_from=MODEL")
+    torch.manual_seed(config.seed)
+    model.reset()
+    if parent:
+        ours = card.tokenizer.tokens
+        theirs = {token: row for row, token in enumerate(parent.card.tokenizer.tokens)}
+        model.inherit(parent.weights, {row: theirs[token] for row, token in enumerate(ours) if token in theirs})
 
 
 def find_device(config: TrainConfig) -> torch.device:

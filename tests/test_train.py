@@ -196,6 +196,43 @@ def test_a_model_of_another_shape_or_none_is_refused(tones_recipe, tones_run, tm
             run.start(tones_recipe, [*settings, f"run_dir={tmp_path / said.replace(' ', '-')}"])
 
 
+@pytest.mark.parametrize(
+    ("mistake", "said"),
+    [
+        ("train.init_from={gone}", "no such model"),
+        ("train.init_share=0.5", r"name it, train\.init_from=MODEL"),
+        ("train.init_from={parent} model.hidden_size=8", "another shape"),
+    ],
+)
+def test_a_mistake_is_said_before_the_corpus_is_made(tones_recipe, tones_run, tmp_path, mistake, said):
+    mistakes = mistake.format(gone=tmp_path / "gone", parent=tones_run[0]).split()
+    with pytest.raises(ValueError, match=said):
+        run.start(tones_recipe, [*mistakes, f"run_dir={tmp_path / 'r'}"])
+    assert not (tmp_path / "manifests").exists() and not (tmp_path / "r").exists()
+
+
+def test_a_run_that_learned_nothing_leaves_its_folder_to_the_next(tones_recipe, tones_run, tmp_path, monkeypatch):
+    other = tmp_path / "other.onnx"
+    shutil.copy(tones_run[0] / "model.onnx", other)
+    checkpoint.write_card(other, replace(export.read(other)[1], commit="another"))
+    settings = ["train.epochs=1", "data.limit=8", f"run_dir={tmp_path / 'r'}"]
+
+    def fail(*_):
+        raise TrainingError("the loss is not finite")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(train, "fit", fail)
+        with pytest.raises(TrainingError, match="not finite"):
+            run.start(tones_recipe, [*settings, f"train.init_from={other}"])
+    run.start(tones_recipe, [*settings, f"train.init_from={tones_run[0]}"])
+    assert (tmp_path / "r" / "parent.onnx").read_bytes() == (tones_run[0] / "model.onnx").read_bytes()
+    for name in ("last.pt", "best.pt", "model.onnx"):
+        (tmp_path / name).mkdir()
+        shutil.copy(tones_run[0] / name, tmp_path / name)
+        with pytest.raises(recipe.RecipeError, match="holds a run already"):
+            run.start(tones_recipe, [f"run_dir={tmp_path / name}"])
+
+
 def test_silence_is_learned_too(tones_recipe, tones, tmp_path):
     script = tmp_path / "prepare_tones.py"
     script.write_text(
