@@ -442,6 +442,9 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     from asr.data import manifest
     from asr.score import format_trn
 
+    if arguments.tune:
+        with _training("--tune"):  # which stores what it found in the model file
+            from asr import convert  # noqa: F401
     utterances = manifest.read(arguments.manifest)
     others = manifest.read(arguments.rejection) if arguments.rejection else []
     output = arguments.output or Path(f"{arguments.manifest.stem}.hyp.trn")

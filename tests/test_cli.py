@@ -435,6 +435,13 @@ class TestEvaluate:
         again = run("asr-evaluate", model, tones / "dev.jsonl", *knowledge, "--format", "json", cwd=tmp_path)
         assert json.loads(again.stdout)["word"] == result["word"]
 
+    def test_tuning_that_could_not_be_stored_is_refused_at_once(self, tones_run, tones, tmp_path):
+        arguments = ["x", str(tones_run[0]), str(tones / "dev.jsonl"), "--tune"]
+        code = f"import sys, asr.cli; sys.modules['onnx'] = None; sys.argv = {arguments}; asr.cli.evaluate()"
+        done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True)
+        fails(done, "--tune needs the package onnx: pip install 'asr[train]'")
+        assert len(done.stderr.splitlines()) == 1
+
     def test_misses_and_false_alarms(self, tones_run, tones, tmp_path):
         utterances = manifest.read(tones / "test.jsonl")
         words = sorted({utterance.text for utterance in utterances})[::2]
