@@ -250,6 +250,34 @@ def test_what_is_said_faintly_is_heard_when_the_blank_costs_something():
     assert BeamSearch(TOKENIZER, blank_penalty=3.0)(emission)[0].text == "ab"
 
 
+@settings(max_examples=60, deadline=None)
+@given(
+    emission=emissions,
+    lm_weight=st.floats(0, 200),
+    word_bonus=st.floats(-200, 200),
+    boosts=st.dictionaries(st.sampled_from(["a", "b a", "ab b a", "a ab b a", "ab"]), st.floats(0, 200)),
+    log_prob=st.floats(-1e9, 0),
+    backoff=st.floats(-10, 1e9),
+    is_closed=st.booleans(),
+    is_character=st.booleans(),
+)
+def test_numbers_are_refused_or_give_scores(
+    emission, lm_weight, word_bonus, boosts, log_prob, backoff, is_closed, is_character
+):
+    """However large: none overflows while it is decoded with."""
+    alone = dict.fromkeys([("a",), ("b",), ("<space>",)] if is_character else [("a",), ("ab",)], (log_prob, backoff))
+    model = lm.LanguageModel([alone, {("a", "b" if is_character else "ab"): (0.0, 0.0)}])
+    lexicon = Lexicon(WORDS, TOKENIZER) if is_closed else None
+    try:
+        decoder = BeamSearch(TOKENIZER, lexicon=lexicon, lm=model, lm_weight=lm_weight, word_bonus=word_bonus,
+                             hotwords=boosts)  # fmt: skip
+    except DecodeError as error:
+        assert "lm_weight" in str(error) or "word_bonus" in str(error)
+    else:
+        found = decoder(emission)
+        assert found and not any(math.isnan(hypothesis.score) for hypothesis in found)
+
+
 def test_an_emission_over_another_alphabet_is_an_error():
     with pytest.raises(DecodeError, match="5 tokens"):
         BeamSearch(TOKENIZER)(oracles.random_log_probs(3, 5))
@@ -257,7 +285,9 @@ def test_an_emission_over_another_alphabet_is_an_error():
 
 @pytest.mark.parametrize("wrong", [{"beam_width": 0}, {"nbest": 0}, {"lm_weight": -1}, {"word_bonus": math.nan},
                                    {"beam_threshold": 0}, {"blank_penalty": -1},
-                                   {"blank_penalty": math.inf}])  # fmt: skip
+                                   {"blank_penalty": math.inf}, {"word_bonus": 800}, {"lm_weight": 500},
+                                   {"lm_weight": math.nan}, {"hotwords": {"a": 1000}},
+                                   {"hotwords": {"a": math.nan}}])  # fmt: skip
 def test_numbers_that_make_no_sense_are_errors(wrong):
     with pytest.raises(DecodeError):
         BeamSearch(TOKENIZER, **wrong)

@@ -77,7 +77,7 @@ def test_bad_lists_are_named_with_their_line(tmp_path, data, said):
         lexicon.read_words(tmp_path / "gone", TEXT)
 
 
-@pytest.mark.parametrize("boost", ["-1", "inf", "nan", "x", ""])
+@pytest.mark.parametrize("boost", ["-1", "inf", "nan", "x", "", "1000"])
 def test_boosts_are_numbers_of_at_least_0(tmp_path, boost):
     (tmp_path / "hot.txt").write_text(f"a\t{boost}\n")
     with pytest.raises(DecodeError, match=r"hot\.txt, line 1: the boost"):

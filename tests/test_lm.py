@@ -181,6 +181,15 @@ def test_no_context_gains_more_than_the_most(sentences, order):
     assert model.most_gain() == 0 or order > 1
 
 
+def test_a_back_off_above_1_gains_too_and_makes_no_word_surer_than_sure():
+    unigrams = {("a",): (-3.0, 2.0), ("b",): (-5.0, 1.0)}
+    model = lm.LanguageModel([unigrams, {("a", "a"): (-2.5, 3.5)}, {("b", "a", "a"): (-2.0, 0.0)}])
+    assert model.score(("a", "a"), "b")[0] == 0.0 and model.score(("a",), "b")[0] == -3.0
+    for state in ((), ("a",), ("b",), ("a", "a"), ("b", "a")):
+        for word in "ab":
+            assert model.score(state, word)[0] - model.score((), word)[0] <= model.most_gain()
+
+
 def test_characters_are_told_from_words():
     words = kneser_ney.estimate([["a", "b"]], 2)
     characters = kneser_ney.estimate([lm.units("a b", is_character=True)], 2)

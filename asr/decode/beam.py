@@ -17,6 +17,8 @@ from asr.decode.lm import SPACE, LanguageModel, State
 from asr.text import BLANK, Tokenizer
 
 _MOST_PENALTY = 50.0  # nats; far less leaves no blank at all
+_MOST_WEIGHT = 100.0  # of the language model, and nats of a word's bonus: far less leaves nothing of the sound
+_MOST_GAIN = 600.0  # nats of them all: e to the 709 is the largest number there is
 _NO_CHILDREN: dict[int, tuple["_Prefix", float]] = {}
 
 
@@ -81,10 +83,13 @@ class BeamSearch:
         """
         if beam_width < 1 or nbest < 1:
             raise DecodeError("beam_width and nbest must be at least 1")
-        if not beam_threshold > 0 or not math.isfinite(lm_weight + word_bonus) or lm_weight < 0:
-            raise DecodeError("beam_threshold must be above 0, lm_weight finite and not negative, word_bonus finite")
-        if not 0 <= blank_penalty <= _MOST_PENALTY:
-            raise DecodeError(f"blank_penalty must be in [0, {_MOST_PENALTY:g}], not {blank_penalty}")
+        if not beam_threshold > 0:
+            raise DecodeError(f"beam_threshold must be above 0, not {beam_threshold}")
+        for name, value, least, most in (("lm_weight", lm_weight, 0, _MOST_WEIGHT),
+                                         ("word_bonus", word_bonus, -_MOST_WEIGHT, _MOST_WEIGHT),
+                                         ("blank_penalty", blank_penalty, 0, _MOST_PENALTY)):  # fmt: skip
+            if not least <= value <= most:
+                raise DecodeError(f"{name} must be in [{least:g}, {most:g}], not {value}")
         self.tokenizer = tokenizer
         self.beam_width, self.nbest = beam_width, nbest
         self.beam_threshold, self.blank_skip = beam_threshold, blank_skip
@@ -94,13 +99,17 @@ class BeamSearch:
         self._lm = lm if lm_weight else None
         self._is_character = lm is not None and lm.is_character(has_space=self._space > 0)
         self._hot = HotWords(hotwords, tokenizer) if hotwords else None
-        # No token can make a prefix likelier by more than this: what is too bad even so need not be looked at.
-        self._most = np.full(len(tokenizer), math.exp(self._hot.most if self._hot else 0.0))
-        if self._space > 0:
-            self._most[self._space] *= math.exp(max(0.0, word_bonus))
         self._looks_ahead = lexicon is not None and self._lm is not None and not self._is_character
-        if self._lm and self._looks_ahead and self._space > 0:
-            self._most[self._space] *= math.exp(lm_weight * self._lm.most_gain())
+        # No token can make a prefix likelier by more than this: what is too bad even so need not be looked at.
+        gain = np.full(len(tokenizer), self._hot.most if self._hot else 0.0)
+        if self._space > 0:
+            gain[self._space] += max(0.0, word_bonus)
+            if self._lm and self._looks_ahead:
+                gain[self._space] += lm_weight * self._lm.most_gain()
+        if not gain.max() <= _MOST_GAIN:
+            raise DecodeError(f"boosts, word_bonus and lm_weight make a word likelier by up to {gain.max():.0f} nats, "
+                              f"of which at most {_MOST_GAIN:g} can be computed with: take less of them")  # fmt: skip
+        self._most = np.exp(gain)
         # By state of the lexicon: the only word that may be meant, if it is one, and what the likeliest has alone.
         self._only: dict[int, str] = {}
         self._likeliest: dict[int, float] = {}

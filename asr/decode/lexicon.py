@@ -7,6 +7,7 @@ from asr.decode.hypothesis import DecodeError
 from asr.text import TextConfig, TextError, Tokenizer
 
 BOOST = 5.0  # of a hot word that names none, in nats
+_MOST_BOOST = 100.0  # far less is heard in any sound
 
 
 class Lexicon:
@@ -97,7 +98,9 @@ class HotWords:
                     self._share.append(0.0)
                 self._share[node] = max(self._share[node], boost * place / len(tokens))
             self._boost[node] = boost
-        self.most = max([0.0, *boosts.values()])
+        # What ends a text may be the end of several: of "three", and of "one two three".
+        self.most = max((sum(boosts.get(" ".join(words[at:]), 0.0) for at in range(len(words)))
+                         for words in map(str.split, boosts)), default=0.0)  # fmt: skip
 
     def step(self, state: tuple[int, ...], token: int, is_start: bool) -> tuple[tuple[int, ...], float]:
         """(next state, boosts of what this token completes); `is_start`: the token begins a word."""
@@ -142,8 +145,8 @@ def read_hotwords(path: str | Path, text: TextConfig, boost: float = BOOST) -> d
             own = float(value) if tab else boost
         except ValueError:
             own = float("nan")
-        if not 0 <= own < float("inf"):
-            raise DecodeError(f"{path}, line {number}: the boost {value!r} is not a number of at least 0")
+        if not 0 <= own <= _MOST_BOOST:
+            raise DecodeError(f"{path}, line {number}: the boost {value!r} is not a number from 0 to {_MOST_BOOST:g}")
         boosts[_spelled(path, number, phrase, text)] = own
     if not boosts:
         raise DecodeError(f"{path}: no words in this file of hot words")

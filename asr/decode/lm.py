@@ -63,13 +63,15 @@ class LanguageModel:
                 total += found[0]
                 break
             total += self.ngrams[len(context) - 1].get(context, (0.0, 0.0))[1]
-        return total, self._shortened((*state, word))
+        return min(0.0, total), self._shortened((*state, word))  # above it only where a file's back-off is wrong
 
     def most_gain(self) -> float:
         """How much likelier, in nats, a context makes any word than it is without one; at least 0."""
         alone = self.ngrams[0]
-        return max([0.0, *(found[0] - alone[ngram[-1:]][0] for table in self.ngrams[1:] for ngram, found in
+        gain = max([0.0, *(found[0] - alone[ngram[-1:]][0] for table in self.ngrams[1:] for ngram, found in
                            table.items() if ngram[-1:] in alone)])  # fmt: skip
+        # Katz's back-off weights may be above 1, and on the way to a short n-gram stands one of every order.
+        return gain + sum(max([0.0, *(found[1] for found in table.values())]) for table in self.ngrams[:-1])
 
     def score_end(self, state: State) -> float:
         """log P(</s> | state); 0 for a model without sentence ends."""
