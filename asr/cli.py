@@ -602,25 +602,24 @@ def _tune(model: Path, recognizer: "Recognizer", utterances: "list[Utterance]") 
 
 
 def _lm(arguments: argparse.Namespace) -> int:
-    from asr.data import manifest
     from asr.decode import kneser_ney, lexicon
     from asr.decode import lm as language_model
     from asr.text import TextConfig
     from asr.transcribe import Recognizer
 
+    _check_folder(arguments.output)
     text = Recognizer.load(arguments.model).card.text if arguments.model else TextConfig()
-    lines: list[str] = []
-    for path in arguments.texts:
-        if path.suffix == ".jsonl":
-            lines += [utterance.text for utterance in manifest.read(path)]
-            continue
-        try:
-            lines += path.read_text("utf-8-sig").splitlines()
-        except UnicodeDecodeError:
-            raise ValueError(f"{path}: not UTF-8") from None
     is_character = arguments.unit == "character"
-    sentences = [language_model.units(text.normalise(line), is_character=is_character) for line in lines]
-    sentences = [sentence for sentence in sentences if sentence]
+    sentences = []
+    for path in arguments.texts:
+        for where, line in _lines(path):
+            sentence = language_model.units(text.normalise(line), is_character=is_character)
+            try:
+                kneser_ney.check(sentence)
+            except ValueError as error:
+                raise ValueError(f"{where}: {error}") from None
+            if sentence:
+                sentences.append(sentence)
     words = lexicon.read_list(arguments.lexicon, text) if arguments.lexicon else []
     vocabulary = [unit for word in words for unit in language_model.units(word, is_character=is_character)]
     model = kneser_ney.estimate(sentences, arguments.order, vocabulary)
@@ -629,6 +628,19 @@ def _lm(arguments: argparse.Namespace) -> int:
     print(f"{len(sentences)} sentences, {counts}; perplexity on these sentences {model.perplexity(sentences):.1f}; "
           f"in {arguments.output}", file=sys.stderr)  # fmt: skip
     return 0
+
+
+def _lines(path: Path) -> list[tuple[str, str]]:
+    """(where it stands, text) of each line of a text file, or utterance of a manifest."""
+    from asr.data import manifest
+
+    if path.suffix == ".jsonl":
+        return [(f"{path}, utterance {utterance.id}", utterance.text) for utterance in manifest.read(path)]
+    try:
+        lines = path.read_text("utf-8-sig").splitlines()
+    except UnicodeDecodeError:
+        raise ValueError(f"{path}: not UTF-8") from None
+    return [(f"{path}, line {number}", line) for number, line in enumerate(lines, start=1)]
 
 
 def _score(arguments: argparse.Namespace) -> int:

@@ -506,6 +506,14 @@ class TestLm:
         fails(run("asr-lm", tmp_path / "empty.txt", "-o", tmp_path / "x"), "no words")
         (tmp_path / "latin.txt").write_bytes(b"\xe9\n")
         fails(run("asr-lm", tmp_path / "latin.txt", "-o", tmp_path / "x"), "latin.txt: not UTF-8")
+        (tmp_path / "words.txt").write_text("zebra\n")
+        fails(run("asr-lm", tmp_path / "empty.txt", "-o", tmp_path / "x", "--lexicon", tmp_path / "words.txt"),
+              "no words")  # fmt: skip
+        fails(run("asr-lm", tmp_path / "gone.txt", "-o", tmp_path / "no" / "x"), "there is no folder")
+        (tmp_path / "marks.txt").write_text("<s\n\na <s> b\n")
+        fails(run("asr-lm", tmp_path / "marks.txt", "-o", tmp_path / "x"), "marks.txt, line 3: the word <s> is")
+        manifest.write(tmp_path / "m.jsonl", [manifest.Utterance("u1", "a </s>", "a.wav")])
+        fails(run("asr-lm", tmp_path / "m.jsonl", "-o", tmp_path / "x"), "m.jsonl, utterance u1: the word </s>")
 
 
 class TestScore:

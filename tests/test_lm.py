@@ -163,6 +163,8 @@ class TestEstimation:
     def test_mistakes(self):
         with pytest.raises(DecodeError, match="no words"):
             kneser_ney.estimate([], 2)
+        with pytest.raises(DecodeError, match="no words"):
+            kneser_ney.estimate([[]], 1, vocabulary=["zebra"])
         with pytest.raises(DecodeError, match="reserved"):
             kneser_ney.estimate([["a", "</s>"]], 2)
         with pytest.raises(DecodeError, match="order"):

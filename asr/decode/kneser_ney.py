@@ -17,14 +17,15 @@ def estimate(sentences: Iterable[Sequence[str]], order: int, vocabulary: Iterabl
 
     One <s> opens each sentence. n-grams below the highest order, and not opening a sentence, count the words that
     they follow in place of their occurrences. 1-grams are interpolated with the uniform distribution, which is all
-    that <unk> and unseen words of `vocabulary` get. Raises DecodeError without any words, or for a reserved one.
+    that <unk> and unseen words of `vocabulary` get. Raises DecodeError where no sentence has a word, and as
+    `check` does.
     """
     if order < 1:
         raise DecodeError(f"the order of a language model is at least 1, not {order}")
     counts = _counts(sentences, order)
-    words = {word for (word,) in counts[0]} | set(vocabulary) | {END, UNKNOWN}
-    if words == {END, UNKNOWN}:
+    if not counts[0]:
         raise DecodeError("there are no words to estimate a language model from")
+    words = {word for (word,) in counts[0]} | set(vocabulary) | {END, UNKNOWN}
     adjusted = _adjusted(counts)
     # P of the order below, by n-gram: the uniform distribution at first.
     uniform = 1 / len(words)
@@ -54,15 +55,20 @@ def estimate(sentences: Iterable[Sequence[str]], order: int, vocabulary: Iterabl
     return LanguageModel(tables)
 
 
+def check(words: Iterable[str]) -> None:
+    """Raises DecodeError for a word that language models keep for themselves."""
+    for word in words:
+        if word in (BEGIN, END, UNKNOWN):
+            raise DecodeError(f"the word {word} is reserved in language models")
+
+
 def _counts(sentences: Iterable[Sequence[str]], order: int) -> list[Counter[Ngram]]:
     """How often each n-gram occurs, for n of 1 to `order`."""
     counts: list[Counter[Ngram]] = [Counter() for _ in range(order)]
     for sentence in sentences:
         if not sentence:
             continue
-        for word in sentence:
-            if word in (BEGIN, END, UNKNOWN):
-                raise DecodeError(f"the word {word} is reserved in language models")
+        check(sentence)
         padded = (BEGIN, *sentence, END)
         for n, table in enumerate(counts, start=1):
             table.update(padded[start : start + n] for start in range(n == 1, len(padded) - n + 1))
