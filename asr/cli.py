@@ -470,8 +470,7 @@ def _evaluate(arguments: argparse.Namespace) -> int:
         result = evaluation.evaluate(
             recognizer, utterances, batch_size=arguments.batch_size, progress=progress, heard=heard
         )
-    for item in result.unreadable:
-        print(f"error: {item.id}: {item.reason}; counted as nothing heard", file=sys.stderr)
+    code = _name_unreadable(result.unreadable)
     write_text(output, format_trn(result.hypotheses))
     print(f"hypotheses: {output}", file=sys.stderr)
     rejection = evaluation.rejection(recognizer, utterances, others) if others else None
@@ -479,14 +478,22 @@ def _evaluate(arguments: argparse.Namespace) -> int:
         oracle = {"oracle": result.oracle.to_dict()} if result.oracle else {}
         rejected = {"rejection": rejection.to_dict()} if rejection else {}
         _print_json({**result.score.to_dict(), **oracle, **({"tuned": tuned} if tuned else {}), **rejected})
-        return 1 if result.unreadable else 0
+        return code
     _print_score(result.score, arguments.format)
     if result.oracle:
         rate = f"{result.oracle.rate:.2%}"
         print(f"word errors of the best of {arguments.nbest}: {result.oracle.errors}, {rate}")
     if rejection:
         print(f"\n{rejection.to_text()}")
-    return 1 if result.unreadable else 0
+    return code
+
+
+def _name_unreadable(unreadable: "Iterable[LeftOut]") -> int:
+    """Say which utterances could not be read, each once; returns the exit code."""
+    named = dict.fromkeys(unreadable)
+    for item in named:
+        print(f"error: {item.id}: {item.reason}; counted as nothing heard", file=sys.stderr)
+    return 1 if named else 0
 
 
 def _export(arguments: argparse.Namespace) -> int:
@@ -499,10 +506,10 @@ def _export(arguments: argparse.Namespace) -> int:
     with _training("exporting"):
         from asr import convert
     difference = convert.quantise(source, output)
-    _print_models([source, output], utterances, arguments, largest_difference=difference)
+    code = _print_models([source, output], utterances, arguments, largest_difference=difference)
     if arguments.format == "text":
         print(f"no letter's probability in noise differs by more than {difference:.3f}", file=sys.stderr)
-    return 0
+    return code
 
 
 def _average(arguments: argparse.Namespace) -> int:
@@ -517,8 +524,7 @@ def _average(arguments: argparse.Namespace) -> int:
     with _training("averaging"):
         from asr import convert
     (convert.ensemble if arguments.ensemble else convert.average)(sources, arguments.output)
-    _print_models([*sources, arguments.output], utterances, arguments)
-    return 0
+    return _print_models([*sources, arguments.output], utterances, arguments)
 
 
 @contextmanager
@@ -540,21 +546,23 @@ def _check_model_file(output: Path, sources: "Sequence[Path]") -> None:
 
 def _print_models(
     paths: "Sequence[Path]", utterances: "Sequence[Utterance]", arguments: argparse.Namespace, **more: float
-) -> None:
-    """The size of each model file and, where there are utterances, its error rates."""
+) -> int:
+    """The size of each model file and, where there are utterances, its error rates; returns the exit code."""
     sizes = {str(path): path.stat().st_size for path in paths}
-    scores = {}
+    results = {}
     if utterances:
         from asr.evaluate import evaluate
         from asr.transcribe import Recognizer
 
-        scores = {name: evaluate(Recognizer.load(name), utterances).score for name in sizes}
+        results = {name: evaluate(Recognizer.load(name), utterances) for name in sizes}
+    code = _name_unreadable(item for result in results.values() for item in result.unreadable)
     if arguments.format == "json":
-        scored = {name: score.to_dict() for name, score in scores.items()}
+        scored = {name: result.score.to_dict() for name, result in results.items()}
         _print_json({"bytes": sizes, **more, **({"scores": scored} if scored else {})})
-        return
+        return code
     for name, size in sizes.items():
-        print(f"{name}: {size / 1000:.0f} KB{'   ' + _describe(scores[name]) if scores else ''}")
+        print(f"{name}: {size / 1000:.0f} KB{'   ' + _describe(results[name].score) if results else ''}")
+    return code
 
 
 class _Hearer:

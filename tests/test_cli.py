@@ -367,6 +367,19 @@ class TestAverage:
         assert done.returncode == 0 and " torch\n" not in done.stderr and " asr.convert\n" in done.stderr
 
 
+@pytest.mark.parametrize("door", ["export", "average"])
+def test_a_check_names_the_utterances_that_it_cannot_read_once(tones_run, tones, tmp_path, door):
+    heard, gone = manifest.read(tones / "test.jsonl")[0], manifest.Utterance("gone", "ab", str(tmp_path / "gone.wav"))
+    manifest.write(tmp_path / "m.jsonl", [heard, gone])
+    models = [tones_run[0]] * (2 if door == "average" else 1)
+    output = [*(["--output"] if door == "average" else []), tmp_path / "o.onnx"]
+    for form in ("text", "json"):
+        done = run(f"asr-{door}", *models, *output, "--check", tmp_path / "m.jsonl", "--format", form)
+        assert done.returncode == 1 and done.stdout, done.stderr.decode()
+        named = [line for line in done.stderr.decode().splitlines() if line.startswith("error: ")]
+        assert len(named) == 1 and named[0].startswith("error: gone: ") and "gone.wav" in named[0]
+
+
 class TestExport:
     def test_a_smaller_file_and_what_it_costs(self, tones_run, tones, tmp_path):
         small = tmp_path / "small.onnx"
