@@ -288,6 +288,17 @@ class TestFolder:
         assert [len(part) for part in parts] == [7, 1, 2]
         assert not parts[0] & parts[1] and not parts[0] & parts[2] and not parts[1] & parts[2]
 
+    @pytest.mark.parametrize("place", ["mine", "words1", "words1/../words2", "anna1/bob2"])
+    def test_where_the_folder_lies_is_no_speaker(self, tmp_path, monkeypatch, place):
+        """With the pattern of README.md, however the folder is named."""
+        monkeypatch.chdir(tmp_path)
+        (tmp_path / "words1").mkdir()
+        for speaker in ("carla", "dora"):
+            sound(Path(place) / "smart_mirror" / f"{speaker}1.wav")
+        for source in (place, f"{place}/", str(tmp_path / place)):
+            splits = prepare("folder")(folder=tmp_path, source=source, speaker="([a-z]+)[0-9]", test_share=0.5)
+            assert {utterance.speaker for utterance in splits.train + splits.dev + splits.test} == {"carla", "dora"}
+
     def test_sentences_that_are_all_different_are_split_too(self, tmp_path):
         for number in range(50):
             sound(tmp_path / "mine" / f"{number}.wav")

@@ -2,7 +2,7 @@
 
 Layouts: SOURCE/**/WORD_OR_PHRASE/*.wav (the folder's name is the text, underscores are spaces), or SOURCE/**/NAME.wav
 beside NAME.txt (its text). Licence: whatever yours is. With `speaker`, a regular expression whose first group finds
-the speaker in a file's path, dev and test get speakers of their own; without, a random share of each text.
+the speaker in a file's path below SOURCE, dev and test get speakers of their own; without, a random share of each text.
 """
 
 import re
@@ -38,7 +38,7 @@ def prepare(
             text = _text(Path(path), Path(source))
             if key in utterances:
                 raise CorpusError(f"the same name as {utterances[key].audio}")
-            found = re.search(speaker, Path(path).as_posix()) if speaker else None
+            found = re.search(speaker, Path(path).relative_to(source).as_posix()) if speaker else None
         except (CorpusError, UnicodeDecodeError) as error:
             splits.left_out.append(LeftOut(key, f"no text: {error}"))
         except re.error as error:
