@@ -102,10 +102,8 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
     for name, parameter in parameters.items():
         kind = Any if parameter.annotation is parameter.empty else parameter.annotation
         settings[name] = _check(kind, data.get(name, parameter.default), f"{path}: data.{name}")
-    for name, value in [*values.items(), *settings.items()]:
-        for key, number in (value if isinstance(value, dict) else {name: value}).items():
-            if isinstance(number, float) and not math.isfinite(number):
-                raise RecipeError(f"{path}: {name}{'.' + key if key != name else ''} must be finite, not {number}")
+        if isinstance(settings[name], float) and not math.isfinite(settings[name]):  # of no kind
+            raise RecipeError(f"{path}: data.{name} must be finite, not {settings[name]}")
     values["data"] = {"prepare": data["prepare"], "folder": data["folder"], "settings": settings}
     recipe: Recipe = _check(Recipe, values, str(path))
     return recipe
@@ -200,11 +198,16 @@ def _leaves(values: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _check(kind: Any, value: Any, where: str) -> Any:
+    # In a list, as dataclasses take their configuration from what holds them alone. NaN and infinity are refused here,
+    # not in the YAML: there, nan without its point is text, of which a number is made later.
+    adapter: pydantic.TypeAdapter[list[Any]] = pydantic.TypeAdapter(list[kind], config={"allow_inf_nan": False})
     try:
-        return pydantic.TypeAdapter(kind).validate_python(value)
+        return adapter.validate_python([value])[0]
     except pydantic.ValidationError as error:
         first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"] if part != "settings")
+        key = ".".join(str(part) for part in first["loc"][1:] if part != "settings")
+        if first["type"] == "finite_number":
+            raise RecipeError(f"{where}{key and f': {key}'} must be finite, not {first['input']}") from None
         message = first["msg"].removeprefix("Value error, ")
         got = "" if first["type"] == "value_error" else f", not {first['input']!r}"
         named = f"{where}: {key}: " if key and first["type"] != "value_error" else f"{where}: "

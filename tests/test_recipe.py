@@ -1,4 +1,6 @@
 import json
+import re
+from dataclasses import fields
 
 import jsonschema
 import pytest
@@ -81,6 +83,9 @@ def test_overrides_are_checked_like_the_file():
         ("train.epochs", "key=value"),
         ("augmnet={}", "unknown setting augmnet"),
         ("train.learning_rate=.nan", "train.learning_rate must be finite"),
+        ("features.tracts=[1, nan]", "features.tracts.1 must be finite, not nan"),
+        ("train.epochs=.inf", "train.epochs must be finite, not inf"),
+        ("data.also_count=.nan", "data.also_count must be finite, not nan"),
         ("features.hop_ms=0.01", "at least one sample"),
         ("text.alphabet=ab.", "share characters"),
         ("augment.join=0", "augment.join must be at least 1, not 0"),
@@ -95,6 +100,17 @@ def test_mistakes_are_one_sentence_that_names_the_key(override, said):
     with pytest.raises((RecipeError, CorpusError)) as caught:
         recipe.load(FSDD, ["data.source=there", override])
     assert said in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("number", ["nan", ".nan", "inf", "-inf", "-.inf", "Infinity", "1e999"])
+def test_no_number_is_other_than_finite_however_it_is_written(number):
+    kinds = recipe._SECTIONS.items()
+    numbers = [f"{name}.{field.name}" for name, kind in kinds for field in fields(kind) if field.type is float]
+    assert {"train.learning_rate", "train.warmup", "augment.jitter", "model.dropout"} < set(numbers)
+    for key in [*numbers, "data.dev_share"]:
+        with pytest.raises(RecipeError, match=re.escape(f"yaml: {key} must be finite, not ")):
+            recipe.load(FSDD.with_name("wake_words.yaml"), ["data.source=there", f"{key}={number}"])
+    assert recipe.load(FSDD, ["data.source=there", f"data.held_out_speaker={number}", f"name={number}"]).name == number
 
 
 def test_text_is_taken_as_it_stands():
@@ -130,6 +146,8 @@ def test_a_prepare_without_annotations_is_enough(tmp_path):
     (tmp_path / "p.py").write_text("def prepare(folder, source, number=3, **more): ...\n")
     (tmp_path / "x.yaml").write_text("data: {prepare: p.py, folder: f, source: s}\n")
     assert recipe.load(tmp_path / "x.yaml").data.settings == {"source": "s", "number": 3}
+    with pytest.raises(RecipeError, match=r"data\.number must be finite"):
+        recipe.load(tmp_path / "x.yaml", ["data.number=.nan"])
 
 
 def test_a_missing_source_says_what_to_do():
