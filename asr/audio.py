@@ -25,6 +25,9 @@ SUFFIXES = frozenset(".wav .flac .ogg .oga .opus .mp3 .aiff .aif .aifc .au .snd 
 
 _BLOCK = 1 << 20  # samples read at a time
 _ENDLESS = 1 << 50
+# Floating point in [-1, 1] is the custom, but some files hold the integers that they were made of, of 32 bits at most.
+# What is far above that is no sound, and its power is more than a float32 holds.
+_LOUDEST = 2.0**31
 _QUALITY = "HQ"  # soxr's name: 20 bits
 
 
@@ -58,7 +61,8 @@ def read(
     """Read a sound file ("-": standard input) as one channel at `sample_rate` Hz (None: as it is).
 
     Channels are averaged. Returns float32 (num_samples,) in [-1, 1]. `start_s` and `end_s` cut out a part.
-    Raises AudioError, naming the file, if it is missing, is not sound, breaks off, is empty or is not finite.
+    Raises AudioError, naming the file, if it is missing, is not sound, breaks off, is empty, or holds numbers that are
+    not finite or absurdly large.
     """
     with _open(path) as sound:
         rate = sound.samplerate
@@ -211,11 +215,12 @@ def _parts(path: str | Path, sound: Any, start_s: float, end_s: float | None, si
                 break
             place += len(block)
             if place > start:
-                part = _mono(block[max(0, len(block) - (place - start)) :])
-                if dtype == "float32" and not np.isfinite(part).all():
-                    raise AudioError(f"{path}: holds samples that are not finite numbers")
-                given += len(part)
-                yield part
+                block = block[max(0, len(block) - (place - start)) :]
+                if dtype == "float32" and not (most := np.abs(block).max()) <= _LOUDEST:
+                    what = f"of {most:.2g}, where 1 is loud" if np.isfinite(most) else "that are not finite numbers"
+                    raise AudioError(f"{path}: holds samples {what}")
+                given += len(block)
+                yield _mono(block)
     except AudioError:
         raise
     except (RuntimeError, OSError, ValueError, MemoryError) as error:

@@ -10,6 +10,7 @@ import soundfile
 
 from asr import audio
 from asr.audio import AudioError
+from asr.features import FeatureConfig, FeatureExtractor
 
 
 def sine(sample_rate, seconds=0.5, hertz=440.0):
@@ -84,6 +85,12 @@ def broken(tmp_path, kind):
     elif kind == "not finite":
         soundfile.write(path.with_suffix(".wav"), np.full(100, np.nan), 16000, subtype="FLOAT")
         return path.with_suffix(".wav")
+    elif kind == "absurd":
+        soundfile.write(path.with_suffix(".wav"), np.full(100, -1e20), 16000, subtype="FLOAT")
+        return path.with_suffix(".wav")
+    elif kind == "absurd channels":
+        soundfile.write(path.with_suffix(".wav"), np.full((100, 2), [3e38, -3e38]), 16000, subtype="FLOAT")
+        return path.with_suffix(".wav")
     else:
         soundfile.write(path, np.random.default_rng(0).standard_normal(16000) * 0.1, 16000)
         data = bytearray(path.read_bytes())
@@ -93,15 +100,26 @@ def broken(tmp_path, kind):
     return path
 
 
-@pytest.mark.parametrize(
-    "kind", ["missing", "text", "empty", "no samples", "folder", "not finite", "cut short", "damaged"]
-)
+@pytest.mark.parametrize("kind", ["missing", "text", "empty", "no samples", "folder", "not finite", "absurd",
+                                  "absurd channels", "cut short", "damaged"])  # fmt: skip
+@pytest.mark.filterwarnings("error")
 def test_what_cannot_be_read_is_named(tmp_path, kind):
     path = broken(tmp_path, kind)
     with pytest.raises(AudioError) as caught:
         audio.read(path, 16000)
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("loudest", [1e-6, 1.0, 1.7, 2.0**15, 2.0**31])
+@pytest.mark.filterwarnings("error")
+def test_how_loud_floating_point_is_changes_nothing_up_to_integers_of_32_bits(tmp_path, loudest):
+    wave = np.sin(np.arange(1600)).astype(np.float32)
+    wave[7] = 1.0
+    soundfile.write(tmp_path / "x.wav", wave * np.float32(loudest), 16000, subtype="FLOAT")
+    waveform = audio.read(tmp_path / "x.wav", 16000)
+    assert np.array_equal(waveform, wave * np.float32(loudest))
+    assert np.isfinite(FeatureExtractor(FeatureConfig(mean="utterance", variance="none"))(waveform)).all()
 
 
 def test_a_stream_of_unknown_length_is_read(tmp_path):
