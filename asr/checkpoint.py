@@ -4,6 +4,8 @@ PyTorch is imported only by the functions that read or write its files, so that 
 """
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -137,9 +139,8 @@ def save(path: Path, state: dict[str, Any]) -> None:
     """Write a PyTorch file whole or not at all."""
     import torch
 
-    part = path.with_name(path.name + ".part")
-    torch.save(state, part)
-    part.replace(path)
+    with _part(path) as part:
+        torch.save(state, part)
 
 
 def load(path: Path) -> dict[str, Any]:
@@ -165,6 +166,17 @@ def write_text(path: Path, text: str) -> None:
 
 def write_bytes(path: Path, data: bytes) -> None:
     """Write a file whole or not at all."""
+    with _part(path) as part:
+        part.write_bytes(data)
+
+
+@contextmanager
+def _part(path: Path) -> Iterator[Path]:
+    """A file to write to that takes the place of `path` once it is whole; where that fails nothing is left of it."""
     part = path.with_name(path.name + ".part")
-    part.write_bytes(data)
-    part.replace(path)
+    try:
+        yield part
+        part.replace(path)
+    finally:
+        with suppress(OSError):  # not there: it has taken its place, or could not be made
+            part.unlink()

@@ -420,6 +420,8 @@ def _check_folder(output: Path) -> None:
     """Said before the work is done, not after."""
     if not output.parent.is_dir():
         raise FileNotFoundError(f"{output}: there is no folder {output.parent}")
+    if output.is_dir():
+        raise IsADirectoryError(f"{output}: is a folder; name a file to write")
 
 
 def _put(text: str, key: str, arguments: argparse.Namespace) -> None:
@@ -660,6 +662,8 @@ def _score(arguments: argparse.Namespace) -> int:
     from asr.score.normalise import default_rules, parse_rules, read_mapping
     from asr.score.transcripts import read_speakers, some
 
+    if arguments.html:
+        _check_folder(arguments.html)
     if [arguments.reference, *arguments.hypotheses].count("-") > 1:
         raise ValueError("standard input can be read once: give one - only")
     reference, hypotheses = read_all(arguments.reference, arguments.hypotheses, arguments.input_format)

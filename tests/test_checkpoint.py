@@ -8,6 +8,7 @@ import torch
 from asr import checkpoint
 from asr.checkpoint import CheckpointError, ModelCard, Tuning
 from asr.data import manifest
+from asr.decode import kneser_ney, lm
 from asr.features import FeatureConfig, Statistics
 from asr.text import TextConfig
 from asr.transcribe import Recognizer
@@ -26,6 +27,19 @@ def test_a_save_that_fails_leaves_the_old_file(tmp_path):
     with pytest.raises(Exception, match=r"pickle|lambda"):
         checkpoint.save(tmp_path / "x.pt", {"epoch": lambda: 2})
     assert checkpoint.load(tmp_path / "x.pt") == {"epoch": 1}
+    assert [path.name for path in tmp_path.iterdir()] == ["x.pt"]
+
+
+@pytest.mark.parametrize("write", [
+    lambda path: checkpoint.save(path, {"epoch": 1}), lambda path: checkpoint.write_text(path, "x"),
+    lambda path: checkpoint.write_bytes(path, b"x"), lambda path: lm.write(path, kneser_ney.estimate([["a"]], 1)),
+])  # fmt: skip
+def test_a_write_that_fails_leaves_nothing(tmp_path, write):
+    (tmp_path / "folder").mkdir()
+    for place in ("folder", "gone/x"):
+        with pytest.raises((OSError, RuntimeError)):  # PyTorch has an error of its own for a missing folder
+            write(tmp_path / place)
+    assert [path.name for path in tmp_path.rglob("*")] == ["folder"]
 
 
 class Trap:

@@ -399,6 +399,7 @@ class TestExport:
         fails(run("asr-export", tmp_path / "text.onnx", tmp_path / "o.onnx"), "text.onnx: not an ONNX model")
         fails(run("asr-export", tmp_path / "gone.onnx", tmp_path / "o.onnx"), "gone.onnx: no such model")
         fails(run("asr-export", tones_run[0], tmp_path / "no" / "o.onnx"), f"there is no folder {tmp_path / 'no'}")
+        fails(run("asr-export", tones_run[0], tmp_path), f"{tmp_path}: is a folder")
         same = tones_run[0] / "model.onnx"
         before = same.read_bytes()
         fails(run("asr-export", tones_run[0], same), "would replace the model")
@@ -491,6 +492,8 @@ class TestEvaluate:
 
     def test_mistakes(self, tones_run, tmp_path):
         fails(run("asr-evaluate", tones_run[0], tmp_path / "gone.jsonl"), "gone.jsonl")
+        manifest.write(tmp_path / "ab.jsonl", [manifest.Utterance("ab", "ab", "ab.wav")])
+        fails(run("asr-evaluate", tones_run[0], tmp_path / "ab.jsonl", "--output", tmp_path), "is a folder")
         (tmp_path / "m.jsonl").write_text('{"id": 3}\n')
         fails(run("asr-evaluate", tones_run[0], tmp_path / "m.jsonl"), "m.jsonl, line 1")
 
@@ -523,6 +526,7 @@ class TestLm:
         fails(run("asr-lm", tmp_path / "empty.txt", "-o", tmp_path / "x", "--lexicon", tmp_path / "words.txt"),
               "no words")  # fmt: skip
         fails(run("asr-lm", tmp_path / "gone.txt", "-o", tmp_path / "no" / "x"), "there is no folder")
+        fails(run("asr-lm", tmp_path / "gone.txt", "-o", tmp_path), f"{tmp_path}: is a folder")
         (tmp_path / "marks.txt").write_text("<s\n\na <s> b\n")
         fails(run("asr-lm", tmp_path / "marks.txt", "-o", tmp_path / "x"), "marks.txt, line 3: the word <s> is")
         manifest.write(tmp_path / "m.jsonl", [manifest.Utterance("u1", "a </s>", "a.wav")])
@@ -603,6 +607,8 @@ class TestScore:
         fails(run("asr-score", *files, "--normalise", "upper"), "there is no rule upper; there are nfc")
         fails(run("asr-score", *files, "--speakers", tmp_path / "gone"), "gone: no such file")
         fails(run("asr-score", *files, "--map", files[0]), "line 1: not of the form")
+        fails(run("asr-score", *files, "--html", tmp_path), f"{tmp_path}: is a folder")
+        fails(run("asr-score", *files, "--html", tmp_path / "no" / "page.html"), "there is no folder")
         fails(run("asr-score", *files, files[1], "--resamples", "0"), "resamples above 0")
         assert b"must be between 0 and 1" in run("asr-score", *files, "--confidence", "95").stderr
 

@@ -8,6 +8,7 @@ import io
 import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from asr.decode.hypothesis import DecodeError
@@ -116,9 +117,13 @@ def write(path: str | Path, model: LanguageModel) -> None:
             lines.append(f"{line}\t{_base10(backoff)}" if backoff else line)
     data = "\n".join([*lines, "", "\\end\\", ""]).encode()
     part = path.with_name(path.name + ".part")
-    # mtime 0: the same model is the same file.
-    part.write_bytes(gzip.compress(data, mtime=0) if path.suffix == ".gz" else data)
-    part.replace(path)
+    try:
+        # mtime 0: the same model is the same file.
+        part.write_bytes(gzip.compress(data, mtime=0) if path.suffix == ".gz" else data)
+        part.replace(path)
+    finally:
+        with suppress(OSError):  # not there: it has taken its place, or could not be made
+            part.unlink()
 
 
 def read(path: str | Path) -> LanguageModel:
