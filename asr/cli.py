@@ -792,7 +792,7 @@ def _add_decoding(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--blank-penalty", type=float, metavar="X",
                        help="in nats for each frame that says no letter (default: as tuned, else 0)")  # fmt: skip
     group.add_argument("--nbest", type=_positive, default=1, metavar="N", help="hypotheses, with scores (default 1)")
-    group.add_argument("--min-confidence", type=float, default=0.0, metavar="P",
+    group.add_argument("--min-confidence", type=_probability, default=0.0, metavar="P",
                        help="leave out words that are less sure than this: with a lexicon, what is none of its words "
                        "gives nothing (default 0)")  # fmt: skip
 
@@ -825,6 +825,16 @@ def _share(text: str) -> float:
     if not 0 < share < 1:
         raise argparse.ArgumentTypeError(f"must be between 0 and 1, not {text}")
     return share
+
+
+def _probability(text: str) -> float:
+    try:
+        probability = float(text)
+    except ValueError:
+        probability = -1.0
+    if not 0 <= probability <= 1:
+        raise argparse.ArgumentTypeError(f"must be from 0 to 1, not {text}")
+    return probability
 
 
 def _exit(door: Callable[[argparse.Namespace], int], arguments: argparse.Namespace) -> NoReturn:

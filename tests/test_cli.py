@@ -90,6 +90,8 @@ class TestTranscribe:
         assert run(*command, "--min-confidence", "0.9").stdout.decode() == "\n", f"{heard} is none of these words"
         (tmp_path / "words.txt").write_text(f"dddd\n{heard}\n")
         assert run(*command, "--min-confidence", "0.1").stdout.decode().strip() == heard
+        for wrong in ("50", "nan", "-0.1", "much"):
+            assert b"must be from 0 to 1" in run(*command, "--min-confidence", wrong).stderr
 
     def test_nbest(self, tones_run, sound):
         best = run("asr-transcribe", "--model", tones_run[0], "--decoder", "beam", sound[0]).stdout.decode()
