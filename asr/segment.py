@@ -66,13 +66,16 @@ def pauses(energy: npt.NDArray[np.floating[Any]], hop_s: float, pause_s: float, 
     is_quiet = align.quiet(_smooth(energy, hop_s, _LOUD_S), 1.0, _LEAST_DB)
     is_quiet = np.concatenate([[False], is_quiet, [False]])
     turns = np.flatnonzero(is_quiet[1:] != is_quiet[:-1]).reshape(-1, 2)
+    turns = turns[turns[:, 1] - turns[:, 0] >= round(min(pause_s, _SILENCE_S) / hop_s)]
+    if not len(turns):
+        return []
     smooth = _smooth(energy, hop_s)
     silence, margin = (round(seconds / hop_s) for seconds in (_SILENCE_S, _MARGIN_S))
     cuts = []
     for start, end in turns.tolist():
         if end - start > silence:
             cuts += [start + margin] * (start > 0) + [end - margin] * (end < len(energy))
-        elif end - start >= pause_s / hop_s and start > 0 and end < len(energy):
+        elif start > 0 and end < len(energy):
             cuts.append(start + int(np.argmin(smooth[start:end])))
     return sorted({cut // step * step for cut in cuts} - {0})
 
@@ -80,5 +83,5 @@ def pauses(energy: npt.NDArray[np.floating[Any]], hop_s: float, pause_s: float, 
 def _smooth(energy: npt.NDArray[np.floating[Any]], hop_s: float, seconds: float = _SMOOTH_S) -> npt.NDArray[np.float64]:
     """The mean of each frame (T,) and its neighbours within so many seconds."""
     width = max(1, round(seconds / hop_s)) | 1
-    padded = np.pad(energy.astype(np.float64), width // 2, mode="edge")
+    padded = np.concatenate([np.full(width // 2, energy[0]), energy, np.full(width // 2, energy[-1])], dtype=np.float64)
     return np.convolve(padded, np.full(width, 1 / width), "valid")
