@@ -20,6 +20,7 @@ _SILENCE_S = 1.0  # longer pauses are stretches of their own: silence beside spe
 _MARGIN_S = 0.3  # a network that never heard so much of it loses the word; but for this much on either side
 _SMOOTH_S = 0.2  # over which the quietest moment is looked for: longer than the closure of a stop
 _LOUD_S = 0.09  # over which sound is loud or quiet: longer than a click, shorter than a vowel
+_WORD_S = 0.15  # what is loud for less, so smoothed, is a knock or the burst of a stop: alone it would be a word
 _LEAST_DB = 5.0  # by which speech is louder than noise, both smoothed
 
 
@@ -64,8 +65,12 @@ def pauses(energy: npt.NDArray[np.floating[Any]], hop_s: float, pause_s: float, 
         return []
     # Speech may be a small part of the sound: its loudest moment says how loud it is.
     is_quiet = align.quiet(_smooth(energy, hop_s, _LOUD_S), 1.0, _LEAST_DB)
-    is_quiet = np.concatenate([[False], is_quiet, [False]])
-    turns = np.flatnonzero(is_quiet[1:] != is_quiet[:-1]).reshape(-1, 2)
+    if not len(is_quiet):
+        return []
+    for start, end in _runs(~is_quiet):
+        if end - start < round(_WORD_S / hop_s):
+            is_quiet[start:end] = True
+    turns = _runs(is_quiet)
     turns = turns[turns[:, 1] - turns[:, 0] >= round(min(pause_s, _SILENCE_S) / hop_s)]
     if not len(turns):
         return []
@@ -78,6 +83,12 @@ def pauses(energy: npt.NDArray[np.floating[Any]], hop_s: float, pause_s: float, 
         elif start > 0 and end < len(energy):
             cuts.append(start + int(np.argmin(smooth[start:end])))
     return sorted({cut // step * step for cut in cuts} - {0})
+
+
+def _runs(is_so: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
+    """The first frame of each run of frames (T,) that are so, and the one after its last: (N, 2)."""
+    padded = np.concatenate([[False], is_so, [False]])
+    return np.flatnonzero(padded[1:] != padded[:-1]).reshape(-1, 2)
 
 
 def _smooth(energy: npt.NDArray[np.floating[Any]], hop_s: float, seconds: float = _SMOOTH_S) -> npt.NDArray[np.float64]:

@@ -74,6 +74,15 @@ def test_a_word_is_found_however_little_of_the_sound_it_is(silence_s, gap_db):
 
 
 @pytest.mark.parametrize("seed", range(5))
+def test_knocks_alone_are_not_cut_and_do_not_end_a_pause(seed):
+    rng = np.random.default_rng(seed)
+    knocks = [part for _ in range(6) for part in ((0.03, 0.0), (rng.uniform(0.4, 2), -12.0))]
+    assert segment.pauses(cepstra(knocks, rng)[:, 0], HOP_S, 0.2) == []
+    frames = cepstra([(1, 0.0), (0.4, -12.0), (0.03, 0.0), (0.4, -12.0), (1, 0.0)], rng)
+    assert len(segment.pauses(frames[:, 0], HOP_S, 0.2)) == 1
+
+
+@pytest.mark.parametrize("seed", range(5))
 def test_noise_alone_is_not_cut(seed):
     rng = np.random.default_rng(seed)
     assert segment.pauses(cepstra([(20, -5.0)], rng)[:, 0], HOP_S, 0.3) == []
