@@ -16,6 +16,7 @@ _CELLS = 1 << 21  # of the table of scores, 8 bytes each, that are held at once
 _PAUSE_S = 0.1  # shorter silences are closures of stops
 _FAR_S = 0.2  # a soft consonant at an end of the loud part is nearer to it than this
 _QUIET = 0.4  # of the way from the quietest to the loudest frames, in decibels
+_SOFT = 0.2  # the same for the outer ends, where a word dies away
 _LEAST_DB = 15.0  # between the two: with less, noise hides pauses
 _MOST_DB = 60.0  # more is digital silence
 _DB = 10 / math.log(10)  # decibels in a natural logarithm of energy
@@ -80,7 +81,7 @@ def word_times(
     tokens = np.clip(tokens * frame_s - edge_s, 0, duration_s)
     is_quiet = quiet(energy)
     edges = (np.arange(len(is_quiet) + 1) - 0.5) * hop_s + window_s / 2  # of the hops around the windows' centres
-    loud = np.flatnonzero(~is_quiet)
+    loud = np.flatnonzero(~quiet(energy, share=_SOFT))
     if len(loud) and len(words):
         begins_s = edges[loud[0]] if loud[0] else 0.0
         ends_s = min(edges[loud[-1] + 1], duration_s) if loud[-1] + 1 < len(is_quiet) else duration_s
@@ -90,7 +91,7 @@ def word_times(
             times[0, 0] = begins_s
         if near[-1, 1] <= begins_s:
             times[-1, 1] = ends_s
-        if (times[:, 0] < times[:, 1]).all():
+        if (times[:, 0] < times[:, 1]).all() and (near[:-1, 0] < near[1:, 0]).all():
             return times
     return _times(tokens, is_quiet, edges, duration_s, lead_s, tail_s)
 
@@ -136,11 +137,12 @@ def _times(
 
 
 def quiet(
-    energy: npt.NDArray[np.floating[Any]] | None, loud: float = 0.95, least_db: float = _LEAST_DB
+    energy: npt.NDArray[np.floating[Any]] | None, loud: float = 0.95, least_db: float = _LEAST_DB, share: float = _QUIET
 ) -> npt.NDArray[np.bool_]:
     """Whether nobody speaks in each frame (T,) of log energy; (0,) where noise hides that.
 
-    Speech is as loud as the quantile `loud` says, and by `least_db` louder than the noise.
+    Speech is as loud as the quantile `loud` says, and by `least_db` louder than the noise; what is less than `share` of
+    the way from the noise to it, in decibels, is quiet.
     """
     if energy is None or not len(energy):
         return np.zeros(0, bool)
@@ -149,7 +151,7 @@ def quiet(
     if loudest - quietest < least_db / _DB:
         return np.zeros(0, bool)
     quietest = max(quietest, loudest - _MOST_DB / _DB)
-    return np.asarray(energy < quietest + _QUIET * (loudest - quietest))
+    return np.asarray(energy < quietest + share * (loudest - quietest))
 
 
 def _best_path(log_probs: npt.NDArray[np.floating[Any]], states: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:

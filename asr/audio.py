@@ -27,7 +27,7 @@ _BLOCK = 1 << 20  # samples read at a time
 _ENDLESS = 1 << 50
 # Floating point in [-1, 1] is the custom, but some files hold the integers that they were made of, of 32 bits at most.
 # What is far above that is no sound, and its power is more than a float32 holds.
-_LOUDEST = 2.0**31
+LOUDEST = 2.0**31
 _QUALITY = "HQ"  # soxr's name: 20 bits
 
 
@@ -216,7 +216,7 @@ def _parts(path: str | Path, sound: Any, start_s: float, end_s: float | None, si
             place += len(block)
             if place > start:
                 block = block[max(0, len(block) - (place - start)) :]
-                if dtype == "float32" and not (most := np.abs(block).max()) <= _LOUDEST:
+                if dtype == "float32" and not (most := np.abs(block).max()) <= LOUDEST:
                     what = f"of {most:.2g}, where 1 is loud" if np.isfinite(most) else "that are not finite numbers"
                     raise AudioError(f"{path}: holds samples {what}")
                 given += len(block)

@@ -97,8 +97,9 @@ def rejection(recognizer: Recognizer, utterances: Sequence[Utterance], others: S
 
 
 def _heard(recognizer: Recognizer, utterances: Sequence[Utterance]) -> dict[str, tuple[Word, ...]]:
+    """The words of each utterance, however little sure."""
     return {
-        key: () if isinstance(parts, LeftOut) else recognizer.heard(parts).words
+        key: () if isinstance(parts, LeftOut) else recognizer.heard(parts, min_confidence=0.0).words
         for key, parts in emissions(recognizer, utterances)
     }
 

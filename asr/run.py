@@ -62,16 +62,22 @@ def start(path: Path, overrides: list[str], *, jobs: int = 2) -> Result:
     began = time.perf_counter()
     settings = recipe.load(path, overrides)
     script = path.parent / settings.data.prepare
-    if settings.run_dir and any((Path(settings.run_dir).expanduser() / name).exists() for name in _LEARNED):
+    kept = (RECIPE_FILE, *_LEARNED)
+    if settings.run_dir and any((Path(settings.run_dir).expanduser() / name).exists() for name in kept):
         raise recipe.RecipeError(
             f"{settings.run_dir}: holds a run already; continue it with asr-train --resume {settings.run_dir}, "
             "or choose another run_dir"
         )
     _prepare(settings, script, _parent(settings.train.init_from))
     run = _new_folder(settings)
-    (run / PARENT_FILE).unlink(missing_ok=True)  # of a run that failed here before it learned anything
     recipe.save(settings, run / RECIPE_FILE, prepare=manifest.relative(str(script), run))
-    return _carry_out(settings, script, run, began, jobs)
+    try:
+        return _carry_out(settings, script, run, began, jobs)
+    except Exception:
+        if not any((run / name).exists() for name in _LEARNED):  # the folder is free for the command without mistakes
+            for name in (RECIPE_FILE, PARENT_FILE):
+                (run / name).unlink(missing_ok=True)
+        raise
 
 
 def resume(run: Path, *, jobs: int = 2) -> Result:

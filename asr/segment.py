@@ -5,6 +5,7 @@ overlap would not do: a bidirectional LSTM that has only ever seen one utterance
 or ended, and in windows of 15 s the likeliest letter was seen to change more than 3 s away from their edges.
 """
 
+import math
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -21,6 +22,7 @@ _MARGIN_S = 0.3  # a network that never heard so much of it loses the word; but 
 _SMOOTH_S = 0.2  # over which the quietest moment is looked for: longer than the closure of a stop
 _LOUD_S = 0.09  # over which sound is loud or quiet: longer than a click, shorter than a vowel
 _WORD_S = 0.15  # what is loud for less, so smoothed, is a knock or the burst of a stop: alone it would be a word
+_SILENT_DB = 80.0  # below the loudest nothing is recorded
 _LEAST_DB = 5.0  # by which speech is louder than noise, both smoothed
 
 
@@ -63,10 +65,14 @@ def pauses(energy: npt.NDArray[np.floating[Any]], hop_s: float, pause_s: float, 
     """
     if not len(energy):
         return []
+    # Digital silence, as before a microphone has started, says nothing of how loud the noise is.
+    faintest = energy.max() - _SILENT_DB * math.log(10) / 10
+    is_quiet = energy < faintest
+    smooth = _smooth(np.maximum(energy, faintest), hop_s, _LOUD_S)
     # Speech may be a small part of the sound: its loudest moment says how loud it is.
-    is_quiet = align.quiet(_smooth(energy, hop_s, _LOUD_S), 1.0, _LEAST_DB)
-    if not len(is_quiet):
-        return []
+    found = align.quiet(smooth[~is_quiet], 1.0, _LEAST_DB)
+    if len(found):
+        is_quiet[~is_quiet] = found
     for start, end in _runs(~is_quiet):
         if end - start < round(_WORD_S / hop_s):
             is_quiet[start:end] = True

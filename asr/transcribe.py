@@ -150,7 +150,7 @@ class Recognizer:
         def flush() -> Iterator[Transcript | SourceError]:
             emissions = self.emissions([self.extractor.finish(stretch.static) for _, stretch in pool])
             for (hearing, stretch), emission in zip(pool, emissions, strict=True):
-                hearing.parts.append(self._heard(stretch, emission, has_words=has_words))
+                hearing.parts.append(self._heard(stretch, emission, self.min_confidence, has_words=has_words))
             pool.clear()
             while queue and queue[0].is_read:
                 hearing = queue.popleft()
@@ -174,18 +174,28 @@ class Recognizer:
             hearing.is_read = True
         yield from flush()
 
-    def heard(self, parts: "Iterable[tuple[Stretch, Emission]]", *, has_words: bool = True) -> Transcript:
-        """What the stretches of one sound say, from the log_probs (T, V) of each."""
-        return _joined([self._heard(stretch, emission, has_words=has_words) for stretch, emission in parts])
+    def heard(
+        self,
+        parts: "Iterable[tuple[Stretch, Emission]]",
+        *,
+        has_words: bool = True,
+        min_confidence: float | None = None,
+    ) -> Transcript:
+        """What the stretches of one sound say, from the log_probs (T, V) of each.
 
-    def _heard(self, stretch: "Stretch", emission: Emission, *, has_words: bool) -> Transcript:
+        `min_confidence` in place of the recognizer's own.
+        """
+        least = self.min_confidence if min_confidence is None else min_confidence
+        return _joined([self._heard(stretch, emission, least, has_words=has_words) for stretch, emission in parts])
+
+    def _heard(self, stretch: "Stretch", emission: Emission, min_confidence: float, *, has_words: bool) -> Transcript:
         nbest = tuple(self.decoder(emission))
-        if not has_words and not self.min_confidence:
+        if not has_words and not min_confidence:
             return Transcript(nbest[0].text, round(stretch.end_s, 3), (), nbest)
         words = self.words(emission, nbest[0].text, stretch)
-        if not self.min_confidence:
+        if not min_confidence:
             return Transcript(nbest[0].text, round(stretch.end_s, 3), words, nbest)
-        kept = tuple(word for word in words if word.confidence >= self.min_confidence)
+        kept = tuple(word for word in words if word.confidence >= min_confidence)
         text = " ".join(word.text for word in kept)
         return Transcript(text, round(stretch.end_s, 3), kept, (replace(nbest[0], text=text), *nbest[1:]))
 
@@ -249,7 +259,7 @@ class Recognizer:
     def texts(self, frames: Sequence[Frames]) -> list[str]:
         """Finished frames of several utterances -> what each says."""
         return [
-            self._heard(self._alone(emission), emission, has_words=False).text for emission in self.emissions(frames)
+            self.heard([(self._alone(emission), emission)], has_words=False).text for emission in self.emissions(frames)
         ]
 
     def words(self, emission: Emission, text: str, stretch: "Stretch | None" = None) -> tuple[Word, ...]:
@@ -392,8 +402,8 @@ class Recognizer:
         if source.dtype != np.int16 and not np.issubdtype(source.dtype, np.floating):
             raise audio.AudioError(f"a waveform holds float samples in [-1, 1] or int16, not {source.dtype}")
         waveform = source.astype(np.float32)
-        if not np.isfinite(waveform).all():
-            raise audio.AudioError("the waveform holds samples that are not finite")
+        if not np.abs(waveform).max(initial=0) <= audio.LOUDEST:
+            raise audio.AudioError("the waveform holds samples that are not finite, or absurdly large")
         if source.dtype == np.int16:
             waveform *= np.float32(1 / 32768)
         return audio.resample(waveform, sample_rate, wanted)

@@ -137,6 +137,14 @@ def test_words_that_are_spelled_in_silence_are_where_it_is_loud(said, expected, 
     assert times == pytest.approx(np.array(expected), abs=0.02)
 
 
+def test_a_word_that_dies_away_keeps_its_end():
+    """Its last letter is spelled 0.3 s after it was loud: in what is still more than noise, not in silence."""
+    centres = np.arange(198) * 0.01 + 0.0125
+    energy = np.where(centres < 0.5, 0.0, np.where(centres < 1.0, -9.0, -12.0))
+    assert word_times(spans((5, 44)), 0.02, 2.0, 0.02, 0.02, energy)[0, 1] >= 0.88
+    assert word_times(spans((5, 75)), 0.02, 2.0, 0.02, 0.02, energy)[0, 1] == pytest.approx(1.0, abs=0.02)
+
+
 def test_words_without_a_pause_between_them_meet():
     energy = np.where(np.arange(140) < 10, -12.0, 0.0)
     energy[52:57] = -12.0  # the closure of a stop, 50 ms

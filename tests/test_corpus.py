@@ -75,6 +75,8 @@ class TestBuild:
             lambda: (source / ".hidden").touch(): False,
             lambda: (source / "gone.wav").symlink_to(source / "gone"): False,
             lambda: (folder / "cache").mkdir() or (folder / "cache" / "train.bin").touch(): False,
+            lambda: (source / "run").mkdir() or (source / "run" / "metrics.jsonl").touch(): False,
+            lambda: (source / "run" / "best.pt").touch(): False,
             also.unlink: False,
             lambda: source.rename(tmp_path / "away") and shutil.copytree(tmp_path / "away" / "corpus", folder): False,
         }.items():
@@ -83,6 +85,13 @@ class TestBuild:
             assert is_made() == makes
             assert ("made again: the files of" in capsys.readouterr().err) == makes
             assert not is_made(), "once"
+
+    def test_what_is_made_where_its_source_lies_is_not_its_source(self, tmp_path):
+        (tmp_path / "1.wav").touch()
+        values = {"source": str(tmp_path)}
+        assert corpus.build(self.script, tmp_path, values) and not corpus.build(self.script, tmp_path, values)
+        (tmp_path / "2.wav").touch()
+        assert corpus.build(self.script, tmp_path, values) and not corpus.build(self.script, tmp_path, values)
 
     def test_an_id_that_stands_for_two_utterances_is_an_error(self, tmp_path):
         both = Splits(train=[Utterance("a", "x", "a.wav")], test=[Utterance("a", "x", "b.wav")])

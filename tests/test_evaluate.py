@@ -57,8 +57,8 @@ def hears(monkeypatch):
         monkeypatch.setattr(evaluate, "emissions", emissions)
         return types.SimpleNamespace(
             card=types.SimpleNamespace(text=TextConfig()),
-            heard=lambda words: types.SimpleNamespace(
-                words=tuple(Word(text, 0.0, 1.0, sure) for text, sure in words.items())
+            heard=lambda words, min_confidence=0.9: types.SimpleNamespace(
+                words=tuple(Word(text, 0.0, 1.0, sure) for text, sure in words.items() if sure >= min_confidence)
             ),
         )
 

@@ -73,6 +73,17 @@ def test_a_word_is_found_however_little_of_the_sound_it_is(silence_s, gap_db):
     assert HOP_S * cuts[1] == pytest.approx(silence_s + 0.7, abs=0.06)
 
 
+def test_digital_silence_says_nothing_of_how_loud_the_noise_is():
+    """As where a driver gives zeros before the microphone has started."""
+    rng = np.random.default_rng(7)
+    said = cepstra([(3, -7.0), (0.4, 0.0), (3, -7.0)], rng)[:, 0]
+    zeros = np.full(100, -80.0)
+    for energy, begins in ((said, 3.0), (np.concatenate([zeros, said]), 4.0), (np.concatenate([said, zeros]), 3.0)):
+        cuts = np.array(segment.pauses(energy, HOP_S, 0.2)) * HOP_S
+        assert begins - 0.3 in np.round(cuts, 1) and begins + 0.7 in np.round(cuts, 1)
+    assert len(segment.pauses(np.concatenate([said[300:340], np.full(300, -80.0), said[300:340]]), HOP_S, 0.2)) == 2
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_knocks_alone_are_not_cut_and_do_not_end_a_pause(seed):
     rng = np.random.default_rng(seed)

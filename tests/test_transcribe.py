@@ -345,6 +345,26 @@ def test_a_word_in_silence_is_heard_alone(cutting, utterances):
     assert np.mean(right) >= 0.25
 
 
+@pytest.mark.parametrize("stack", [2, 3])
+def test_stretches_are_whole_frames_of_the_network_and_say_when_they_are(cutting, utterances, stack):
+    """In noise that is louder than the edges, which are a tenth of the frames."""
+    features = dataclasses.replace(cutting.card.features, stack=stack, edge_ms=200.0)
+    stacked = Recognizer(cutting._session, dataclasses.replace(cutting.card, features=features))
+    waveform = in_silence(audio.read(utterances[0].audio), 1.33, 1.57)
+    noise = np.random.default_rng(1).standard_normal(len(waveform)).astype(np.float32)
+    waveform += np.float32(0.02) * np.abs(waveform).max() * noise
+    found = list(stacked.stretches(waveform, 16000))
+    assert len(found) == 3 and all(len(one.static) % stack == 0 for one in found[:-1])
+    static = stacked.extractor.static(stacked.extractor.edged(waveform))
+    assert np.array_equal(np.concatenate([one.static for one in found]), static)
+    assert (found[0].origin_s, found[0].start_s) == (pytest.approx(-0.2), 0.0)
+    assert found[-1].end_s == pytest.approx(len(waveform) / 16000)
+    for left, right in itertools.pairwise(found):
+        assert left.end_s == right.start_s == pytest.approx(right.origin_s)
+        assert left.end_s - left.origin_s == pytest.approx(0.01 * len(left.static))
+    assert found[1].start_s == pytest.approx(1.33 + 0.05 - 0.3, abs=0.1)
+
+
 def test_what_one_stretch_of_several_says_keeps_its_readings(tones_run, cutting, utterances):
     several = Recognizer(cutting._session, cutting.card, DecoderConfig(decoder="beam", nbest=4))
     emissions = several.emissions([several.frames(utterance) for utterance in utterances[:3]])

@@ -69,6 +69,9 @@ def settings(prepare: Prepare) -> dict[str, inspect.Parameter]:
     return {name: item for name, item in parameters.items() if name != "folder" and item.kind in kinds}
 
 
+_MADE = ("corpus.json", "left_out.txt", *(f"{split}.jsonl" for split in SPLITS))
+
+
 def build(prepare: Prepare, folder: Path, values: dict[str, Any]) -> bool:
     """Make `folder`/{train,dev,test}.jsonl unless they were made of these settings and sources; returns whether it did.
 
@@ -112,10 +115,16 @@ def build(prepare: Prepare, folder: Path, values: dict[str, Any]) -> bool:
 def _contents(source: Path, folder: Path) -> str:
     """A digest of the names, sizes and times of the files at or below `source`; empty if there are none.
 
-    Without hidden ones and those below `folder`, which were made of them.
+    Without hidden ones, the folders of runs, and what is below `folder`, which was made of them.
     """
     found = [source] if source.is_file() else []
     for where, below, names in os.walk(source):
+        if "metrics.jsonl" in names:  # what training writes
+            below.clear()
+            continue
+        if Path(where).resolve() == folder.resolve():
+            below[:] = [name for name in below if name != "cache"]
+            names = [name for name in names if name not in _MADE]
         below[:] = [name for name in below if name[0] != "." and Path(where, name).resolve() != folder.resolve()]
         found += [path for name in names if name[0] != "." and (path := Path(where, name)).is_file()]
     states = {path.relative_to(source).as_posix(): path.stat() for path in found}
