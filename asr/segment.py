@@ -1,4 +1,4 @@
-"""A long recording -> stretches as long as utterances: cut where it pauses.
+"""A recording -> stretches as long as utterances: cut where it pauses.
 
 A recogniser is trained on utterances, and hears best what is as long as they are. Windows of a fixed length that
 overlap would not do: a bidirectional LSTM that has only ever seen one utterance at a time remembers that one has begun
