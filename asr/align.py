@@ -110,8 +110,7 @@ def _times(
     def pauses(start_s: float, end_s: float) -> npt.NDArray[np.float64]:
         """Pauses (N, 2) in seconds between two times; short ones only at the ends of the recording."""
         first, last = np.searchsorted(edges, (start_s, end_s)).tolist()
-        inside = np.concatenate([[False], is_quiet[first : max(first, last - 1)], [False]])
-        turns = edges[first + np.flatnonzero(inside[1:] != inside[:-1])].reshape(-1, 2)
+        turns = edges[first + runs(is_quiet[first : max(first, last - 1)])]
         is_end = (turns[:, 0] == edges[0]) | (turns[:, 1] == edges[-1])
         return np.asarray(turns[is_end | (turns[:, 1] - turns[:, 0] > _PAUSE_S - hop_s / 2)])
 
@@ -152,6 +151,12 @@ def quiet(
         return np.zeros(0, bool)
     quietest = max(quietest, loudest - _MOST_DB / _DB)
     return np.asarray(energy < quietest + share * (loudest - quietest))
+
+
+def runs(is_so: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
+    """The first of each run of frames (T,) that are so, and the one after its last: (N, 2)."""
+    padded = np.concatenate([[False], is_so, [False]])
+    return np.flatnonzero(padded[1:] != padded[:-1]).reshape(-1, 2)
 
 
 def _best_path(log_probs: npt.NDArray[np.floating[Any]], states: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:

@@ -4,14 +4,13 @@ PyTorch is imported only by the functions that read or write its files, so that 
 """
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
+from asr import files
 from asr.features import FeatureConfig, FeatureExtractor, Statistics
 from asr.text import TextConfig, Tokenizer
 
@@ -118,7 +117,7 @@ def write_card(path: Path, card: ModelCard) -> None:
         raise CheckpointError("to change a model file needs the package onnx: pip install 'asr[train]'") from None
     model = read_graph(path)
     onnx.helper.set_model_props(model, card.to_metadata())
-    write_bytes(path, model.SerializeToString())
+    files.write_bytes(path, model.SerializeToString())
 
 
 def read_graph(path: Path) -> Any:
@@ -139,7 +138,7 @@ def save(path: Path, state: dict[str, Any]) -> None:
     """Write a PyTorch file whole or not at all."""
     import torch
 
-    with _part(path) as part:
+    with files.whole(path) as part:
         torch.save(state, part)
 
 
@@ -157,26 +156,3 @@ def load(path: Path) -> dict[str, Any]:
         reason = (str(error) or "empty").splitlines()[0]
         raise CheckpointError(f"{path}: not a checkpoint: {reason}") from None
     return state
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a small text file whole or not at all."""
-    write_bytes(path, text.encode())
-
-
-def write_bytes(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all."""
-    with _part(path) as part:
-        part.write_bytes(data)
-
-
-@contextmanager
-def _part(path: Path) -> Iterator[Path]:
-    """A file to write to that takes the place of `path` once it is whole; where that fails nothing is left of it."""
-    part = path.with_name(path.name + ".part")
-    try:
-        yield part
-        part.replace(path)
-    finally:
-        with suppress(OSError):  # not there: it has taken its place, or could not be made
-            part.unlink()

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from asr import machine
+from asr.files import write_text
 
 # Every matrix here is small: numpy's own threads would cost more than they give. Read when numpy is first imported.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -425,7 +426,6 @@ def _check_folder(output: Path) -> None:
 
 
 def _put(text: str, key: str, arguments: argparse.Namespace) -> None:
-    from asr.checkpoint import write_text
     from asr.formats import SUFFIXES
 
     if arguments.output:
@@ -440,7 +440,6 @@ def _put(text: str, key: str, arguments: argparse.Namespace) -> None:
 
 def _evaluate(arguments: argparse.Namespace) -> int:
     from asr import evaluate as evaluation
-    from asr.checkpoint import write_text
     from asr.data import manifest
     from asr.score import format_trn
 
@@ -656,7 +655,6 @@ def _lines(path: Path) -> list[tuple[str, str]]:
 def _score(arguments: argparse.Namespace) -> int:
     import shutil
 
-    from asr.checkpoint import write_text
     from asr.score import Counting, Normaliser, Report, read_all
     from asr.score import score as score_one
     from asr.score.normalise import default_rules, parse_rules, read_mapping
@@ -818,23 +816,23 @@ def _whole(text: str) -> int:
 
 
 def _share(text: str) -> float:
-    try:
-        share = float(text)
-    except ValueError:
-        share = 0.0
-    if not 0 < share < 1:
+    if not 0 < (share := _number(text)) < 1:
         raise argparse.ArgumentTypeError(f"must be between 0 and 1, not {text}")
     return share
 
 
 def _probability(text: str) -> float:
-    try:
-        probability = float(text)
-    except ValueError:
-        probability = -1.0
-    if not 0 <= probability <= 1:
+    if not 0 <= (probability := _number(text)) <= 1:
         raise argparse.ArgumentTypeError(f"must be from 0 to 1, not {text}")
     return probability
+
+
+def _number(text: str) -> float:
+    """NaN for what is none, which is in no range."""
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
 
 
 def _exit(door: Callable[[argparse.Namespace], int], arguments: argparse.Namespace) -> NoReturn:

@@ -14,7 +14,8 @@ import numpy.typing as npt
 import onnx
 from onnx import helper, numpy_helper
 
-from asr.checkpoint import CheckpointError, ModelCard, Timing, read_graph, write_bytes
+from asr import files
+from asr.checkpoint import CheckpointError, ModelCard, Timing, read_graph
 
 HEAD = "head_weight"
 """The name of the weights of the last layer in a graph."""
@@ -44,7 +45,7 @@ def quantise(source: Path, target: Path) -> float:
     finally:
         part.unlink(missing_ok=True)
     helper.set_model_props(quantised, replace(card, precision="int8").to_metadata())
-    write_bytes(target, quantised.SerializeToString())
+    files.write_bytes(target, quantised.SerializeToString())
     before, after = (session(path.read_bytes()) for path in (source, target))
     worst = 0.0
     for frames, lengths in probes(card.features.num_features):
@@ -85,7 +86,7 @@ def average(sources: Sequence[Path], target: Path) -> None:
             value = (total[item.name] / len(sources)).astype(np.float32)
             item.CopyFrom(numpy_helper.from_array(value, item.name))
     helper.set_model_props(mean, replace(card, tuning={}).to_metadata())
-    write_bytes(target, mean.SerializeToString())
+    files.write_bytes(target, mean.SerializeToString())
 
 
 def ensemble(sources: Sequence[Path], target: Path) -> None:
@@ -119,7 +120,7 @@ def ensemble(sources: Sequence[Path], target: Path) -> None:
         wanted = mean - np.logaddexp.reduce(mean, axis=2, keepdims=True)
         if not np.allclose(together.run(None, inputs)[0], wanted, rtol=0, atol=_SAME):
             raise ConversionError(f"{target}: the ensemble does not give the mean of its networks")
-    write_bytes(target, made)
+    files.write_bytes(target, made)
 
 
 def read(path: Path) -> tuple[Any, dict[str, npt.NDArray[np.float32]], ModelCard]:

@@ -16,8 +16,8 @@ import onnx
 import torch
 from onnx import TensorProto, helper, numpy_helper
 
-from asr import convert
-from asr.checkpoint import ModelCard, write_bytes
+from asr import convert, files
+from asr.checkpoint import ModelCard
 from asr.model import AcousticModel
 
 _OPSET, _IR = 14, 8  # old enough for every onnxruntime on the devices
@@ -48,7 +48,7 @@ def export(model: AcousticModel, card: ModelCard, path: Path) -> float:
         raise ExportError(
             f"{path}: the exported model differs from the trained one by {difference:.2g} more than rounding explains"
         )
-    write_bytes(path, exported.SerializeToString())
+    files.write_bytes(path, exported.SerializeToString())
     return difference
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from asr import audio
+from asr import audio, files
 from asr.decode.hypothesis import Emission
 from asr.features import Frames
 from asr.segment import LONGEST_S
@@ -54,10 +54,9 @@ def draw(path: Path, recognizer: Recognizer, waveform: audio.Waveform, name: str
                         f"{duration_s:.0f} s")  # fmt: skip
     stretch, emission = recognizer.emission(waveform, recognizer.card.features.sample_rate)
     transcript = recognizer.transcribe(waveform, recognizer.card.features.sample_rate)
-    part = path.with_name(path.name + ".part")
     picture = figure(recognizer, waveform, stretch.static, emission, transcript, name)
-    picture.savefig(part, format=path.suffix[1:].lower(), dpi=110, facecolor="white")
-    part.replace(path)
+    with files.whole(path) as part:
+        picture.savefig(part, format=path.suffix[1:].lower(), dpi=110, facecolor="white")
     return transcript
 
 

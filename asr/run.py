@@ -19,7 +19,7 @@ from typing import Any
 from tqdm import tqdm
 
 import asr
-from asr import checkpoint, recipe, score, train
+from asr import checkpoint, files, recipe, score, train
 from asr.checkpoint import ModelCard
 from asr.data import corpus, dataset, manifest
 from asr.data.augment import Augmenter
@@ -30,7 +30,7 @@ from asr.export import export, read
 from asr.features import FeatureExtractor, Frames
 from asr.model import AcousticModel
 from asr.recipe import Recipe
-from asr.transcribe import MODEL_FILE, SHIPPED, Recognizer
+from asr.transcribe import MODEL_FILE, SHIPPED, Recognizer, model_file
 
 RECIPE_FILE, PARENT_FILE = "recipe.yaml", "parent.onnx"
 _LEARNED = (train.LAST, train.BEST, MODEL_FILE)  # what a run is worth keeping for
@@ -68,11 +68,14 @@ def start(path: Path, overrides: list[str], *, jobs: int = 2) -> Result:
             f"{settings.run_dir}: holds a run already; continue it with asr-train --resume {settings.run_dir}, "
             "or choose another run_dir"
         )
-    _prepare(settings, script, _parent(settings.train.init_from))
+    source = _source(settings.train.init_from)
+    parent = _prepare(settings, script, source)
     run = _new_folder(settings)
+    if source:  # so that resuming needs nothing else
+        shutil.copyfile(source, run / PARENT_FILE)
     recipe.save(settings, run / RECIPE_FILE, prepare=manifest.relative(str(script), run))
     try:
-        return _carry_out(settings, script, run, began, jobs)
+        return _carry_out(settings, script, run, parent, began, jobs)
     except Exception:
         if not any((run / name).exists() for name in _LEARNED):  # the folder is free for the command without mistakes
             for name in (RECIPE_FILE, PARENT_FILE):
@@ -88,16 +91,26 @@ def resume(run: Path, *, jobs: int = 2) -> Result:
         raise recipe.RecipeError(f"{run}: not the folder of a run: it has no {RECIPE_FILE}")
     settings = recipe.load(path)
     script = path.parent / settings.data.prepare
-    _prepare(settings, script, _parent(settings.train.init_from, run))
-    return _carry_out(settings, script, run, began, jobs)
+    source, kept = _source(settings.train.init_from), run / PARENT_FILE
+    parent = _prepare(settings, script, kept if source and kept.is_file() else source)
+    return _carry_out(settings, script, run, parent, began, jobs)
 
 
-def _prepare(settings: Recipe, script: Path, parent: train.Parent | None) -> None:
-    """Make the corpus; what cannot be trained is said before minutes go into it."""
+def _source(init_from: str | None) -> Path | None:
+    """The file of the model to begin with, if there is one."""
+    if not init_from:
+        return None
+    return SHIPPED if init_from == "shipped" else model_file(Path(init_from).expanduser())
+
+
+def _prepare(settings: Recipe, script: Path, source: Path | None) -> train.Parent | None:
+    """Make the corpus, and read the model to begin with; what cannot be trained is said before minutes go into it."""
+    parent = train.Parent(*read(source)) if source else None
     train.find_device(settings.train)
     card = _card(settings, script)
     train.begin(_model(settings, card), card, settings.train, parent)
     corpus.build(corpus.load_script(script), Path(settings.data.folder).expanduser(), settings.data.settings)
+    return parent
 
 
 def _new_folder(settings: Recipe) -> Path:
@@ -115,7 +128,9 @@ def _new_folder(settings: Recipe) -> Path:
     return run
 
 
-def _carry_out(settings: Recipe, script: Path, run: Path, began: float, jobs: int) -> Result:
+def _carry_out(
+    settings: Recipe, script: Path, run: Path, parent: train.Parent | None, began: float, jobs: int
+) -> Result:
     config = settings.train
     folder = Path(settings.data.folder).expanduser()
     parts = {name: _read(folder / f"{name}.jsonl") for name in corpus.SPLITS}
@@ -126,7 +141,6 @@ def _carry_out(settings: Recipe, script: Path, run: Path, began: float, jobs: in
     (run / "left_out.txt").unlink(missing_ok=True)
     augmenter = Augmenter(settings.augment, settings.features)
     examples = _load(parts["train"], card, settings.augment.touches_sound, folder, run, "train", jobs)
-    parent = _parent(config.init_from, run)
     if parent and parent.card.statistics and parent.card.features.in_training == card.features.in_training:
         card = replace(card, statistics=parent.card.statistics)
     else:
@@ -162,22 +176,6 @@ def _carry_out(settings: Recipe, script: Path, run: Path, began: float, jobs: in
     return _test(parts, run, model.num_weights, began)
 
 
-def _parent(init_from: str | None, run: Path | None = None) -> train.Parent | None:
-    """The model to begin with, kept in the folder `run`, if there is one, so that resuming needs nothing else."""
-    if not init_from:
-        return None
-    kept = run and run / PARENT_FILE
-    source = SHIPPED if init_from == "shipped" else Path(init_from).expanduser()
-    if kept and kept.is_file():
-        source = kept
-    elif source.is_dir():
-        source /= MODEL_FILE
-    parent = train.Parent(*read(source))
-    if kept and source != kept:
-        shutil.copyfile(source, kept)
-    return parent
-
-
 def _export_best(model: AcousticModel, card: ModelCard, run: Path) -> None:
     model.cpu().load_state_dict(checkpoint.load(run / train.BEST)["weights"])
     export(model, card, run / MODEL_FILE)
@@ -190,7 +188,7 @@ def _test(parts: dict[str, list[Utterance]], run: Path, num_weights: int, began:
     for item in evaluation.unreadable:
         print(f"{item.id}: {item.reason}: counted as nothing heard", file=sys.stderr)
     for name, texts in (("ref", evaluation.references), ("hyp", evaluation.hypotheses)):
-        checkpoint.write_text(run / f"{part}.{name}.trn", score.format_trn(texts))
+        files.write_text(run / f"{part}.{name}.trn", score.format_trn(texts))
     example = next((utterance.audio for utterance in parts[part] if utterance.audio), None)
     return Result(run, part, evaluation.score, num_weights, round(time.perf_counter() - began, 1), example)
 

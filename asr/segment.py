@@ -68,15 +68,15 @@ def pauses(energy: npt.NDArray[np.floating[Any]], hop_s: float, pause_s: float, 
     # Digital silence, as before a microphone has started, says nothing of how loud the noise is.
     faintest = energy.max() - _SILENT_DB * math.log(10) / 10
     is_quiet = energy < faintest
-    smooth = _smooth(np.maximum(energy, faintest), hop_s, _LOUD_S)
+    loudness = _smooth(np.maximum(energy, faintest), hop_s, _LOUD_S)
     # Speech may be a small part of the sound: its loudest moment says how loud it is.
-    found = align.quiet(smooth[~is_quiet], 1.0, _LEAST_DB)
+    found = align.quiet(loudness[~is_quiet], 1.0, _LEAST_DB)
     if len(found):
         is_quiet[~is_quiet] = found
-    for start, end in _runs(~is_quiet):
+    for start, end in align.runs(~is_quiet):
         if end - start < round(_WORD_S / hop_s):
             is_quiet[start:end] = True
-    turns = _runs(is_quiet)
+    turns = align.runs(is_quiet)
     turns = turns[turns[:, 1] - turns[:, 0] >= round(min(pause_s, _SILENCE_S) / hop_s)]
     if not len(turns):
         return []
@@ -89,12 +89,6 @@ def pauses(energy: npt.NDArray[np.floating[Any]], hop_s: float, pause_s: float, 
         elif start > 0 and end < len(energy):
             cuts.append(start + int(np.argmin(smooth[start:end])))
     return sorted({cut // step * step for cut in cuts} - {0})
-
-
-def _runs(is_so: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
-    """The first frame of each run of frames (T,) that are so, and the one after its last: (N, 2)."""
-    padded = np.concatenate([[False], is_so, [False]])
-    return np.flatnonzero(padded[1:] != padded[:-1]).reshape(-1, 2)
 
 
 def _smooth(energy: npt.NDArray[np.floating[Any]], hop_s: float, seconds: float = _SMOOTH_S) -> npt.NDArray[np.float64]:

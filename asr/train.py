@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
-from asr import checkpoint, ctc, score
+from asr import checkpoint, ctc, files, score
 from asr.checkpoint import CheckpointError, ModelCard
 from asr.data.dataset import Batch, Batches
 from asr.decode import greedy
@@ -352,7 +352,7 @@ def _resume(
         reason = str(error).splitlines()[0]
         raise CheckpointError(f"{run / LAST}: does not fit this recipe, which must not change: {reason}") from None
     # An epoch that was logged and not saved will be logged again.
-    checkpoint.write_text(run / METRICS, "".join(json.dumps(asdict(record)) + "\n" for record in history))
+    files.write_text(run / METRICS, "".join(json.dumps(asdict(record)) + "\n" for record in history))
     return history
 
 

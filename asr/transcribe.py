@@ -190,14 +190,11 @@ class Recognizer:
 
     def _heard(self, stretch: "Stretch", emission: Emission, min_confidence: float, *, has_words: bool) -> Transcript:
         nbest = tuple(self.decoder(emission))
-        if not has_words and not min_confidence:
-            return Transcript(nbest[0].text, round(stretch.end_s, 3), (), nbest)
-        words = self.words(emission, nbest[0].text, stretch)
-        if not min_confidence:
-            return Transcript(nbest[0].text, round(stretch.end_s, 3), words, nbest)
-        kept = tuple(word for word in words if word.confidence >= min_confidence)
-        text = " ".join(word.text for word in kept)
-        return Transcript(text, round(stretch.end_s, 3), kept, (replace(nbest[0], text=text), *nbest[1:]))
+        words = self.words(emission, nbest[0].text, stretch) if has_words or min_confidence else ()
+        if min_confidence:
+            words = tuple(word for word in words if word.confidence >= min_confidence)
+            nbest = (replace(nbest[0], text=" ".join(word.text for word in words)), *nbest[1:])
+        return Transcript(nbest[0].text, round(stretch.end_s, 3), words, nbest)
 
     def align(self, source: Source, text: str, sample_rate: int | None = None) -> Transcript:
         """When the words and characters of `text` are said in a sound; normalised as in training.

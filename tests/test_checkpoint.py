@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from asr import checkpoint
+from asr import checkpoint, files
 from asr.checkpoint import CheckpointError, ModelCard, Tuning
 from asr.data import manifest
 from asr.decode import kneser_ney, lm
@@ -31,8 +31,8 @@ def test_a_save_that_fails_leaves_the_old_file(tmp_path):
 
 
 @pytest.mark.parametrize("write", [
-    lambda path: checkpoint.save(path, {"epoch": 1}), lambda path: checkpoint.write_text(path, "x"),
-    lambda path: checkpoint.write_bytes(path, b"x"), lambda path: lm.write(path, kneser_ney.estimate([["a"]], 1)),
+    lambda path: checkpoint.save(path, {"epoch": 1}), lambda path: files.write_text(path, "x"),
+    lambda path: files.write_bytes(path, b"x"), lambda path: lm.write(path, kneser_ney.estimate([["a"]], 1)),
 ])  # fmt: skip
 def test_a_write_that_fails_leaves_nothing(tmp_path, write):
     (tmp_path / "folder").mkdir()

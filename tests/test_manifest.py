@@ -122,3 +122,12 @@ def test_real_sphinx_files(real_speech):
         frames = manifest.read_features(path, 13)
         assert 20 < len(frames) < 2000
         assert 0 < frames[:, 0].mean() < 100, "c0 of the wrong byte order would be anywhere"
+
+
+def test_a_manifest_that_cannot_be_written_leaves_the_old_one(tmp_path):
+    manifest.write(tmp_path / "m.jsonl", [Utterance("a", "x", str(tmp_path / "a.wav"))])
+    before = (tmp_path / "m.jsonl").read_bytes()
+    with pytest.raises(UnicodeEncodeError):
+        manifest.write(tmp_path / "m.jsonl", [Utterance("a", "\ud800", str(tmp_path / "a.wav"))])
+    assert (tmp_path / "m.jsonl").read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["m.jsonl"]

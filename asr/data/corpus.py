@@ -25,6 +25,7 @@ from asr.data import manifest
 from asr.data.manifest import LeftOut, Utterance
 
 SPLITS = ("train", "dev", "test")
+RECORD, LEFT_OUT = "corpus.json", "left_out.txt"
 SOURCES = ("source", "also")
 """Settings that name what a script reads, a folder or a file: where that has changed, the corpus is made again."""
 
@@ -69,15 +70,12 @@ def settings(prepare: Prepare) -> dict[str, inspect.Parameter]:
     return {name: item for name, item in parameters.items() if name != "folder" and item.kind in kinds}
 
 
-_MADE = ("corpus.json", "left_out.txt", *(f"{split}.jsonl" for split in SPLITS))
-
-
 def build(prepare: Prepare, folder: Path, values: dict[str, Any]) -> bool:
     """Make `folder`/{train,dev,test}.jsonl unless they were made of these settings and sources; returns whether it did.
 
     Prints an honest summary on stderr. Raises CorpusError if nothing is left to train on.
     """
-    record = folder / "corpus.json"
+    record = folder / RECORD
     script = hashlib.sha256(inspect.getsource(inspect.getmodule(prepare) or prepare).encode()).hexdigest()
     wanted = json.dumps({"settings": values, "script": script}, sort_keys=True, default=str)
     # Before anything is made of it: what is added in the meantime is noticed the next time.
@@ -106,7 +104,7 @@ def build(prepare: Prepare, folder: Path, values: dict[str, Any]) -> bool:
         raise CorpusError(f"the id {counts.most_common(1)[0][0]} stands for {counts.most_common(1)[0][1]} utterances")
     for split, path in zip(SPLITS, made, strict=True):
         manifest.write(path, getattr(splits, split))
-    (folder / "left_out.txt").write_text("".join(f"{item.id}\t{item.reason}\n" for item in splits.left_out), "utf-8")
+    (folder / LEFT_OUT).write_text("".join(f"{item.id}\t{item.reason}\n" for item in splits.left_out), "utf-8")
     record.write_text(json.dumps({**json.loads(wanted), "sources": sources}, indent=1) + "\n", "utf-8")
     print(summary(splits), file=sys.stderr)
     return True
@@ -124,7 +122,7 @@ def _contents(source: Path, folder: Path) -> str:
             continue
         if Path(where).resolve() == folder.resolve():
             below[:] = [name for name in below if name != "cache"]
-            names = [name for name in names if name not in _MADE]
+            names = [name for name in names if name not in (RECORD, LEFT_OUT, *(f"{split}.jsonl" for split in SPLITS))]
         below[:] = [name for name in below if name[0] != "." and Path(where, name).resolve() != folder.resolve()]
         found += [path for name in names if name[0] != "." and (path := Path(where, name)).is_file()]
     states = {path.relative_to(source).as_posix(): path.stat() for path in found}

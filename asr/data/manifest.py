@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from asr import audio
+from asr import audio, files
 from asr.features import FeatureError, FeatureExtractor, Frames
 
 
@@ -96,14 +96,12 @@ def write(path: str | Path, utterances: Iterable[Utterance]) -> None:
     """Write a manifest whole or not at all; paths become relative to its folder where they share a drive with it."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    with part.open("w", encoding="utf-8", newline="\n") as file:
+    with files.whole(path) as part, part.open("w", encoding="utf-8", newline="\n") as file:
         for utterance in utterances:
             moved = _moved(utterance, lambda name: relative(name, path.parent))
             values = {field.name: getattr(moved, field.name) for field in dataclasses.fields(moved)}
             kept = {name: value for name, value in values.items() if value not in (None, 0.0) or name == "duration_s"}
             file.write(json.dumps(kept, ensure_ascii=False) + "\n")
-    part.replace(path)
 
 
 def read_waveform(utterance: Utterance, sample_rate: int) -> audio.Waveform:

@@ -8,9 +8,9 @@ import io
 import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
 from pathlib import Path
 
+from asr import files
 from asr.decode.hypothesis import DecodeError
 
 BEGIN, END, UNKNOWN, SPACE = "<s>", "</s>", "<unk>", "<space>"
@@ -116,14 +116,8 @@ def write(path: str | Path, model: LanguageModel) -> None:
             line = f"{_base10(log_prob)}\t{' '.join(ngram)}"
             lines.append(f"{line}\t{_base10(backoff)}" if backoff else line)
     data = "\n".join([*lines, "", "\\end\\", ""]).encode()
-    part = path.with_name(path.name + ".part")
-    try:
-        # mtime 0: the same model is the same file.
-        part.write_bytes(gzip.compress(data, mtime=0) if path.suffix == ".gz" else data)
-        part.replace(path)
-    finally:
-        with suppress(OSError):  # not there: it has taken its place, or could not be made
-            part.unlink()
+    # mtime 0: the same model is the same file.
+    files.write_bytes(path, gzip.compress(data, mtime=0) if path.suffix == ".gz" else data)
 
 
 def read(path: str | Path) -> LanguageModel:
