@@ -167,7 +167,7 @@ def emissions(
 
     def read(utterance: Utterance) -> list[tuple[Stretch, Frames]] | LeftOut:
         try:
-            return [(one, recognizer.extractor.finish(one.static)) for one in recognizer.stretches(utterance)]
+            return [(one, recognizer.finished(one)) for one in recognizer.stretches(utterance)]
         except (audio.AudioError, ManifestError) as error:
             return LeftOut(utterance.id, str(error))
 

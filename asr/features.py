@@ -69,9 +69,9 @@ class FeatureConfig:
     """What is recognised gets so much faint noise, 60 dB below its peak, before and after: a sound cut close to a word
     would begin in the middle of it. Training does not: it has augment.pad_ms."""
     pause_ms: float = 0.0
-    """What is recognised is cut in each pause of so much, and beside silence of more than a second, and each stretch
-    is heard on its own: for a network that spells one word at a time, and has heard none in long silence. 0: sound of
-    up to half a minute stays whole, as training hears it."""
+    """What is recognised is cut in each pause of so much, and each stretch is heard on its own, with 0.3 s of silence
+    around it at most, for a network that spells one word at a time, and has heard none in long silence. 0: sound of up
+    to half a minute stays whole, as training hears it."""
 
     def __post_init__(self) -> None:
         for name in ("sample_rate", "window_ms", "hop_ms", "num_cepstra", "num_filters", "fft_size", "delta_window",
@@ -115,6 +115,18 @@ class FeatureConfig:
     def hop(self) -> int:
         """Samples from one window to the next."""
         return _round_half_up(self.hop_ms / 1000 * self.sample_rate)
+
+    @property
+    def hop_s(self) -> float:
+        """From the start of one frame of cepstra to the start of the next."""
+        return self.hop_ms / 1000
+
+    @property
+    def liftering(self) -> npt.NDArray[np.float64]:
+        """What each cepstrum (num_cepstra,) is multiplied by, the energy in the first one's place by 1."""
+        if self.lifter <= 0:
+            return np.ones(self.num_cepstra)
+        return 1 + self.lifter / 2 * np.sin(np.pi * np.arange(self.num_cepstra) / self.lifter)
 
     @property
     def num_features(self) -> int:
@@ -335,9 +347,7 @@ class FeatureExtractor:
         n, k = np.arange(config.num_filters)[:, None], np.arange(config.num_cepstra)
         basis = np.cos(np.pi * k * (2 * n + 1) / (2 * config.num_filters)) * math.sqrt(2 / config.num_filters)
         basis[:, 0] /= math.sqrt(2)
-        if config.lifter > 0:
-            basis *= 1 + config.lifter / 2 * np.sin(np.pi * k / config.lifter)
-        return basis
+        return np.asarray(basis * config.liftering)
 
 
 class _Room:
@@ -404,7 +414,7 @@ def warp(tract: float, config: FeatureConfig) -> npt.NDArray[np.float64]:
     low, high = mel(config.low_hz), mel(config.top_hz)
     hz = 700 * (10 ** ((low + x * (high - low)) / 2595) - 1)
     source = np.clip((2595 * np.log10(1 + hz / tract / 700) - low) / (high - low), 0, 1)
-    lifter = 1 + config.lifter / 2 * np.sin(np.pi * k / config.lifter) if config.lifter > 0 else np.ones(len(k))
+    lifter = config.liftering[1:]
     matrix = np.eye(config.num_cepstra)
     warped = np.cos(np.pi * np.outer(k, source)) @ np.cos(np.pi * np.outer(x, k)) * 2 / points
     matrix[1:, 1:] = warped / lifter[:, None] * lifter

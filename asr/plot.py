@@ -97,7 +97,7 @@ def figure(
 
     _waveform(axes[0], waveform, config.sample_rate)
     edge_s = config.edge_ms / 1000  # the network may spell a word in the noise after it
-    image = _cepstra(axes[1], static, config.hop_ms / 1000, config.window_ms / 1000, -edge_s)
+    image = _cepstra(axes[1], static, config.hop_s, config.window_ms / 1000, -edge_s)
     picture.colorbar(image, cax=picture.add_subplot(grid[1, 1]), label="standard\ndeviations", ticks=[-2, 0, 2])
     frame_s = config.frame_ms / 1000
     image = _letters(axes[2], emission, rows, recognizer.tokenizer.tokens, frame_s, -edge_s)

@@ -5,94 +5,136 @@ overlap would not do: a bidirectional LSTM that has only ever seen one utterance
 or ended, and in windows of 15 s the likeliest letter was seen to change more than 3 s away from their edges.
 """
 
+import itertools
 import math
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from numpy.lib.stride_tricks import sliding_window_view
 
 from asr import align
-from asr.features import Frames
+from asr.features import FeatureConfig, Frames
 
 LONGEST_S = 30.0  # of a stretch
 PAUSE_S = 0.5  # shorter silences are inside sentences and words
-_SILENCE_S = 1.0  # longer pauses are stretches of their own: silence beside speech spoils the mean of its cepstra, and
-_MARGIN_S = 0.3  # a network that never heard so much of it loses the word; but for this much on either side
+_MARGIN_S = 0.3  # of silence beside speech: with more of it the mean of the cepstra is that of silence, and a network
+# that never heard so much of it loses the word
 _SMOOTH_S = 0.2  # over which the quietest moment is looked for: longer than the closure of a stop
 _LOUD_S = 0.09  # over which sound is loud or quiet: longer than a click, shorter than a vowel
 _WORD_S = 0.15  # what is loud for less, so smoothed, is a knock or the burst of a stop: alone it would be a word
 _SILENT_DB = 80.0  # below the loudest nothing is recorded
-_LEAST_DB = 5.0  # by which speech is louder than noise, both smoothed
+_NOISE = 0.1  # of a recording nobody speaks in
+_SHAPE = 2.0  # times that the shape of a spectrum counts as much as its energy
+_NOISE_DB = 3.0  # by which noise differs from its mean, smoothed
+_LEAST_DB = 4.0  # by which speech differs from it for as long as a word lasts
+_PAUSE_DB = 15.0  # below the loudest are pauses,
+_SILENCE_DB = 35.0  # and silence, in which nobody speaks
+_DB = 10 / math.log(10)  # decibels in a natural logarithm of energy
 
 
-def stretches(blocks: Iterable[Frames], hop_s: float, pause_s: float = PAUSE_S, step: int = 1) -> Iterator[Frames]:
-    """Cepstra in blocks (T, C), the log energy first -> the cepstra of each stretch, none longer than LONGEST_S.
+class Part(NamedTuple):
+    """Frames [start, end) of a recording, and whether they lie in silence, away from all speech."""
 
-    Every frame is in one stretch, and where the cuts are follows from the recording alone, not from its blocks: the
-    next LONGEST_S of sound are looked at and cut in each of their pauses, or without any at the quietest moment of
-    their second half, always after a multiple of `step` frames. No more than two blocks and LONGEST_S are held at a
-    time.
+    start: int
+    end: int
+    is_silent: bool
+
+
+def stretches(
+    blocks: Iterable[Frames], config: FeatureConfig, pause_s: float = PAUSE_S
+) -> Iterator[tuple[Frames, bool]]:
+    """Cepstra in blocks (T, C), the log energy first -> those of each stretch, and whether it is silent, see `parts`.
+
+    None is longer than LONGEST_S, every frame is in one of them, and where the cuts are follows from the recording
+    alone, not from its blocks: the next LONGEST_S of sound are looked at and cut in each of their pauses, or without
+    any at the quietest moment of their second half. No more than two blocks and LONGEST_S are held at a time.
     """
-    longest = max(1, round(LONGEST_S / hop_s))
+    longest = max(1, round(LONGEST_S / config.hop_s))
     rest: Frames | None = None
     for block in blocks:
         rest = block if rest is None else np.concatenate([rest, block])
         while len(rest) > longest:
-            start = 0
-            energy = rest[:longest, 0]
-            for end in pauses(energy, hop_s, pause_s, step) or [max(step, _quietest(energy, hop_s) // step * step)]:
-                yield rest[start:end]
-                start = end
+            *found, last = parts(rest[:longest], config, pause_s)
+            start = last.start or _quietest(rest[:longest], config)
+            for part in found or [Part(0, start, last.is_silent)]:
+                yield rest[part.start : part.end], part.is_silent
             rest = rest[start:]
     if rest is not None and len(rest):
-        start = 0
-        for end in [*pauses(rest[:, 0], hop_s, pause_s, step), len(rest)]:
-            yield rest[start:end]
-            start = end
+        for part in parts(rest, config, pause_s):
+            yield rest[part.start : part.end], part.is_silent
 
 
-def _quietest(energy: npt.NDArray[np.floating[Any]], hop_s: float) -> int:
-    """The quietest frame of the second half of log energy (T,)."""
-    first = (len(energy) + 1) // 2
-    return first + int(np.argmin(_smooth(energy, hop_s)[first:]))
+def _quietest(static: Frames, config: FeatureConfig) -> int:
+    """The quietest frame of the second half of cepstra (T, C), and a multiple of `config.stack`."""
+    first = (len(static) + 1) // 2
+    quietest = first + int(np.argmin(_smooth(static[:, :1], config, _SMOOTH_S)[first:]))
+    return max(config.stack, quietest // config.stack * config.stack)
 
 
-def pauses(energy: npt.NDArray[np.floating[Any]], hop_s: float, pause_s: float, step: int = 1) -> list[int]:
-    """Where to cut frames of log energy (T,): at rising places between the first and the last, multiples of `step`.
+def parts(static: Frames, config: FeatureConfig, pause_s: float) -> list[Part]:
+    """Cepstra (T, C) cut in each pause of `pause_s` and more; what is silent is a part of its own, but for margins.
 
-    In silence of more than a second, beside what it parts from; and once in each pause of `pause_s` and more.
+    All begin at a multiple of `config.stack`. A recording that nobody seems to speak in is one part, not silent.
     """
-    if not len(energy):
-        return []
-    # Digital silence, as before a microphone has started, says nothing of how loud the noise is.
-    faintest = energy.max() - _SILENT_DB * math.log(10) / 10
-    is_quiet = energy < faintest
-    loudness = _smooth(np.maximum(energy, faintest), hop_s, _LOUD_S)
-    # Speech may be a small part of the sound: its loudest moment says how loud it is.
-    found = align.quiet(loudness[~is_quiet], 1.0, _LEAST_DB)
-    if len(found):
-        is_quiet[~is_quiet] = found
-    for start, end in align.runs(~is_quiet):
-        if end - start < round(_WORD_S / hop_s):
-            is_quiet[start:end] = True
-    turns = align.runs(is_quiet)
-    turns = turns[turns[:, 1] - turns[:, 0] >= round(min(pause_s, _SILENCE_S) / hop_s)]
-    if not len(turns):
-        return []
-    smooth = _smooth(energy, hop_s)
-    silence, margin = (round(seconds / hop_s) for seconds in (_SILENCE_S, _MARGIN_S))
-    cuts = []
-    for start, end in turns.tolist():
-        if end - start > silence:
-            cuts += [start + margin] * (start > 0) + [end - margin] * (end < len(energy))
-        elif start > 0 and end < len(energy):
-            cuts.append(start + int(np.argmin(smooth[start:end])))
-    return sorted({cut // step * step for cut in cuts} - {0})
+    found = loudness(static, config)
+    lasting = min(len(found), round(_WORD_S / config.hop_s))
+    loudest = sliding_window_view(found, lasting).min(axis=1).max() if lasting else 0.0  # knocks are no words
+
+    def fainter(range_db: float) -> list[list[int]]:
+        is_faint = found < (max(_NOISE_DB, loudest - range_db) if loudest >= _LEAST_DB else 0.0)
+        for start, end in align.runs(~is_faint):
+            if end - start < lasting:
+                is_faint[start:end] = True
+        return [] if is_faint.all() else align.runs(is_faint).tolist()
+
+    def place(frame: int) -> int:
+        return frame // config.stack * config.stack
+
+    ends = {len(static): False}  # and whether what ends there is silent
+    margin = round(_MARGIN_S / config.hop_s)
+    for start, end in fainter(_SILENCE_DB):
+        first, last = place(start and start + margin), end if end == len(static) else place(end - margin)
+        if first < last:
+            ends |= {first: False, last: True}
+    shortest = round(pause_s / config.hop_s)
+    inside = [(start, end) for start, end in fainter(_PAUSE_DB)
+              if end - start >= shortest and start > 0 and end < len(static)
+              and not any(start < cut <= end for cut in ends)]  # fmt: skip
+    if inside:
+        smooth = _smooth(static[:, :1], config, _SMOOTH_S)[:, 0]
+        ends |= {place(start + int(np.argmin(smooth[start:end]))): False for start, end in inside}
+    places = sorted(ends.keys() - {0})
+    return [Part(start, end, ends[end]) for start, end in itertools.pairwise([0, *places])]
 
 
-def _smooth(energy: npt.NDArray[np.floating[Any]], hop_s: float, seconds: float = _SMOOTH_S) -> npt.NDArray[np.float64]:
-    """The mean of each frame (T,) and its neighbours within so many seconds."""
-    width = max(1, round(seconds / hop_s)) | 1
-    padded = np.concatenate([np.full(width // 2, energy[0]), energy, np.full(width // 2, energy[-1])], dtype=np.float64)
-    return np.convolve(padded, np.full(width, 1 / width), "valid")
+def loudness(static: Frames, config: FeatureConfig) -> npt.NDArray[np.float64]:
+    """By how many decibels each frame (T,) of cepstra (T, C) differs from the noise of its recording, smoothed.
+
+    The cepstral distance, a root mean square difference of two log spectra (Gray & Markel 1976), by which Haigh & Mason
+    (1993) find speech in noise: what is hardly louder than it has another spectrum. 0 where the noise is louder, and
+    below where nothing is recorded, as before a microphone has started: of the rest the quietest tenth is the noise.
+    """
+    if not len(static):
+        return np.zeros(0)
+    cepstra = static / config.liftering
+    is_silent = static[:, 0] < static[:, 0].max() - _SILENT_DB / _DB
+    smooth = _smooth(cepstra[~is_silent], config, _LOUD_S)
+    quietest = smooth[:, 0].argpartition(int(_NOISE * len(smooth)))[: int(_NOISE * len(smooth)) + 1]
+    noise = smooth[quietest].mean(axis=0)
+    if is_silent.any():
+        cepstra[is_silent] = noise
+        smooth = _smooth(cepstra, config, _LOUD_S)
+    difference = smooth - noise
+    difference[:, 1:] *= _SHAPE / math.sqrt(config.num_filters)
+    distance = _DB * np.sqrt(np.square(difference).sum(axis=1))
+    return np.where(is_silent, -1.0, np.where(difference[:, 0] > 0, distance, 0.0))
+
+
+def _smooth(values: npt.NDArray[np.floating[Any]], config: FeatureConfig, seconds: float) -> npt.NDArray[np.float64]:
+    """The mean of each row (T, C) and its neighbours within so many seconds."""
+    width = max(1, round(seconds / config.hop_s)) | 1
+    ends = np.zeros(values.shape[1]), *[values[:1]] * (width // 2), values, *[values[-1:]] * (width // 2)
+    sums = np.cumsum(np.vstack(ends, dtype=np.float64), axis=0)
+    return (sums[width:] - sums[:-width]) / width

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,7 @@ from asr.decode.confidence import Calibration
 from asr.decode.decoder import DecoderConfig, Knowledge
 from asr.decode.hypothesis import Emission, Hypothesis
 from asr.features import FeatureError, Frames, pad
+from asr.text import BLANK
 
 SHIPPED = Path(__file__).parent / "models" / "digits.onnx"
 MODEL_FILE = "model.onnx"
@@ -29,7 +30,9 @@ FEATURE_SUFFIXES = (".npy", ".mfc")
 # Measured on one core: 4 utterances of like length go through the network in two thirds of the time that they take one
 # by one; more are no faster, but for words of half a second, of which 8 are.
 _BATCH, _BATCH_FRAMES, _PADDING = 8, 1 << 12, 1.1  # utterances, frames, and times the frames that padding makes of them
+_UNHEARD = 1e-9  # probability of each letter where nobody speaks
 _POOL_FRAMES = 1 << 14  # of cepstra that wait for others of like length: 160 s of sound
+_Item = TypeVar("_Item")
 Source = str | Path | npt.NDArray[Any] | Utterance
 SourceError = audio.AudioError | manifest.ManifestError | FeatureError
 """Why a source cannot be heard, in one sentence that names it."""
@@ -148,7 +151,7 @@ class Recognizer:
         pool: list[tuple[_Hearing, Stretch]] = []
 
         def flush() -> Iterator[Transcript | SourceError]:
-            emissions = self.emissions([self.extractor.finish(stretch.static) for _, stretch in pool])
+            emissions = self.emissions([self.finished(stretch) for _, stretch in pool])
             for (hearing, stretch), emission in zip(pool, emissions, strict=True):
                 hearing.parts.append(self._heard(stretch, emission, self.min_confidence, has_words=has_words))
             pool.clear()
@@ -215,14 +218,32 @@ class Recognizer:
     def emission(self, source: Source, sample_rate: int | None = None) -> "tuple[Stretch, Emission]":
         """A sound as one stretch, and its log_probs (T, V): what `stretches` parts is heard apart, and stands in turn.
 
+        What is silent is blank.
+
         Raises as `transcribe` does.
         """
         parts = list(self.stretches(source, sample_rate))
-        emissions = self.emissions([self.extractor.finish(part.static) for part in parts])
+        emissions = self.emissions([self.finished(part) for part in parts])
         if len(parts) == 1:
             return parts[0], emissions[0]
+        for place, part in enumerate(parts):
+            if part.is_silent:
+                emissions[place] = self._blanks(self.card.features.num_stacked(len(part.static)))
         static = np.concatenate([part.static for part in parts])
         return Stretch(static, parts[0].origin_s, parts[0].start_s, parts[-1].end_s), np.concatenate(emissions)
+
+    def _blanks(self, num_frames: int) -> Emission:
+        """What is heard where nobody speaks: log_probs (T, V) of a blank that is all but certain."""
+        num_tokens = len(self.tokenizer.tokens)
+        heard = np.full((num_frames, num_tokens), math.log(_UNHEARD), np.float32)
+        heard[:, BLANK] = math.log1p(-_UNHEARD * (num_tokens - 1))
+        return heard
+
+    def finished(self, stretch: "Stretch") -> Frames:
+        """Finished frames (T, F) of a stretch: none of a silent one, which the network need not hear."""
+        if stretch.is_silent:
+            return np.empty((0, self.card.features.num_features), np.float32)
+        return self.extractor.finish(stretch.static)
 
     def frames(self, utterance: Utterance) -> Frames:
         """Finished frames (T, F) of an utterance of a manifest; raises as `transcribe` does."""
@@ -242,11 +263,14 @@ class Recognizer:
         return log_probs - np.logaddexp.reduce(log_probs, axis=2, keepdims=True), heard[0][1]
 
     def emissions(self, frames: Sequence[Frames]) -> list[Emission]:
-        """Finished frames of several utterances -> log_probs (T, V) of each, in batches that hold little padding."""
+        """Finished frames of several utterances -> log_probs (T, V) of each, in batches that hold little padding.
+
+        None of no frames, without asking the network.
+        """
         # What flows between the layers of 8-bit weights is rounded by the largest value in the batch, so that each
         # would depend on its neighbours.
         most = 1 if self.card.precision == "int8" else _BATCH
-        found: list[Emission] = [np.empty(0)] * len(frames)
+        found: list[Emission] = [np.empty((0, len(self.tokenizer.tokens)), np.float32)] * len(frames)
         for places in _batches([len(one) for one in frames], most):
             log_probs, lengths = self.log_probs([frames[place] for place in places])
             for place, one, length in zip(places, log_probs, lengths, strict=True):
@@ -281,7 +305,7 @@ class Recognizer:
         has_characters: bool = False,
     ) -> tuple[Word, ...]:  # fmt: skip
         config = self.card.features
-        frame_s, hop_s, window_s = config.frame_ms / 1000, config.hop_ms / 1000, config.window_ms / 1000
+        frame_s, hop_s, window_s = config.frame_ms / 1000, config.hop_s, config.window_ms / 1000
         sure = self.calibration(confidence.log_odds(emission, spans, self.space))
         groups = confidence.word_spans(spans, self.space)
         edge_s = stretch.start_s - stretch.origin_s
@@ -324,10 +348,11 @@ class Recognizer:
         """What is heard on its own of a sound or feature file, an utterance or a waveform.
 
         Sound is cut as features.pause_ms says; without it what is longer than segment.LONGEST_S is, in pauses of
-        segment.PAUSE_S. A feature file is one stretch. Raises as `transcribe` does.
+        segment.PAUSE_S, but for 0.3 s beside speech silence is a stretch that is not heard. A feature file is one
+        stretch. Raises as `transcribe` does.
         """
         config = self.card.features
-        rate, hop_s = config.sample_rate, config.hop_ms / 1000
+        rate, hop_s = config.sample_rate, config.hop_s
         if config.source == "precomputed":
             static = self._static(source, sample_rate)
             yield Stretch(static, 0.0, 0.0, len(static) * hop_s)
@@ -352,26 +377,27 @@ class Recognizer:
 
         num_frames = 0
         pause_s = config.pause_ms / 1000 or segment.PAUSE_S
-        cut = segment.stretches(self.extractor.static_blocks(counted()), hop_s, pause_s, config.stack)
-        for static, is_last in _with_last(cut):
+        cut = segment.stretches(self.extractor.static_blocks(counted()), config, pause_s)
+        for (static, is_silent), is_last in _with_last(cut):
             start_s, num_frames = num_frames * hop_s, num_frames + len(static)
-            yield Stretch(static, start_s, start_s, num_samples / rate if is_last else num_frames * hop_s)
+            end_s = num_samples / rate if is_last else num_frames * hop_s
+            yield Stretch(static, start_s, start_s, end_s, is_silent)
 
     def _short(self, waveform: audio.Waveform) -> "Iterator[Stretch]":
         """The stretches of a sound (num_samples,) of up to segment.LONGEST_S, between its edges."""
         config = self.card.features
-        hop_s, duration_s = config.hop_ms / 1000, len(waveform) / config.sample_rate
+        hop_s, duration_s = config.hop_s, len(waveform) / config.sample_rate
         static = self.extractor.static(self.extractor.edged(waveform))
         edge = round(self._edge_s / hop_s)
-        cuts = []
+        cut = [segment.Part(0, len(static), False)]
         if config.pause_ms:
             # The edges, which are faint, would say how quiet it is.
-            cuts = segment.pauses(static[edge : len(static) - edge, 0], hop_s, config.pause_ms / 1000)
-        starts = [0, *((edge + cut) // config.stack * config.stack for cut in cuts)]
-        for start, end in itertools.zip_longest(starts, starts[1:]):
+            cut = segment.parts(static[edge : len(static) - edge], config, config.pause_ms / 1000)
+        starts = [0, *((edge + part.start) // config.stack * config.stack for part in cut[1:])]
+        for part, start, end in itertools.zip_longest(cut, starts, starts[1:]):
             start_s = start * hop_s - self._edge_s
             end_s = duration_s if end is None else end * hop_s - self._edge_s
-            yield Stretch(static[start:end], start_s, max(start_s, 0.0), end_s)
+            yield Stretch(static[start:end], start_s, max(start_s, 0.0), end_s, part.is_silent)
 
     def _static(self, source: Source, sample_rate: int | None = None) -> Frames:
         """Cepstra (T, C) of a sound between its edges, or of a feature file."""
@@ -415,6 +441,8 @@ class Stretch:
     """When the first frame begins: before the sound, where it is of an edge."""
     start_s: float
     end_s: float
+    is_silent: bool = False
+    """Nobody speaks: it is not heard."""
 
 
 @dataclass
@@ -435,10 +463,10 @@ def _clock(seconds: npt.NDArray[np.float64], reached_s: float) -> list[float]:
 
 
 def _batches(lengths: Sequence[int], most: int) -> Iterator[list[int]]:
-    """The places of all lengths, up to `most` of like length together."""
+    """The places of all lengths but 0, up to `most` of like length together."""
     batch: list[int] = []
     total = 0
-    for place in sorted(range(len(lengths)), key=lengths.__getitem__):
+    for place in sorted(np.flatnonzero(lengths).tolist(), key=lengths.__getitem__):
         padded = (len(batch) + 1) * lengths[place]
         total += lengths[place]
         if batch and (len(batch) == most or padded > min(_BATCH_FRAMES, _PADDING * total)):
@@ -464,9 +492,9 @@ def _joined(parts: Sequence[Transcript]) -> Transcript:
     return Transcript(nbest[0].text, parts[-1].duration_s, words, nbest)
 
 
-def _with_last(items: Iterable[Frames]) -> Iterator[tuple[Frames, bool]]:
+def _with_last(items: Iterable[_Item]) -> Iterator[tuple[_Item, bool]]:
     """Each item, and whether it is the last one."""
-    held: Frames | None = None
+    held: _Item | None = None
     for item in items:
         if held is not None:
             yield held, False

@@ -50,7 +50,7 @@ ALLOWED = {
     "convert": {"checkpoint", "files"},
     "export": {"checkpoint", "convert", "files", "model"},
     "train": {"checkpoint", "ctc", "files", "score.__init__", "model", "data.dataset", "decode.greedy"},
-    "transcribe": {"align", "audio", "checkpoint", "features", "segment", "data.manifest", "decode.confidence",
+    "transcribe": {"align", "audio", "checkpoint", "features", "segment", "text", "data.manifest", "decode.confidence",
                    "decode.decoder", "decode.hypothesis"},
     "formats": {"transcribe"},
     "plot": {"audio", "features", "files", "segment", "text", "transcribe", "decode.hypothesis"},

@@ -260,11 +260,11 @@ def test_a_long_recording_is_heard_as_its_stretches(recognizer, long_sound):
     waveform, _ = long_sound
     transcript = recognizer.transcribe(waveform, 16000)
     static = recognizer.extractor.static(waveform)
-    texts, begin = [], 0
-    for stretch in segment.stretches([static], 0.01):
-        emission = recognizer.emissions([recognizer.extractor.finish(static[begin : begin + len(stretch)])])[0]
-        texts.append(recognizer.decoder(emission)[0].text)
-        begin += len(stretch)
+    texts = []
+    for stretch, is_silent in segment.stretches([static], recognizer.card.features):
+        if not is_silent:
+            emission = recognizer.emissions([recognizer.extractor.finish(stretch)])[0]
+            texts.append(recognizer.decoder(emission)[0].text)
     assert transcript.text.split() == [text for text in texts if text] == [word.text for word in transcript.words]
     assert transcript.nbest[0].text == transcript.text
     assert transcript.duration_s == pytest.approx(len(waveform) / 16000, abs=1e-3)
@@ -283,9 +283,10 @@ def test_words_of_a_long_recording_are_where_they_are_said(recognizer, utterance
         here = [word for word in words if word.start_s < end_s and start_s < word.end_s]
         near += bool(here)
         for word in here:
-            if word.text == utterance.text:
-                # So small a network may hear a last letter in the silence after it, by its seed and processor.
-                assert (word.start_s, word.end_s) == pytest.approx((start_s + 0.05, end_s - 0.04), abs=0.3)
+            # So small a network may hear a last letter in the silence after it, by its seed and processor.
+            if word.text.startswith(utterance.text):
+                assert word.start_s == pytest.approx(start_s + 0.05, abs=0.3)
+                assert word.text != utterance.text or word.end_s == pytest.approx(end_s - 0.04, abs=0.3)
                 alone += 1
     # That what is heard of a stretch is all there is the test above says; the network itself may be deaf to one or two.
     assert near >= 0.9 * len(starts)
