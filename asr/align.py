@@ -17,7 +17,7 @@ _PAUSE_S = 0.1  # shorter silences are closures of stops
 _FAR_S = 0.2  # a soft consonant at an end of the loud part is nearer to it than this
 _QUIET = 0.4  # of the way from the quietest to the loudest frames, in decibels
 _SOFT = 0.2  # the same for the outer ends, where a word dies away
-_LEAST_DB = 15.0  # between the two: with less, noise hides pauses
+LEAST_DB = 15.0  # between the two: with less, noise hides pauses
 _MOST_DB = 60.0  # more is digital silence
 _DB = 10 / math.log(10)  # decibels in a natural logarithm of energy
 
@@ -66,6 +66,7 @@ def word_times(
     hop_s: float = 0.01,
     window_s: float = 0.025,
     edge_s: float = 0.0,
+    least_db: float = LEAST_DB,
 ) -> npt.NDArray[np.float64]:
     """The tokens of each word in turn -> when each begins and ends, in seconds: (N, 2), rising, within the duration.
 
@@ -79,9 +80,9 @@ def word_times(
     """
     tokens = np.array([(word[0].start_frame, word[-1].end_frame) for word in words], np.float64).reshape(-1, 2)
     tokens = np.clip(tokens * frame_s - edge_s, 0, duration_s)
-    is_quiet = quiet(energy)
+    is_quiet = quiet(energy, least_db)
     edges = (np.arange(len(is_quiet) + 1) - 0.5) * hop_s + window_s / 2  # of the hops around the windows' centres
-    loud = np.flatnonzero(~quiet(energy, share=_SOFT))
+    loud = np.flatnonzero(~quiet(energy, least_db, _SOFT))
     if len(loud) and len(words):
         begins_s = edges[loud[0]] if loud[0] else 0.0
         ends_s = min(edges[loud[-1] + 1], duration_s) if loud[-1] + 1 < len(is_quiet) else duration_s
@@ -136,16 +137,16 @@ def _times(
 
 
 def quiet(
-    energy: npt.NDArray[np.floating[Any]] | None, loud: float = 0.95, least_db: float = _LEAST_DB, share: float = _QUIET
+    energy: npt.NDArray[np.floating[Any]] | None, least_db: float = LEAST_DB, share: float = _QUIET
 ) -> npt.NDArray[np.bool_]:
     """Whether nobody speaks in each frame (T,) of log energy; (0,) where noise hides that.
 
-    Speech is as loud as the quantile `loud` says, and by `least_db` louder than the noise; what is less than `share` of
-    the way from the noise to it, in decibels, is quiet.
+    Speech is by `least_db` louder than noise; what is less than `share` of the way from it to speech, in decibels, is
+    quiet. Of the frames one in twenty is no louder than noise, and one no fainter than speech.
     """
     if energy is None or not len(energy):
         return np.zeros(0, bool)
-    ranks = np.array([0.05, loud]) * (len(energy) - 1)
+    ranks = np.array([0.05, 0.95]) * (len(energy) - 1)
     quietest, loudest = np.interp(ranks, np.arange(len(energy)), np.sort(energy))  # np.quantile, in a tenth of its time
     if loudest - quietest < least_db / _DB:
         return np.zeros(0, bool)

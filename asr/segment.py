@@ -28,10 +28,10 @@ _SILENT_DB = 80.0  # below the loudest nothing is recorded
 _NOISE = 0.1  # of a recording nobody speaks in
 _SHAPE = 2.0  # times that the shape of a spectrum counts as much as its energy
 _NOISE_DB = 3.0  # by which noise differs from its mean, smoothed
-_LEAST_DB = 4.0  # by which speech differs from it for as long as a word lasts
+LEAST_DB = 4.0  # by which speech differs from it for as long as a word lasts
 _PAUSE_DB = 15.0  # below the loudest are pauses,
 _SILENCE_DB = 35.0  # and silence, in which nobody speaks
-_DB = 10 / math.log(10)  # decibels in a natural logarithm of energy
+DB = 10 / math.log(10)  # decibels in a natural logarithm of energy
 
 
 class Part(NamedTuple):
@@ -83,7 +83,7 @@ def parts(static: Frames, config: FeatureConfig, pause_s: float) -> list[Part]:
     loudest = sliding_window_view(found, lasting).min(axis=1).max() if lasting else 0.0  # knocks are no words
 
     def fainter(range_db: float) -> list[list[int]]:
-        is_faint = found < (max(_NOISE_DB, loudest - range_db) if loudest >= _LEAST_DB else 0.0)
+        is_faint = found < (max(_NOISE_DB, loudest - range_db) if loudest >= LEAST_DB else 0.0)
         for start, end in align.runs(~is_faint):
             if end - start < lasting:
                 is_faint[start:end] = True
@@ -119,7 +119,7 @@ def loudness(static: Frames, config: FeatureConfig) -> npt.NDArray[np.float64]:
     if not len(static):
         return np.zeros(0)
     cepstra = static / config.liftering
-    is_silent = static[:, 0] < static[:, 0].max() - _SILENT_DB / _DB
+    is_silent = static[:, 0] < static[:, 0].max() - _SILENT_DB / DB
     smooth = _smooth(cepstra[~is_silent], config, _LOUD_S)
     quietest = smooth[:, 0].argpartition(int(_NOISE * len(smooth)))[: int(_NOISE * len(smooth)) + 1]
     noise = smooth[quietest].mean(axis=0)
@@ -128,7 +128,7 @@ def loudness(static: Frames, config: FeatureConfig) -> npt.NDArray[np.float64]:
         smooth = _smooth(cepstra, config, _LOUD_S)
     difference = smooth - noise
     difference[:, 1:] *= _SHAPE / math.sqrt(config.num_filters)
-    distance = _DB * np.sqrt(np.square(difference).sum(axis=1))
+    distance = DB * np.sqrt(np.square(difference).sum(axis=1))
     return np.where(is_silent, -1.0, np.where(difference[:, 0] > 0, distance, 0.0))
 
 

@@ -311,11 +311,15 @@ class Recognizer:
         edge_s = stretch.start_s - stretch.origin_s
         duration_s = max(stretch.end_s - stretch.start_s, 0.0)
         first = round(edge_s / hop_s)  # the edges are no part of what is loud or quiet
-        energy = stretch.static[first : first + max(1, round(duration_s / hop_s)), 0]
+        static = stretch.static[first : first + max(1, round(duration_s / hop_s))]
+        energy, least_db = static[:, 0], align.LEAST_DB
+        if config.pause_ms and not len(align.quiet(energy)):
+            # It spells a word before or after it is said: noise must not hide when.
+            energy, least_db = segment.loudness(static, config) / segment.DB, segment.LEAST_DB
         timing = self.card.timing
         times = align.word_times(
             groups, frame_s, duration_s, timing.lead_s, timing.tail_s,
-            energy if config.source == "audio" else None, hop_s, window_s, edge_s,
+            energy if config.source == "audio" else None, hop_s, window_s, edge_s, least_db,
         )  # fmt: skip
         words = []
         reached_s = stretch.start_s
