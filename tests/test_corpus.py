@@ -1,5 +1,6 @@
 """The corpus contract, and the prepare scripts on small made-up trees with the layouts of the real corpora."""
 
+import itertools
 import json
 import os
 import shutil
@@ -314,6 +315,27 @@ class TestFolder:
             (tmp_path / "mine" / f"{number}.txt").write_text(f"sentence {number}")
         splits = prepare("folder")(folder=tmp_path, source=str(tmp_path / "mine"), dev_share=0.1, test_share=0.2)
         assert [len(part) for part in (splits.train, splits.dev, splits.test)] == [35, 5, 10]
+
+    def test_what_is_none_of_the_words_is_to_be_heard_as_nothing(self, tmp_path):
+        """Whatever a text beside it says; minutes of noise in pieces, of one part each."""
+        root = tmp_path / "mine"
+        for number in range(10):
+            sound(root / "stop_it" / f"{number}.wav")
+            sound(root / "_unknown" / "go" / f"{number}.wav")
+            sound(root / "_noise_" / f"{number}.wav", seconds=9)
+        (root / "_unknown" / "go" / "1.txt").write_text("go")
+        splits = prepare("folder")(folder=tmp_path, source=str(root), dev_share=0.1, test_share=0.2)
+        parts = [splits.train, splits.dev, splits.test]
+        everything = [utterance for part in parts for utterance in part]
+        assert len(ids(everything)) == len(everything) == 10 + 10 + 30 and not splits.left_out
+        assert all(utterance.text == ("" if utterance.id[0] == "_" else "stop it") for utterance in everything)
+        files = [{utterance.audio for utterance in part} for part in parts]
+        assert sum(map(len, files)) == len(set.union(*files)) == 30
+        for file in {utterance.audio for utterance in everything if utterance.id.startswith("_noise_")}:
+            pieces = sorted((one for one in everything if one.audio == file), key=lambda one: one.start_s)
+            assert pieces[0].start_s == 0 and pieces[-1].end_s == pytest.approx(9)
+            assert all(left.end_s == pytest.approx(right.start_s) for left, right in itertools.pairwise(pieces))
+            assert all(len(manifest.read_waveform(one, 16000)) / 16000 == pytest.approx(3) for one in pieces)
 
     def test_what_has_no_text_of_its_own_is_named(self, tmp_path):
         sound(tmp_path / "mine" / "yes" / "a.wav")

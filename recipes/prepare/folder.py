@@ -1,11 +1,16 @@
 """Your own recordings in a folder, in either of two layouts, mixed as you like.
 
 Layouts: SOURCE/**/WORD_OR_PHRASE/*.wav (the folder's name is the text, underscores are spaces), or SOURCE/**/NAME.wav
-beside NAME.txt (its text). Licence: whatever yours is. With `speaker`, a regular expression whose first group finds
-the speaker in a file's path below SOURCE, dev and test get speakers of their own; without, a random share of each text.
+beside NAME.txt (its text). What lies below a folder whose name begins with an underscore (SOURCE/_unknown,
+SOURCE/_background_noise_) says none of your words, and is to be heard as nothing. Licence: whatever yours is. With
+`speaker`, a regular expression whose first group finds the speaker in a file's path below SOURCE, dev and test get
+speakers of their own; without, a random share of each text.
 """
 
+import math
 import re
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +19,8 @@ from asr import audio
 from asr.data import corpus
 from asr.data.corpus import CorpusError, Splits
 from asr.data.manifest import LeftOut, Utterance
+
+_LONGEST_S = 4.0  # of what is to be heard as nothing: minutes of noise would be padding to all the words of a batch
 
 
 def prepare(
@@ -48,6 +55,7 @@ def prepare(
             utterances[key] = Utterance(key, text, audio=path, speaker=who)
     readable, unreadable = corpus.probe(utterances.values())
     splits.left_out += unreadable
+    readable = [piece for utterance in readable for piece in _pieces(utterance)]
 
     # What must stay in one part together: a speaker, or a single file where the speaker is not known. Files of one
     # text stand side by side in shuffled order, so that every n-th gives each text its share.
@@ -55,17 +63,36 @@ def prepare(
     shuffled = [readable[place] for place in rng.permutation(len(readable))]
     rank = {text: place for place, text in enumerate(dict.fromkeys(utterance.text for utterance in shuffled))}
     shuffled.sort(key=lambda utterance: rank[utterance.text])
-    groups = list(dict.fromkeys(utterance.speaker or utterance.id for utterance in shuffled))
+    groups = list(dict.fromkeys(map(_group, shuffled)))
     test = set(_every(groups, test_share))
     dev = set(_every([group for group in groups if group not in test], min(1.0, dev_share / max(1 - test_share, 1e-9))))
     for utterance in readable:
-        group = utterance.speaker or utterance.id
+        group = _group(utterance)
         (splits.test if group in test else splits.dev if group in dev else splits.train).append(utterance)
     return splits
 
 
+def _group(utterance: Utterance) -> str:
+    """What stays in one part: what one person says, or one file holds."""
+    return utterance.speaker or str(utterance.audio)
+
+
+def _pieces(utterance: Utterance) -> Iterator[Utterance]:
+    """The utterance, or where it is long and nothing is to be heard, pieces of it."""
+    count = 1 if utterance.text else math.ceil(utterance.duration_s / _LONGEST_S)
+    if count == 1:
+        yield utterance
+        return
+    length_s = utterance.duration_s / count
+    for start_s in (round(number * length_s, 3) for number in range(count)):
+        yield replace(utterance, id=f"{utterance.id}@{start_s:g}", start_s=start_s, end_s=start_s + length_s,
+                      duration_s=round(length_s, 4))  # fmt: skip
+
+
 def _text(path: Path, root: Path) -> str:
     """What is said in a file: its .txt, or the name of its folder. Raises CorpusError if there is neither."""
+    if any(name.startswith("_") for name in path.relative_to(root).parts[:-1]):
+        return ""
     transcript = path.with_suffix(".txt")
     if transcript.is_file():
         # TIMIT's transcripts begin with the first and the last sample.
