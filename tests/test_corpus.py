@@ -110,6 +110,9 @@ class TestBuild:
     def test_nothing_to_train_on_is_an_error(self, tmp_path):
         with pytest.raises(CorpusError, match="no utterances"):
             corpus.build(lambda folder: Splits(), tmp_path, {})
+        silence = Splits(train=[Utterance("noise", "", "noise.wav")])
+        with pytest.raises(CorpusError, match="no word is said"):
+            corpus.build(lambda folder: silence, tmp_path / "silence", {})
 
 
 def test_the_summary_is_honest():
@@ -324,9 +327,13 @@ class TestFolder:
             sound(root / "_unknown" / "go" / f"{number}.wav")
             sound(root / "_noise_" / f"{number}.wav", seconds=9)
         (root / "_unknown" / "go" / "1.txt").write_text("go")
-        splits = prepare("folder")(folder=tmp_path, source=str(root), dev_share=0.1, test_share=0.2)
+        splits = prepare("folder")(
+            folder=tmp_path, source=str(root), speaker="([a-z]+)/[0-9]", dev_share=0.1, test_share=0.2
+        )
         parts = [splits.train, splits.dev, splits.test]
         everything = [utterance for part in parts for utterance in part]
+        assert {utterance.speaker for utterance in everything if utterance.text} == {"it"}
+        assert {utterance.speaker for utterance in everything if not utterance.text} == {None}
         assert len(ids(everything)) == len(everything) == 10 + 10 + 30 and not splits.left_out
         assert all(utterance.text == ("" if utterance.id[0] == "_" else "stop it") for utterance in everything)
         files = [{utterance.audio for utterance in part} for part in parts]

@@ -4,7 +4,7 @@ Layouts: SOURCE/**/WORD_OR_PHRASE/*.wav (the folder's name is the text, undersco
 beside NAME.txt (its text). What lies below a folder whose name begins with an underscore (SOURCE/_unknown,
 SOURCE/_background_noise_) says none of your words, and is to be heard as nothing. Licence: whatever yours is. With
 `speaker`, a regular expression whose first group finds the speaker in a file's path below SOURCE, dev and test get
-speakers of their own; without, a random share of each text.
+speakers of their own, who say the words; without, a random share of each text.
 """
 
 import math
@@ -45,7 +45,8 @@ def prepare(
             text = _text(Path(path), Path(source))
             if key in utterances:
                 raise CorpusError(f"the same name as {utterances[key].audio}")
-            found = re.search(speaker, Path(path).relative_to(source).as_posix()) if speaker else None
+            # Who says none of the words may be anybody, in files named in any way.
+            found = re.search(speaker, Path(path).relative_to(source).as_posix()) if speaker and text else None
         except (CorpusError, UnicodeDecodeError) as error:
             splits.left_out.append(LeftOut(key, f"no text: {error}"))
         except re.error as error:
