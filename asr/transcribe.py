@@ -30,6 +30,7 @@ FEATURE_SUFFIXES = (".npy", ".mfc")
 # Measured on one core: 4 utterances of like length go through the network in two thirds of the time that they take one
 # by one; more are no faster, but for words of half a second, of which 8 are.
 _BATCH, _BATCH_FRAMES, _PADDING = 8, 1 << 12, 1.1  # utterances, frames, and times the frames that padding makes of them
+_CLEAR_DB = 25.0  # from noise to speech: with less, what is loud for a frame may be noise
 _UNHEARD = 1e-9  # probability of each letter where nobody speaks
 _POOL_FRAMES = 1 << 14  # of cepstra that wait for others of like length: 160 s of sound
 _Item = TypeVar("_Item")
@@ -313,7 +314,7 @@ class Recognizer:
         first = round(edge_s / hop_s)  # the edges are no part of what is loud or quiet
         static = stretch.static[first : first + max(1, round(duration_s / hop_s))]
         energy, least_db = static[:, 0], align.LEAST_DB
-        if config.pause_ms and not len(align.quiet(energy)):
+        if config.pause_ms and not len(align.quiet(energy, _CLEAR_DB)):
             # It spells a word before or after it is said: noise must not hide when.
             energy, least_db = segment.loudness(static, config) / segment.DB, segment.LEAST_DB
         timing = self.card.timing
