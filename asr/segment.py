@@ -78,9 +78,11 @@ def parts(static: Frames, config: FeatureConfig, pause_s: float) -> list[Part]:
 
     All begin at a multiple of `config.stack`. A recording that nobody seems to speak in is one part, not silent.
     """
+    if not len(static):
+        return [Part(0, 0, False)]
     found = loudness(static, config)
-    lasting = min(len(found), round(_WORD_S / config.hop_s))
-    loudest = sliding_window_view(found, lasting).min(axis=1).max() if lasting else 0.0  # knocks are no words
+    lasting = max(1, min(len(found), round(_WORD_S / config.hop_s)))
+    loudest = sliding_window_view(found, lasting).min(axis=1).max()  # knocks are no words
 
     def fainter(range_db: float) -> list[list[int]]:
         is_faint = found < (max(_NOISE_DB, loudest - range_db) if loudest >= LEAST_DB else 0.0)

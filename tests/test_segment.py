@@ -133,7 +133,7 @@ def test_noise_alone_is_heard_and_not_cut(seed):
     rng = np.random.default_rng(seed)
     assert segment.parts(cepstra([(20, -5.0)], rng), CONFIG, 0.3) == [(0, 2000, False)]
     assert segment.parts(np.zeros((300, 13), np.float32), CONFIG, 0.3) == [(0, 300, False)]
-    assert segment.parts(np.zeros((0, 13), np.float32), CONFIG, 0.3) == []
+    assert segment.parts(np.zeros((0, 13), np.float32), CONFIG, 0.3) == [(0, 0, False)]
 
 
 @pytest.mark.parametrize("step", [2, 3, 7])

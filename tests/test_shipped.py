@@ -87,6 +87,23 @@ def test_it_hears_nothing_where_nobody_speaks(recognizer):
     assert sum(map(bool, heard)) <= 5
 
 
+@pytest.mark.parametrize("num_samples", [0, 1, 100, 200, 201, 1000])
+def test_the_shortest_sounds_are_one_stretch(recognizer, num_samples):
+    sound = np.full(num_samples, 0.1, np.float32)
+    (stretch,) = recognizer.stretches(sound, 8000)
+    transcript = recognizer.transcribe(sound, 8000)
+    assert stretch.end_s == num_samples / 8000 and transcript.duration_s == pytest.approx(num_samples / 8000, abs=1e-3)
+    assert all(0 <= word.start_s < word.end_s for word in transcript.words)
+
+
+def test_words_have_times_where_the_sound_is_not_at_hand(recognizer, tmp_path):
+    synth.speak_all([espeak.Line(str(tmp_path / "x.wav"), "seven", "en-us+m3")], 8000)
+    waveform = audio.read(tmp_path / "x.wav", 8000)
+    _, emission = recognizer.emission(waveform, 8000)
+    (word,) = recognizer.words(emission, "seven")
+    assert 0 <= word.start_s < word.end_s <= len(waveform) / 8000 + 0.05
+
+
 def test_it_hears_the_digits_of_people(real_speech, tmp_path):
     (tmp_path / "digits.txt").write_text("\n".join(DIGITS) + "\n")
     closed = Recognizer.load(decoding=DecoderConfig(lexicon=tmp_path / "digits.txt"))
