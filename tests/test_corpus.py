@@ -110,9 +110,6 @@ class TestBuild:
     def test_nothing_to_train_on_is_an_error(self, tmp_path):
         with pytest.raises(CorpusError, match="no utterances"):
             corpus.build(lambda folder: Splits(), tmp_path, {})
-        silence = Splits(train=[Utterance("noise", "", "noise.wav")])
-        with pytest.raises(CorpusError, match="no word is said"):
-            corpus.build(lambda folder: silence, tmp_path / "silence", {})
 
 
 def test_the_summary_is_honest():
@@ -343,6 +340,11 @@ class TestFolder:
             assert pieces[0].start_s == 0 and pieces[-1].end_s == pytest.approx(9)
             assert all(left.end_s == pytest.approx(right.start_s) for left, right in itertools.pairwise(pieces))
             assert all(len(manifest.read_waveform(one, 16000)) / 16000 == pytest.approx(3) for one in pieces)
+
+    def test_only_what_is_none_of_the_words_is_an_error(self, tmp_path):
+        sound(tmp_path / "mine" / "_unknown" / "1.wav")
+        with pytest.raises(CorpusError, match="begin with an underscore"):
+            prepare("folder")(folder=tmp_path, source=str(tmp_path / "mine"))
 
     def test_what_has_no_text_of_its_own_is_named(self, tmp_path):
         sound(tmp_path / "mine" / "yes" / "a.wav")

@@ -54,6 +54,9 @@ def prepare(
         else:
             who = (found.group(1) if found.re.groups else found.group()) if found else None
             utterances[key] = Utterance(key, text, audio=path, speaker=who)
+    if utterances and not any(utterance.text for utterance in utterances.values()):
+        raise CorpusError(f"data.source={source}: all that can be used lies in folders whose names begin with an "
+                          "underscore, which are for what says none of the words")  # fmt: skip
     readable, unreadable = corpus.probe(utterances.values())
     splits.left_out += unreadable
     readable = [piece for utterance in readable for piece in _pieces(utterance)]
