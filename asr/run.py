@@ -134,8 +134,11 @@ def _carry_out(
     config = settings.train
     folder = Path(settings.data.folder).expanduser()
     parts = {name: _read(folder / f"{name}.jsonl") for name in corpus.SPLITS}
-    if not parts["dev"]:
-        print("no dev part: the training part stands in for it", file=sys.stderr)
+    to_choose_by = parts["dev"]
+    if not any(utterance.text for utterance in to_choose_by):
+        said = "nobody says a word in the dev part" if to_choose_by else "no dev part"
+        print(f"{said}: the training part stands in for it", file=sys.stderr)
+        to_choose_by = parts["train"]
 
     card = _card(settings, script)
     (run / "left_out.txt").unlink(missing_ok=True)
@@ -146,7 +149,7 @@ def _carry_out(
     else:
         card = replace(card, statistics=card.extractor.measure(_statics(examples, card.extractor)))
     model = _model(settings, card)
-    dev = _load(parts["dev"] or parts["train"], card, False, folder, run, "dev", jobs)
+    dev = _load(to_choose_by, card, False, folder, run, "dev", jobs)
     print(f"{model.num_weights} weights, {len(examples)} utterances to train on, {len(dev)} to choose by; "
           f"in {run}", file=sys.stderr)  # fmt: skip
     try:

@@ -101,12 +101,12 @@ def parts(static: Frames, config: FeatureConfig, pause_s: float) -> list[Part]:
         if first < last:
             ends |= {first: False, last: True}
     shortest = round(pause_s / config.hop_s)
-    inside = [(start, end) for start, end in fainter(_PAUSE_DB)
-              if end - start >= shortest and start > 0 and end < len(static)
-              and not any(start < cut <= end for cut in ends)]  # fmt: skip
-    if inside:
-        smooth = _smooth(static[:, :1], config, _SMOOTH_S)[:, 0]
-        ends |= {place(start + int(np.argmin(smooth[start:end]))): False for start, end in inside}
+    smooth = _smooth(static[:, :1], config, _SMOOTH_S)
+    for range_db in (_SILENCE_DB, _PAUSE_DB):  # beside a word that is itself faint; and where the pause is no silence
+        for start, end in fainter(range_db):
+            is_long = end - start >= shortest and start > 0 and end < len(static)
+            if is_long and not any(start < cut <= end for cut in ends):
+                ends[place(start + int(np.argmin(smooth[start:end])))] = False
     places = sorted(ends.keys() - {0})
     return [Part(start, end, ends[end]) for start, end in itertools.pairwise([0, *places])]
 

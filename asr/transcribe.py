@@ -207,14 +207,15 @@ class Recognizer:
         the alphabet cannot spell the text, AlignError where it is too long for the sound, and as `transcribe` does.
         """
         text = self.card.text.normalise(text)
-        whole, emission = self.emission(source, sample_rate)
+        parts = list(self.stretches(source, sample_rate))
+        duration_s = round(parts[-1].end_s - parts[0].start_s, 3)
+        said = [place for place, part in enumerate(parts) if not part.is_silent] or [0, len(parts) - 1]
+        whole, emission = self._together(parts[said[0] : said[-1] + 1])  # long silence would hide how loud speech is
         if isinstance(source, Utterance):
             whole = replace(whole, origin_s=whole.origin_s + source.start_s, start_s=whole.start_s + source.start_s,
                             end_s=whole.end_s + source.start_s)  # fmt: skip
         spans = align.align(emission, self.tokenizer.encode(text))
-        return Transcript(
-            text, round(whole.end_s - whole.start_s, 3), self._words(emission, text, spans, whole, has_characters=True)
-        )
+        return Transcript(text, duration_s, self._words(emission, text, spans, whole, has_characters=True))
 
     def emission(self, source: Source, sample_rate: int | None = None) -> "tuple[Stretch, Emission]":
         """A sound as one stretch, and its log_probs (T, V): what `stretches` parts is heard apart, and stands in turn.
@@ -223,7 +224,10 @@ class Recognizer:
 
         Raises as `transcribe` does.
         """
-        parts = list(self.stretches(source, sample_rate))
+        return self._together(list(self.stretches(source, sample_rate)))
+
+    def _together(self, parts: "Sequence[Stretch]") -> "tuple[Stretch, Emission]":
+        """Stretches that follow one another as one, and its log_probs (T, V)."""
         emissions = self.emissions([self.finished(part) for part in parts])
         if len(parts) == 1:
             return parts[0], emissions[0]

@@ -341,6 +341,21 @@ class TestFolder:
             assert all(left.end_s == pytest.approx(right.start_s) for left, right in itertools.pairwise(pieces))
             assert all(len(manifest.read_waveform(one, 16000)) / 16000 == pytest.approx(3) for one in pieces)
 
+    @pytest.mark.parametrize("seed", range(5))
+    @pytest.mark.parametrize("count", [1, 3, 8, 30])
+    def test_what_is_none_of_the_words_takes_no_speaker_from_dev_and_test(self, tmp_path, seed, count):
+        for speaker in range(5):
+            for word in ("yes", "no"):
+                sound(tmp_path / "mine" / word / f"s{speaker}_1.wav")
+        for number in range(count):
+            sound(tmp_path / "mine" / "_unknown" / f"{number}.wav")
+        splits = prepare("folder")(
+            folder=tmp_path, source=str(tmp_path / "mine"), speaker=r"/(s\d+)_", seed=seed, dev_share=0.2
+        )
+        said = [{utterance.speaker for utterance in part if utterance.text}
+                for part in (splits.train, splits.dev, splits.test)]  # fmt: skip
+        assert [len(part) for part in said] == [3, 1, 1] and len(set.union(*said)) == 5
+
     def test_only_what_is_none_of_the_words_is_an_error(self, tmp_path):
         sound(tmp_path / "mine" / "_unknown" / "1.wav")
         with pytest.raises(CorpusError, match="begin with an underscore"):

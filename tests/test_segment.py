@@ -31,11 +31,6 @@ def speech(seconds, rng):
     return cepstra(pattern, rng)
 
 
-def seconds(parts):
-    """(start, end, whether it is silent) of each part."""
-    return [(round(part.start * HOP_S, 2), round(part.end * HOP_S, 2), part.is_silent) for part in parts]
-
-
 @pytest.mark.parametrize("seed", range(5))
 def test_every_frame_is_in_one_stretch_and_none_is_too_long(seed):
     rng = np.random.default_rng(seed)
@@ -104,6 +99,15 @@ def test_a_faint_sound_is_heard_and_ends_a_silence_but_not_a_pause():
     assert [part.start * HOP_S for part in found] == pytest.approx([0, 1.3, 1.7, 2.6, 3.0, 4.6], abs=0.06)
     frames = cepstra([(1, 0.0), (0.1, -14.0), (0.3, -4.6), (0.1, -14.0), (1, 0.0)], rng)
     assert [part.is_silent for part in segment.parts(frames, CONFIG, 0.2)] == [False, False]
+
+
+@pytest.mark.parametrize("fainter_db", [0, 10, 20, 30])
+@pytest.mark.parametrize("pattern", ["LqL", "LLq", "qLL"])
+def test_a_word_that_is_fainter_than_others_is_a_stretch_too(fainter_db, pattern):
+    rng = np.random.default_rng(9)
+    levels = {"L": 0.0, "q": -fainter_db * np.log(10) / 10}
+    frames = cepstra([(0.3, -14), *(part for name in pattern for part in ((0.4, levels[name]), (0.3, -14.0)))], rng)
+    assert len([part for part in segment.parts(frames, CONFIG, 0.2) if not part.is_silent]) == 3
 
 
 def test_digital_silence_says_nothing_of_how_loud_the_noise_is():

@@ -66,6 +66,9 @@ def test_silence_around_a_word_costs_nothing(recognizer, tmp_path, noise_db):
         around.append(heard.text == line.text)
         loud = (before + np.flatnonzero(np.abs(waveform) > 0.05 * np.abs(waveform).max())[[0, -1]]) / 8000
         apart += [abs(heard.words[0].start_s - loud[0]), abs(heard.words[-1].end_s - loud[1])] if heard.words else []
+        if heard.text == line.text:
+            assert recognizer.align(noisy, line.text, 8000).words[0].start_s == heard.words[0].start_s
+            assert recognizer.align(noisy, line.text, 8000).duration_s == heard.duration_s
     assert sum(around) >= sum(alone) - 1 >= 17
     assert np.median(apart) < 0.06
 

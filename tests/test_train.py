@@ -245,6 +245,20 @@ def test_silence_is_learned_too(tones_recipe, tones, tmp_path):
     assert result.score.word.insertions == 0, "a corpus of nothing but silence teaches silence"
 
 
+def test_a_dev_part_in_which_nobody_speaks_chooses_nothing(tones_recipe, tmp_path, capsys):
+    script = tmp_path / "prepare_tones.py"
+    script.write_text(
+        script.read_text() + "\nfrom dataclasses import replace\n_all = prepare\n"
+        "def prepare(folder, source: str) -> Splits:\n"
+        "    splits = _all(folder, source, 12)\n"
+        "    return Splits(train=splits.train, dev=[replace(one, text='') for one in splits.dev], test=splits.test)\n"
+    )
+    result = run.start(tones_recipe, ["train.epochs=2", f"run_dir={tmp_path / 'r'}"])
+    said = capsys.readouterr().err
+    assert "nobody says a word in the dev part: the training part stands in for it" in said
+    assert "12 utterances to train on, 12 to choose by" in said and result.part == "test"
+
+
 def test_a_run_is_never_overwritten(tones_recipe, tones_run):
     with pytest.raises(recipe.RecipeError, match="--resume"):
         run.start(tones_recipe, [f"run_dir={tones_run[0]}"])

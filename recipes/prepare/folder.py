@@ -67,9 +67,13 @@ def prepare(
     shuffled = [readable[place] for place in rng.permutation(len(readable))]
     rank = {text: place for place, text in enumerate(dict.fromkeys(utterance.text for utterance in shuffled))}
     shuffled.sort(key=lambda utterance: rank[utterance.text])
-    groups = list(dict.fromkeys(map(_group, shuffled)))
-    test = set(_every(groups, test_share))
-    dev = set(_every([group for group in groups if group not in test], min(1.0, dev_share / max(1 - test_share, 1e-9))))
+    test: set[str] = set()
+    dev: set[str] = set()
+    for says_words in (True, False):  # a share of each
+        groups = list(dict.fromkeys(_group(one) for one in shuffled if bool(one.text) == says_words))
+        test |= set(_every(groups, test_share))
+        rest = [group for group in groups if group not in test]
+        dev |= set(_every(rest, min(1.0, dev_share / max(1 - test_share, 1e-9))))
     for utterance in readable:
         group = _group(utterance)
         (splits.test if group in test else splits.dev if group in dev else splits.train).append(utterance)
