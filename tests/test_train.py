@@ -233,26 +233,29 @@ def test_a_run_that_learned_nothing_leaves_its_folder_to_the_next(tones_recipe, 
             run.start(tones_recipe, [f"run_dir={tmp_path / name}"])
 
 
-def test_silence_is_learned_too(tones_recipe, tones, tmp_path):
-    script = tmp_path / "prepare_tones.py"
-    script.write_text(
-        script.read_text() + "\nfrom asr.data.manifest import Utterance\n_all = prepare\n"
-        "def prepare(folder, source: str) -> Splits:\n"
-        "    sounds = [u.audio for u in _all(folder, source).train[:3]]\n"
-        "    return Splits(train=[Utterance(f'u{i}', '', p) for i, p in enumerate(sounds)])\n"
-    )
+def prepare_instead(folder, lines):
+    """Append to the script of the recipe in `folder` a `prepare` of these lines, in which `_all` is the one before."""
+    script = folder / "prepare_tones.py"
+    imports = "\nfrom dataclasses import replace\nfrom asr.data.manifest import Utterance\n_all = prepare\n"
+    body = "".join(f"    {line}\n" for line in lines)
+    script.write_text(f"{script.read_text()}{imports}def prepare(folder, source: str) -> Splits:\n{body}")
+
+
+def test_silence_is_learned_too(tones_recipe, tmp_path):
+    prepare_instead(tmp_path, [
+        "sounds = [u.audio for u in _all(folder, source).train[:3]]",
+        "return Splits(train=[Utterance(f'u{i}', '', p) for i, p in enumerate(sounds)])",
+    ])  # fmt: skip
     result = run.start(tones_recipe, ["train.epochs=3", f"run_dir={tmp_path / 'r'}"])
     assert result.score.word.insertions == 0, "a corpus of nothing but silence teaches silence"
 
 
 def test_a_dev_part_in_which_nobody_speaks_chooses_nothing(tones_recipe, tmp_path, capsys):
-    script = tmp_path / "prepare_tones.py"
-    script.write_text(
-        script.read_text() + "\nfrom dataclasses import replace\n_all = prepare\n"
-        "def prepare(folder, source: str) -> Splits:\n"
-        "    splits = _all(folder, source, 12)\n"
-        "    return Splits(train=splits.train, dev=[replace(one, text='') for one in splits.dev], test=splits.test)\n"
-    )
+    prepare_instead(tmp_path, [
+        "splits = _all(folder, source, 12)",
+        "silent = [replace(one, text='') for one in splits.dev]",
+        "return Splits(train=splits.train, dev=silent, test=splits.test)",
+    ])  # fmt: skip
     result = run.start(tones_recipe, ["train.epochs=2", f"run_dir={tmp_path / 'r'}"])
     said = capsys.readouterr().err
     assert "nobody says a word in the dev part: the training part stands in for it" in said
