@@ -19,7 +19,7 @@ _QUIET = 0.4  # of the way from the quietest to the loudest frames, in decibels
 _SOFT = 0.2  # the same for the outer ends, where a word dies away
 LEAST_DB = 15.0  # between the two: with less, noise hides pauses
 _MOST_DB = 60.0  # more is digital silence
-_DB = 10 / math.log(10)  # decibels in a natural logarithm of energy
+DB = 10 / math.log(10)  # decibels in a natural logarithm of energy
 
 
 class AlignError(ValueError):
@@ -148,9 +148,9 @@ def quiet(
         return np.zeros(0, bool)
     ranks = np.array([0.05, 0.95]) * (len(energy) - 1)
     quietest, loudest = np.interp(ranks, np.arange(len(energy)), np.sort(energy))  # np.quantile, in a tenth of its time
-    if loudest - quietest < least_db / _DB:
+    if loudest - quietest < least_db / DB:
         return np.zeros(0, bool)
-    quietest = max(quietest, loudest - _MOST_DB / _DB)
+    quietest = max(quietest, loudest - _MOST_DB / DB)
     return np.asarray(energy < quietest + share * (loudest - quietest))
 
 

@@ -31,7 +31,6 @@ _NOISE_DB = 3.0  # by which noise differs from its mean, smoothed
 LEAST_DB = 4.0  # by which speech differs from it for as long as a word lasts
 _PAUSE_DB = 15.0  # below the loudest are pauses,
 _SILENCE_DB = 35.0  # and silence, in which nobody speaks
-DB = 10 / math.log(10)  # decibels in a natural logarithm of energy
 
 
 class Part(NamedTuple):
@@ -58,7 +57,7 @@ def stretches(
         while len(rest) > longest:
             *found, last = parts(rest[:longest], config, pause_s)
             start = last.start or _quietest(rest[:longest], config)
-            for part in found or [Part(0, start, last.is_silent)]:
+            for part in found or [Part(0, start, False)]:
                 yield rest[part.start : part.end], part.is_silent
             rest = rest[start:]
     if rest is not None and len(rest):
@@ -96,17 +95,17 @@ def parts(static: Frames, config: FeatureConfig, pause_s: float) -> list[Part]:
 
     ends = {len(static): False}  # and whether what ends there is silent
     margin = round(_MARGIN_S / config.hop_s)
-    for start, end in fainter(_SILENCE_DB):
+    silences, pauses = fainter(_SILENCE_DB), fainter(_PAUSE_DB)
+    for start, end in silences:
         first, last = place(start and start + margin), end if end == len(static) else place(end - margin)
         if first < last:
             ends |= {first: False, last: True}
     shortest = round(pause_s / config.hop_s)
     smooth = _smooth(static[:, :1], config, _SMOOTH_S)
-    for range_db in (_SILENCE_DB, _PAUSE_DB):  # beside a word that is itself faint; and where the pause is no silence
-        for start, end in fainter(range_db):
-            is_long = end - start >= shortest and start > 0 and end < len(static)
-            if is_long and not any(start < cut <= end for cut in ends):
-                ends[place(start + int(np.argmin(smooth[start:end])))] = False
+    for start, end in [*silences, *pauses]:  # silence first: a word that is itself faint may lie in a longer pause
+        is_long = end - start >= shortest and start > 0 and end < len(static)
+        if is_long and not any(start < cut <= end for cut in ends):
+            ends[place(start + int(np.argmin(smooth[start:end])))] = False
     places = sorted(ends.keys() - {0})
     return [Part(start, end, ends[end]) for start, end in itertools.pairwise([0, *places])]
 
@@ -121,16 +120,16 @@ def loudness(static: Frames, config: FeatureConfig) -> npt.NDArray[np.float64]:
     if not len(static):
         return np.zeros(0)
     cepstra = static / config.liftering
-    is_silent = static[:, 0] < static[:, 0].max() - _SILENT_DB / DB
+    is_silent = static[:, 0] < static[:, 0].max() - _SILENT_DB / align.DB
     smooth = _smooth(cepstra[~is_silent], config, _LOUD_S)
-    quietest = smooth[:, 0].argpartition(int(_NOISE * len(smooth)))[: int(_NOISE * len(smooth)) + 1]
-    noise = smooth[quietest].mean(axis=0)
+    last = int(_NOISE * len(smooth))
+    noise = smooth[smooth[:, 0].argpartition(last)[: last + 1]].mean(axis=0)
     if is_silent.any():
         cepstra[is_silent] = noise
         smooth = _smooth(cepstra, config, _LOUD_S)
     difference = smooth - noise
     difference[:, 1:] *= _SHAPE / math.sqrt(config.num_filters)
-    distance = DB * np.sqrt(np.square(difference).sum(axis=1))
+    distance = align.DB * np.sqrt(np.square(difference).sum(axis=1))
     return np.where(is_silent, -1.0, np.where(difference[:, 0] > 0, distance, 0.0))
 
 

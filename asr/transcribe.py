@@ -209,7 +209,7 @@ class Recognizer:
         text = self.card.text.normalise(text)
         parts = list(self.stretches(source, sample_rate))
         duration_s = round(parts[-1].end_s - parts[0].start_s, 3)
-        said = [place for place, part in enumerate(parts) if not part.is_silent] or [0, len(parts) - 1]
+        said = [place for place, part in enumerate(parts) if not part.is_silent]
         whole, emission = self._together(parts[said[0] : said[-1] + 1])  # long silence would hide how loud speech is
         if isinstance(source, Utterance):
             whole = replace(whole, origin_s=whole.origin_s + source.start_s, start_s=whole.start_s + source.start_s,
@@ -220,17 +220,13 @@ class Recognizer:
     def emission(self, source: Source, sample_rate: int | None = None) -> "tuple[Stretch, Emission]":
         """A sound as one stretch, and its log_probs (T, V): what `stretches` parts is heard apart, and stands in turn.
 
-        What is silent is blank.
-
-        Raises as `transcribe` does.
+        What is silent is blank. Raises as `transcribe` does.
         """
         return self._together(list(self.stretches(source, sample_rate)))
 
     def _together(self, parts: "Sequence[Stretch]") -> "tuple[Stretch, Emission]":
         """Stretches that follow one another as one, and its log_probs (T, V)."""
         emissions = self.emissions([self.finished(part) for part in parts])
-        if len(parts) == 1:
-            return parts[0], emissions[0]
         for place, part in enumerate(parts):
             if part.is_silent:
                 emissions[place] = self._blanks(self.card.features.num_stacked(len(part.static)))
@@ -270,7 +266,7 @@ class Recognizer:
     def emissions(self, frames: Sequence[Frames]) -> list[Emission]:
         """Finished frames of several utterances -> log_probs (T, V) of each, in batches that hold little padding.
 
-        None of no frames, without asking the network.
+        The network is not asked about what has no frames.
         """
         # What flows between the layers of 8-bit weights is rounded by the largest value in the batch, so that each
         # would depend on its neighbours.
@@ -320,7 +316,7 @@ class Recognizer:
         energy, least_db = static[:, 0], align.LEAST_DB
         if config.pause_ms and not len(align.quiet(energy, _CLEAR_DB)):
             # It spells a word before or after it is said: noise must not hide when.
-            energy, least_db = segment.loudness(static, config) / segment.DB, segment.LEAST_DB
+            energy, least_db = segment.loudness(static, config) / align.DB, segment.LEAST_DB
         timing = self.card.timing
         times = align.word_times(
             groups, frame_s, duration_s, timing.lead_s, timing.tail_s,

@@ -116,7 +116,7 @@ class Augmenter:
         self.features = features
         self.sample_rate = features.sample_rate
         # The space between two utterances needs a stacked frame of its own, wherever the stacks begin.
-        self._shortest_pause_s = max(_SHORTEST_PAUSE_S, 2 * features.stack * features.hop_ms / 1000)
+        self._shortest_pause_s = max(_SHORTEST_PAUSE_S, 2 * features.frame_ms / 1000)
 
     def followers(self, speaks: npt.NDArray[np.bool_], rng: Generator) -> npt.NDArray[np.intp]:
         """Who is said after each utterance: (num_utterances,) -> (num_utterances, join - 1) indices, -1 for nobody.
