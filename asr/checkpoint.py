@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from asr import files
+from asr import extras, files
 from asr.features import FeatureConfig, FeatureExtractor, Statistics
 from asr.text import TextConfig, Tokenizer
 
@@ -114,7 +114,7 @@ def write_card(path: Path, card: ModelCard) -> None:
     try:
         import onnx
     except ModuleNotFoundError:
-        raise CheckpointError("to change a model file needs the package onnx: pip install 'asr[train]'") from None
+        raise CheckpointError(extras.missing("changing a model file", "onnx", "train")) from None
     model = read_graph(path)
     onnx.helper.set_model_props(model, card.to_metadata())
     files.write_bytes(path, model.SerializeToString())

@@ -18,7 +18,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
-from asr import machine
+from asr import extras, machine
 from asr.files import write_text
 
 # Every matrix here is small: numpy's own threads would cost more than they give. Read when numpy is first imported.
@@ -535,7 +535,7 @@ def _training(what: str) -> Iterator[None]:
         yield
     except ModuleNotFoundError as error:
         if error.name and error.name.partition(".")[0] != "asr":
-            raise ValueError(f"{what} needs the package {error.name}: pip install 'asr[train]'") from None
+            raise ValueError(extras.missing(what, error.name, "train")) from None
         raise
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from asr import audio, files
+from asr import audio, extras, files
 from asr.decode.hypothesis import Emission
 from asr.features import Frames
 from asr.segment import LONGEST_S
@@ -34,7 +34,7 @@ def check(path: Path) -> None:
     try:
         import matplotlib  # noqa: F401
     except ModuleNotFoundError:
-        raise PlotError("--plot needs the package matplotlib: pip install 'asr[plot]'") from None
+        raise PlotError(extras.missing("--plot", "matplotlib", "plot")) from None
     if path.suffix.lower() not in SUFFIXES:
         raise PlotError(f"{path}: a picture's name ends in {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}")
     if not path.parent.is_dir():

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from asr import extras
 from asr.data import manifest
 from asr.decode import lm
 from asr.transcribe import SHIPPED, Recognizer
@@ -455,7 +456,7 @@ class TestEvaluate:
         arguments = ["x", str(tones_run[0]), str(tones / "dev.jsonl"), "--tune"]
         code = f"import sys, asr.cli; sys.modules['onnx'] = None; sys.argv = {arguments}; asr.cli.evaluate()"
         done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True)
-        fails(done, "--tune needs the package onnx: pip install 'asr[train]'")
+        fails(done, extras.missing("--tune", "onnx", "train"))
         assert len(done.stderr.splitlines()) == 1
 
     def test_misses_and_false_alarms(self, tones_run, tones, tmp_path):

@@ -1,6 +1,6 @@
 """Speech synthesis with espeak-ng, through ctypes: a corpus without recordings.
 
-espeak-ng (GPL-3.0) comes with its voices in the package espeakng-loader, which the extra `asr[synth]` installs.
+espeak-ng (GPL-3.0) comes with its voices in the package espeakng-loader, which the extra `synth` installs.
 The library keeps one global state and a running noise generator.
 """
 
@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from asr import audio
+from asr import audio, extras
 
 # espeak-ng's speak_lib.h:
 _RETRIEVE_SYNCHRONOUSLY, _PHONEME_EVENTS, _UTF8, _PHONEMES, _MNEMONICS, _IPA = 2, 1, 1, 0x100, 0, 2
@@ -123,7 +123,7 @@ class Synthesizer:
             self._library: Any = ctypes.CDLL(espeakng_loader.get_library_path())
             data = Path(espeakng_loader.get_data_path())
         except (ImportError, OSError, RuntimeError) as error:
-            raise SynthesisError(f"espeak-ng is not installed ({error}): pip install 'asr[synth]'") from None
+            raise SynthesisError(f"espeak-ng is not installed ({error}): {extras.install('synth')}") from None
         self._folder = tempfile.TemporaryDirectory(prefix="asr-voices-", ignore_cleanup_errors=True)
         if voices:
             data = _with_voices(data, Path(self._folder.name), voices)

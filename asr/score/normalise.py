@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
+from asr import extras
 from asr.score.alignment import Weights
 from asr.score.transcripts import ScoreError, read_lines
 
@@ -150,7 +151,7 @@ def _number_words(whole: str, fraction: str, is_ordinal: bool, language: str) ->
     try:
         from num2words import num2words
     except ModuleNotFoundError:
-        raise ScoreError("the rule digits needs the package num2words: pip install 'asr[text]'") from None
+        raise ScoreError(extras.missing("the rule digits", "num2words", "text")) from None
     try:
         if is_ordinal and not fraction:
             spelled = num2words(int(whole), to="ordinal", lang=language)

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from asr import extras
 from asr.score.alignment import Weights, align
 from asr.score.counts import Counts, ErrorCount, count, single, total
 from asr.score.normalise import Normaliser, all_words, default_rules, normalised_mapping
@@ -232,7 +233,7 @@ def _graphemes(texts: Sequence[str]) -> list[list[str]]:
     try:
         import regex
     except ModuleNotFoundError:
-        raise ScoreError("grapheme clusters need the package regex: pip install 'asr[text]'") from None
+        raise ScoreError(extras.missing("counting grapheme clusters", "regex", "text")) from None
     return [regex.findall(r"\X", text) for text in texts]
 
 
