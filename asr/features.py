@@ -38,8 +38,12 @@ class FeatureConfig:
     """Length of the analysis window."""
     hop_ms: float = 10.0
     """From the start of one window to the start of the next."""
+    window_function: Literal["rectangular", "hamming"] = "rectangular"
+    """What each window is multiplied by."""
     num_cepstra: int = 13
-    """Cepstral coefficients kept, the log energy in place of the first."""
+    """Cepstral coefficients kept."""
+    energy: Literal["log_energy", "c0"] = "log_energy"
+    """The first coefficient: the log energy of the frame, or the cepstrum's own."""
     num_filters: int = 26
     """Triangular mel filters."""
     fft_size: int = 512
@@ -196,16 +200,19 @@ class FeatureExtractor:
             self._emphasise(signal, start * config.hop, (count - 1) * config.hop + config.window, scale, room)
             width = min(config.window, config.fft_size)
             windows, spectrum, power, energies = (part[:count] for part in room.tables)
-            windows[:, :width] = room.framed[:count, :width]
+            if config.window_function == "hamming":
+                np.multiply(room.framed[:count, :width], room.window[:width], out=windows[:, :width])
+            else:
+                windows[:, :width] = room.framed[:count, :width]
             # norm="forward" keeps float32 in float32, and leaves the power spectrum 1 / fft_size^2 too small.
             np.fft.rfft(windows, norm="forward", out=spectrum)
             np.square(spectrum.view(dtype), out=power)  # real and imaginary parts, which the filters add up
             np.matmul(power, room.filters, out=energies)
             np.copyto(energies, dtype.type(_EPS), where=energies == 0)
             np.log(energies, out=energies)
-            # The last column is the whole frame's energy: it takes the first coefficient's place.
             cepstra[start : start + count] = energies[:, :-1] @ room.cosines
-            cepstra[start : start + count, 0] = energies[:, -1]
+            if config.energy == "log_energy":  # the last column is the whole frame's energy
+                cepstra[start : start + count, 0] = energies[:, -1]
         return cepstra
 
     def static_blocks(self, blocks: Iterable[npt.NDArray[Any]]) -> Iterator[Frames]:
@@ -359,6 +366,7 @@ class _Room:
         bins = config.fft_size // 2 + 1
         self.filters = np.repeat(filters, 2, axis=0).astype(dtype)  # for real and imaginary parts alike
         self.cosines = cosines.astype(dtype)
+        self.window = np.hamming(config.window).astype(dtype)
         self.emphasised = np.zeros((_CHUNK - 1) * config.hop + config.window, dtype)
         step = self.emphasised.strides[0]
         self.framed = np.lib.stride_tricks.as_strided(

@@ -37,6 +37,12 @@ def test_equals_python_speech_features(rate, seconds):
     [
         ({"num_filters": 40, "low_hz": 130.0, "high_hz": 6800.0}, {"nfilt": 40, "lowfreq": 130, "highfreq": 6800}),
         ({"num_cepstra": 20, "lifter": 0, "preemphasis": 0.0}, {"numcep": 20, "ceplifter": 0, "preemph": 0}),
+        ({"window_function": "hamming"}, {"winfunc": np.hamming}),
+        ({"energy": "c0"}, {"appendEnergy": False}),
+        (
+            {"window_function": "hamming", "energy": "c0", "window_ms": 40.0, "lifter": 0},
+            {"winfunc": np.hamming, "appendEnergy": False, "winlen": 0.04, "ceplifter": 0},
+        ),
         ({"fft_size": 1024, "window_ms": 32.0, "hop_ms": 8.0}, {"nfft": 1024, "winlen": 0.032, "winstep": 0.008}),
     ],
 )
