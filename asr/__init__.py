@@ -14,11 +14,11 @@ _HOMES = {
     "ErrorCount": "asr.score",
     "FeatureConfig": "asr.features",
     "FeatureExtractor": "asr.features",
-    "Recognizer": "asr.transcribe",
+    "Recognizer": "asr.recognition.recognizer",
     "Tokenizer": "asr.text",
-    "Transcript": "asr.transcribe",
+    "Transcript": "asr.recognition.recognizer",
     "Utterance": "asr.data.manifest",
-    "Word": "asr.transcribe",
+    "Word": "asr.recognition.recognizer",
 }
 
 __all__ = ["DecoderConfig", "ErrorCount", "FeatureConfig", "FeatureExtractor", "Recognizer", "Tokenizer", "Transcript",
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from asr.data.manifest import Utterance
     from asr.decode.decoder import DecoderConfig
     from asr.features import FeatureConfig, FeatureExtractor
+    from asr.recognition.recognizer import Recognizer, Transcript, Word
     from asr.score import ErrorCount
     from asr.text import Tokenizer
-    from asr.transcribe import Recognizer, Transcript, Word
 
 
 def __getattr__(name: str) -> Any:

@@ -17,6 +17,8 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
+from asr.errors import UserError
+
 Waveform = npt.NDArray[np.float32]
 
 SUFFIXES = frozenset(".wav .flac .ogg .oga .opus .mp3 .aiff .aif .aifc .au .snd .sph .nist .w64 .caf .rf64".split())
@@ -31,7 +33,7 @@ LOUDEST = 2.0**31
 _QUALITY = "HQ"  # soxr's name: 20 bits
 
 
-class AudioError(ValueError):
+class AudioError(UserError):
     """A sound file that cannot be used; the message is one sentence that names the file."""
 
 

@@ -14,6 +14,8 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from asr.errors import UserError
+
 Frames = npt.NDArray[np.floating[Any]]
 Scope = Literal["none", "utterance", "corpus"]
 
@@ -22,7 +24,7 @@ _BLOCK = 4 * _CHUNK - 1  # frames that a stream of sound is cut into; one more i
 _EPS = float(np.finfo(float).eps)  # what python_speech_features puts in place of a zero energy, in either precision
 
 
-class FeatureError(ValueError):
+class FeatureError(UserError):
     """Features that cannot be made or used; the message is one sentence."""
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
 
-from asr import align
+from asr.decode import align
 from asr.features import FeatureConfig, Frames
 
 LONGEST_S = 30.0  # of a stretch

@@ -4,10 +4,12 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from asr.errors import UserError
+
 BLANK = 0
 
 
-class TextError(ValueError):
+class TextError(UserError):
     """A transcript that the alphabet cannot spell; the message is one sentence."""
 
 

@@ -90,7 +90,7 @@ def tones_recipe(tones, tmp_path):
 @pytest.fixture(scope="session")
 def tones_run(tones, tmp_path_factory):
     """A finished run on the tone words: (folder of the run, Result)."""
-    from asr import run
+    from asr.training import run
 
     folder = tmp_path_factory.mktemp("trained")
     (folder / "prepare_tones.py").write_text(TONES_SCRIPT)

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asr import align as alignment
-from asr import ctc
-from asr.align import AlignError, TokenSpan, align, quiet, word_times
+from asr.decode import align as alignment
+from asr.decode import ctc
+from asr.decode.align import AlignError, TokenSpan, align, quiet, word_times
 
 
 @settings(max_examples=60, deadline=None)

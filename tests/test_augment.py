@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from asr.data.augment import AugmentConfig, Augmenter
+from asr.errors import UserError
 from asr.features import FeatureConfig, FeatureExtractor, warp
 
 
@@ -315,5 +316,5 @@ def test_masks_fit_the_shortest_utterance():
 
 @pytest.mark.parametrize("settings", [{"speed": -0.1}, {"tempo": 0.5}, {"noise_probability": 1.5}, {"time_masks": -1}])
 def test_impossible_settings_are_refused(settings):
-    with pytest.raises(ValueError, match="augment"):
+    with pytest.raises(UserError, match="augment"):
         AugmentConfig(**settings)

@@ -13,7 +13,7 @@ import pytest
 from asr import extras
 from asr.data import manifest
 from asr.decode import lm
-from asr.transcribe import SHIPPED, Recognizer
+from asr.recognition.recognizer import SHIPPED, Recognizer
 
 DOORS = ("asr-train", "asr-transcribe", "asr-align", "asr-evaluate", "asr-score", "asr-lm", "asr-export",
          "asr-average")  # fmt: skip
@@ -53,7 +53,7 @@ class TestEveryDoor:
 
     @pytest.mark.parametrize("door", ["train", "transcribe", "align", "evaluate", "score", "lm", "export"])
     def test_help_loads_nothing_heavy(self, door):
-        code = f"import sys, asr.cli; sys.argv = ['x', '--help']; asr.cli.{door}()"
+        code = f"import sys, asr.cli.{door}; sys.argv = ['x', '--help']; asr.cli.{door}.main()"
         done = subprocess.run([sys.executable, "-X", "importtime", "-c", code], capture_output=True, text=True)
         assert done.returncode == 0
         for heavy in ("numpy", "torch", "onnxruntime", "yaml", "tqdm"):
@@ -214,10 +214,10 @@ class TestTranscribe:
 
     def test_one_file_needs_no_processes(self, tones_run, sound):
         arguments = ["x", "--model", str(tones_run[0]), sound[0]]
-        code = f"import sys, asr.cli; sys.argv = {arguments}; asr.cli.transcribe()"
+        code = f"import sys, asr.cli.transcribe; sys.argv = {arguments}; asr.cli.transcribe.main()"
         done = subprocess.run([sys.executable, "-X", "importtime", "-c", code], capture_output=True, text=True)
         assert done.returncode == 0
-        assert " multiprocessing\n" not in done.stderr and " asr.bulk\n" not in done.stderr
+        assert " multiprocessing\n" not in done.stderr and " asr.workers\n" not in done.stderr
 
     def test_mistakes(self, tones_run, sound, tmp_path):
         fails(run("asr-transcribe", "--model", tones_run[0], tmp_path / "gone.wav"), "gone.wav", "no such file")
@@ -249,7 +249,7 @@ class TestTranscribe:
 
     def test_it_never_imports_pytorch(self, tones_run, sound):
         arguments = ["x", "--model", str(tones_run[0]), sound[0]]
-        code = f"import sys, asr.cli; sys.argv = {arguments}; asr.cli.transcribe()"
+        code = f"import sys, asr.cli.transcribe; sys.argv = {arguments}; asr.cli.transcribe.main()"
         done = subprocess.run([sys.executable, "-X", "importtime", "-c", code], capture_output=True, text=True)
         assert done.returncode == 0 and " torch\n" not in done.stderr and "onnxruntime" in done.stderr
 
@@ -330,7 +330,7 @@ class TestAlign:
 
     def test_it_never_imports_pytorch(self, tones_run, utterances):
         arguments = ["x", str(tones_run[0]), utterances[0].audio, utterances[0].text]
-        code = f"import sys, asr.cli; sys.argv = {arguments}; asr.cli.align()"
+        code = f"import sys, asr.cli.align; sys.argv = {arguments}; asr.cli.align.main()"
         done = subprocess.run([sys.executable, "-X", "importtime", "-c", code], capture_output=True, text=True)
         assert done.returncode == 0 and " torch\n" not in done.stderr and "onnxruntime" in done.stderr
 
@@ -365,9 +365,10 @@ class TestAverage:
     def test_what_is_made_of_models_needs_no_pytorch(self, tones_run, tmp_path, options):
         door, *flags = options
         models = [str(tones_run[0])] * (2 if door == "average" else 1)
-        code = f"import sys, asr.cli; sys.argv = {['x', *models, *flags, str(tmp_path / 'o.onnx')]}; asr.cli.{door}()"
+        arguments = ["x", *models, *flags, str(tmp_path / "o.onnx")]
+        code = f"import sys, asr.cli.{door}; sys.argv = {arguments}; asr.cli.{door}.main()"
         done = subprocess.run([sys.executable, "-X", "importtime", "-c", code], capture_output=True, text=True)
-        assert done.returncode == 0 and " torch\n" not in done.stderr and " asr.convert\n" in done.stderr
+        assert done.returncode == 0 and " torch\n" not in done.stderr and " asr.modelfile.convert\n" in done.stderr
 
 
 @pytest.mark.parametrize("door", ["export", "average"])
@@ -454,7 +455,9 @@ class TestEvaluate:
 
     def test_tuning_that_could_not_be_stored_is_refused_at_once(self, tones_run, tones, tmp_path):
         arguments = ["x", str(tones_run[0]), str(tones / "dev.jsonl"), "--tune"]
-        code = f"import sys, asr.cli; sys.modules['onnx'] = None; sys.argv = {arguments}; asr.cli.evaluate()"
+        code = (
+            f"import sys, asr.cli.evaluate; sys.modules['onnx'] = None; sys.argv = {arguments}; asr.cli.evaluate.main()"
+        )
         done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True)
         fails(done, extras.missing("--tune", "onnx", "train"))
         assert len(done.stderr.splitlines()) == 1

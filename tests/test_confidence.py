@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asr.align import align
-from asr.decode import confidence
-from asr.decode.confidence import Calibration
+from asr.decode.align import align
+from asr.recognition import confidence
+from asr.recognition.confidence import Calibration
 from asr.text import Tokenizer
 
 TOKENIZER = Tokenizer("ab ")

@@ -15,9 +15,10 @@ import pytest
 from conftest import REPOSITORY
 
 from asr import audio
-from asr.data import corpus, manifest, neural, synth
+from asr.data import corpus, manifest
 from asr.data.corpus import CorpusError, Splits
 from asr.data.manifest import LeftOut, Utterance
+from asr.synthesis import neural, speak
 
 
 def prepare(name):
@@ -467,7 +468,7 @@ class TestSynthetic:
         said = {}
 
         def lines(share, **settings):
-            monkeypatch.setattr(synth, "speak_all", lambda made, *_, **__: said.update(lines=made) or [1.0] * len(made))
+            monkeypatch.setattr(speak, "speak_all", lambda made, *_, **__: said.update(lines=made) or [1.0] * len(made))
             prepare("synthetic")(
                 folder=tmp_path, words="nine one", also_words="run", also_per_word=30, utterances_per_word=60,
                 held_out_per_word=10, pronounced_share=share, pronunciations="one=w'On one=w'an run=R'Vn", **settings,

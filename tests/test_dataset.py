@@ -125,7 +125,7 @@ def test_two_views_of_an_utterance_are_in_step_and_differ(utterances, keep_sound
 @pytest.mark.parametrize("stack", [1, 2, 3, 4])
 @pytest.mark.parametrize("more", [{}, {"trim_db": 60, "crop_ms": 200, "join": 3, "join_probability": 1.0}])
 def test_an_epoch_never_makes_a_transcript_impossible(utterances, more, stack):
-    from asr import ctc
+    from asr.decode import ctc
 
     config = replace(CONFIG, stack=stack)
     tight = []

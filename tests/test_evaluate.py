@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asr import evaluate
 from asr.data.manifest import LeftOut, ManifestError, Utterance
-from asr.evaluate import THRESHOLDS, Rejection
+from asr.recognition import evaluate
+from asr.recognition.evaluate import THRESHOLDS, Rejection
+from asr.recognition.recognizer import Word
 from asr.text import TextConfig
-from asr.transcribe import Word
 
 shares = st.lists(
     st.one_of(st.just(-1.0), st.integers(0, 10000).map(lambda value: value / 10000)), min_size=1, max_size=20

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asr import formats
 from asr.decode.hypothesis import Hypothesis
-from asr.transcribe import Character, Transcript, Word
+from asr.recognition import formats
+from asr.recognition.recognizer import Character, Transcript, Word
 
 KEY = "folder/talk_1"
 

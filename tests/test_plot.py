@@ -3,9 +3,10 @@ import itertools
 import numpy as np
 import pytest
 
-from asr import audio, plot
+from asr import audio
 from asr.data import manifest
-from asr.transcribe import Recognizer, Transcript, Word
+from asr.recognition.recognizer import Recognizer, Transcript, Word
+from asr.report import plot
 
 pytest.importorskip("matplotlib", reason="the extra `plot` is not installed")
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from conftest import REPOSITORY
 
-from asr import recipe
-from asr.data import corpus, synth
+from asr.data import corpus
+from asr.synthesis import speak
+from asr.training import recipe
 
 README = (REPOSITORY / "README.md").read_text("utf-8")
 
@@ -56,7 +57,7 @@ def test_the_sound_of_the_first_command_is_one_that_its_recipe_makes(tmp_path, m
     settings = recipe.load(REPOSITORY / re.search(r"recipes/\S+\.yaml", command)[0])
     folder, sound = re.search(r"(\S+)/(test/\S+\.wav)", command).groups()
     assert settings.data.folder == folder
-    monkeypatch.setattr(synth, "speak_all", lambda lines, *_, **__: [1.0] * len(lines))
+    monkeypatch.setattr(speak, "speak_all", lambda lines, *_, **__: [1.0] * len(lines))
     prepare = corpus.load_script(REPOSITORY / "recipes" / settings.data.prepare)
     splits = prepare(tmp_path, **settings.data.settings)
     assert str(tmp_path / sound) in {utterance.audio for utterance in splits.test}

@@ -7,9 +7,9 @@ import pytest
 import yaml
 from conftest import REPOSITORY
 
-from asr import recipe
 from asr.data.corpus import CorpusError
-from asr.recipe import RecipeError
+from asr.training import recipe
+from asr.training.recipe import RecipeError
 
 RECIPES = sorted((REPOSITORY / "recipes").glob("*.yaml"))
 SYNTHETIC = ("english_letters", "commands", "digits_alike", "digits", "spelling")

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from asr import Recognizer, audio
-from asr.data import espeak, synth
 from asr.decode.decoder import DecoderConfig
-from asr.recipe import load
-from asr.transcribe import SHIPPED
+from asr.recognition.recognizer import SHIPPED
+from asr.synthesis import espeak, speak
+from asr.training.recipe import load
 
 DIGITS = "zero one two three four five six seven eight nine".split()
 
@@ -42,7 +42,7 @@ def test_it_hears_its_words_from_unseen_voices(recognizer, tmp_path):
         for word in DIGITS
         for voice in ("m3", "f1")
     ]
-    synth.speak_all(lines, 16000)
+    speak.speak_all(lines, 16000)
     heard = [recognizer.transcribe(line.path).text == line.text for line in lines]
     assert np.mean(heard) >= 0.8
 
@@ -52,7 +52,7 @@ def test_silence_around_a_word_costs_nothing(recognizer, tmp_path, noise_db):
     """As when somebody starts recording, speaks and stops it, also in noise; the word is said where it sounds."""
     lines = [espeak.Line(str(tmp_path / f"{word}-{voice}.wav"), word, f"en-us+{voice}")
              for word in DIGITS for voice in ("m1", "m3")]  # fmt: skip
-    synth.speak_all(lines, 8000)
+    speak.speak_all(lines, 8000)
     rng = np.random.default_rng(0)
     alone, around, apart = [], [], []
     for line in lines:
@@ -76,7 +76,7 @@ def test_silence_around_a_word_costs_nothing(recognizer, tmp_path, noise_db):
 def test_words_with_pauses_between_them_are_heard_one_by_one(recognizer, tmp_path):
     words = DIGITS[::3]
     lines = [espeak.Line(str(tmp_path / f"{word}.wav"), word, "en-us+m3") for word in words]
-    synth.speak_all(lines, 8000)
+    speak.speak_all(lines, 8000)
     sounds = [np.pad(audio.read(line.path, 8000), (0, 4000)) for line in lines]
     alone = [recognizer.transcribe(sound, 8000).text for sound in sounds]
     heard = recognizer.transcribe(np.concatenate(sounds), 8000)
@@ -86,7 +86,7 @@ def test_words_with_pauses_between_them_are_heard_one_by_one(recognizer, tmp_pat
 def test_it_hears_nothing_where_nobody_speaks(recognizer):
     assert recognizer.transcribe(np.zeros(16000, np.float32), 16000).text == ""
     rng = np.random.default_rng(0)
-    heard = [recognizer.transcribe(synth.noise(rng, 16000, 16000), 16000).text for _ in range(50)]
+    heard = [recognizer.transcribe(speak.noise(rng, 16000, 16000), 16000).text for _ in range(50)]
     assert sum(map(bool, heard)) <= 5
 
 
@@ -100,7 +100,7 @@ def test_the_shortest_sounds_are_one_stretch(recognizer, num_samples):
 
 
 def test_words_have_times_where_the_sound_is_not_at_hand(recognizer, tmp_path):
-    synth.speak_all([espeak.Line(str(tmp_path / "x.wav"), "seven", "en-us+m3")], 8000)
+    speak.speak_all([espeak.Line(str(tmp_path / "x.wav"), "seven", "en-us+m3")], 8000)
     waveform = audio.read(tmp_path / "x.wav", 8000)
     _, emission = recognizer.emission(waveform, 8000)
     (word,) = recognizer.words(emission, "seven")

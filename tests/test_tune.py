@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 
-from asr import tune
-from asr.checkpoint import Tuning
 from asr.data import manifest
 from asr.decode.decoder import DecoderConfig
-from asr.transcribe import Recognizer
+from asr.modelfile.card import Tuning
+from asr.recognition import tune
+from asr.recognition.recognizer import Recognizer
 
 
 @pytest.fixture(scope="module")

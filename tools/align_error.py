@@ -20,11 +20,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "recipes" / "pre
 
 import synthetic
 
-from asr import align, audio
-from asr.checkpoint import Timing, write_card
-from asr.data import espeak
-from asr.decode import confidence
-from asr.transcribe import Recognizer, model_file
+from asr import audio
+from asr.decode import align
+from asr.modelfile.card import Timing, write_card
+from asr.recognition import confidence
+from asr.recognition.recognizer import Recognizer, model_file
+from asr.synthesis import espeak
 
 
 def sentences(words, part, count, sample_rate, snr_db=None):

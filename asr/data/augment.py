@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from asr import audio
+from asr.errors import UserError
 from asr.features import FeatureConfig, Frames, warp
 
 Generator = np.random.Generator
@@ -91,16 +92,16 @@ class AugmentConfig:
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
             if value < 0 and name != "noise_snr_db":
-                raise ValueError(f"augment.{name} must not be negative, not {value}")
+                raise UserError(f"augment.{name} must not be negative, not {value}")
             if value > 1 and name.endswith("_probability"):
-                raise ValueError(f"augment.{name} must be at most 1, not {value}")
+                raise UserError(f"augment.{name} must be at most 1, not {value}")
         for name in ("renew", "join"):
             if getattr(self, name) < 1:
-                raise ValueError(f"augment.{name} must be at least 1, not {getattr(self, name)}")
+                raise UserError(f"augment.{name} must be at least 1, not {getattr(self, name)}")
         if 0 < self.trim_db <= _HIGHEST_TRIM_DB:
-            raise ValueError(f"augment.trim_db must be above {_HIGHEST_TRIM_DB:g}, not {self.trim_db:g}")
+            raise UserError(f"augment.trim_db must be above {_HIGHEST_TRIM_DB:g}, not {self.trim_db:g}")
         if max(self.speed, self.tempo, self.tract) >= 0.5:
-            raise ValueError("augment.speed, tempo and tract must be below 0.5")
+            raise UserError("augment.speed, tempo and tract must be below 0.5")
 
     @property
     def touches_sound(self) -> bool:

@@ -23,6 +23,7 @@ import numpy as np
 from asr import audio
 from asr.data import manifest
 from asr.data.manifest import LeftOut, Utterance
+from asr.errors import UserError
 
 SPLITS = ("train", "dev", "test")
 RECORD, LEFT_OUT = "corpus.json", "left_out.txt"
@@ -30,7 +31,7 @@ SOURCES = ("source", "also")
 """Settings that name what a script reads, a folder or a file: where that has changed, the corpus is made again."""
 
 
-class CorpusError(ValueError):
+class CorpusError(UserError):
     """A corpus that is not where, or not what, the settings say; the message is one sentence."""
 
 
@@ -206,5 +207,5 @@ def main(prepare: Prepare) -> None:
     folder = values.pop("folder")
     try:
         build(prepare, folder, values)
-    except (ValueError, OSError) as error:
+    except (UserError, OSError) as error:
         parser.exit(2, f"error: {error}\n")

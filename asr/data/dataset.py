@@ -11,11 +11,12 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from asr import audio, ctc
+from asr import audio
 from asr.data import manifest
 from asr.data.augment import Augmenter
 from asr.data.cache import Source, digest, sources
 from asr.data.manifest import LeftOut, ManifestError, Utterance
+from asr.decode import ctc
 from asr.features import FeatureConfig, FeatureExtractor, Frames, pad
 from asr.text import TextConfig, TextError, Tokenizer
 

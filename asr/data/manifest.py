@@ -14,10 +14,11 @@ import numpy as np
 import numpy.typing as npt
 
 from asr import audio, files
+from asr.errors import UserError
 from asr.features import FeatureError, FeatureExtractor, Frames
 
 
-class ManifestError(ValueError):
+class ManifestError(UserError):
     """A manifest or feature file that cannot be used; the message names file and line."""
 
 
@@ -36,18 +37,18 @@ class Utterance:
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[^\s()]+", self.id):
-            raise ValueError(f"the id {self.id!r} must not be empty nor hold spaces or parentheses")
+            raise UserError(f"the id {self.id!r} must not be empty nor hold spaces or parentheses")
         end_s = self.start_s if self.end_s is None else self.end_s
         if not (
             math.isfinite(self.duration_s + self.start_s + end_s) and self.duration_s >= 0 <= self.start_s <= end_s
         ):
-            raise ValueError(
+            raise UserError(
                 f"utterance {self.id}: duration_s, start_s and end_s must be finite, in order, not negative"
             )
         if self.features and not self.audio and (self.start_s or self.end_s is not None):
-            raise ValueError(f"utterance {self.id}: start_s and end_s cut sound, not features")
+            raise UserError(f"utterance {self.id}: start_s and end_s cut sound, not features")
         if not self.audio and not self.features:
-            raise ValueError(f"utterance {self.id} names neither `audio` nor `features`")
+            raise UserError(f"utterance {self.id} names neither `audio` nor `features`")
 
     @property
     def where(self) -> str:
@@ -79,7 +80,7 @@ def read(path: str | Path) -> list[Utterance]:
             continue
         try:
             utterance = _parse(line.decode("utf-8-sig"))
-        except (ValueError, RecursionError) as error:
+        except (UserError, ValueError, RecursionError) as error:
             raise ManifestError(f"{path}, line {number}: {error}") from None
         if utterance.id in lines:
             raise ManifestError(
@@ -171,15 +172,15 @@ _TYPES: dict[str, tuple[type, ...]] = {
 def _parse(line: str) -> Utterance:
     values: Any = json.loads(line)
     if not isinstance(values, dict):
-        raise ValueError("not a JSON object")
+        raise UserError("not a JSON object")
     for name, value in values.items():
         if name not in _TYPES:
-            raise ValueError(f"unknown key {name!r}; the keys are {', '.join(_TYPES)}")
+            raise UserError(f"unknown key {name!r}; the keys are {', '.join(_TYPES)}")
         if value is not None and (not isinstance(value, _TYPES[name]) or isinstance(value, bool)):
-            raise ValueError(f"{name} must be a {_TYPES[name][-1].__name__}, not {json.dumps(value)}")
+            raise UserError(f"{name} must be a {_TYPES[name][-1].__name__}, not {json.dumps(value)}")
     for name in ("id", "text"):
         if values.get(name) is None:
-            raise ValueError(f"the key {name!r} is missing")
+            raise UserError(f"the key {name!r} is missing")
     return Utterance(**{name: value for name, value in values.items() if value is not None})
 
 

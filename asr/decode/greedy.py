@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from asr import ctc
+from asr.decode import ctc
 from asr.decode.hypothesis import Emission, Hypothesis, check
 from asr.text import Tokenizer
 

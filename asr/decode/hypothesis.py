@@ -7,11 +7,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from asr.errors import UserError
+
 Emission = npt.NDArray[np.floating[Any]]
 _TOLERANCE = 1e-3  # of a frame's summed probability: float32, and float16 too
 
 
-class DecodeError(ValueError):
+class DecodeError(UserError):
     """Something that cannot be decoded, or decoded with; the message is one sentence that names the file."""
 
 

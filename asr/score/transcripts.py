@@ -20,6 +20,8 @@ from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 
+from asr.errors import UserError
+
 Format = Literal["trn", "kaldi", "jsonl", "csv", "tsv", "ctm", "stm", "lines"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 
@@ -31,7 +33,7 @@ _SUFFIXES: dict[str, Format] = {".trn": "trn", ".jsonl": "jsonl", ".csv": "csv",
 _IGNORED = "ignore_time_segment_in_scoring"
 
 
-class ScoreError(ValueError):
+class ScoreError(UserError):
     """Transcripts that cannot be scored; the message names the file and line."""
 
 

@@ -13,9 +13,10 @@ from pathlib import Path
 import numpy as np
 
 from asr import audio
-from asr.data import corpus, espeak, neural, synth
+from asr.data import corpus
 from asr.data.corpus import CorpusError, Splits
 from asr.data.manifest import Utterance
+from asr.synthesis import espeak, neural, speak
 
 # No two of these sound alike (two/to, four/for): a recogniser that knows only sounds could not tell them apart.
 WORDS = """
@@ -117,7 +118,7 @@ def prepare(
     word is said in one of them, drawn each time, in `pronounced_share` of its places; voices that read letters alone
     (heart) say it as it is spelled, and so do dev and test. Where the share is 1 it is never said as it is spelled.
 
-    `neural_voices` (those of asr.data.neural: kokoro, heart, joe or Piper's .onnx files, separated by spaces) speak
+    `neural_voices` (of asr.synthesis.neural: kokoro, heart, joe or Piper's .onnx files, separated by spaces) speak
     `neural_share` of the training part, by turns, so that a name that stands twice speaks twice as often; `num_voices`
     speakers of kokoro are drawn. Each of these recordings stands there `neural_repeats` times, to be perturbed in as
     many ways.
@@ -186,7 +187,7 @@ def prepare(
             splits_of.append(split)
             speakers.append(speaker)
     splits = Splits()
-    durations_s = synth.speak_all(lines, sample_rate, voices=drawn)
+    durations_s = speak.speak_all(lines, sample_rate, voices=drawn)
     for line, text, split, speaker, duration_s in zip(lines, texts, splits_of, speakers, durations_s, strict=True):
         stem = Path(line.path).stem
         for again in range(1 if speaker in drawn or split != "train" else neural_repeats):
@@ -197,7 +198,7 @@ def prepare(
         part: list[Utterance] = getattr(splits, split)
         for number in range(round(noise_share * len(part))):
             path = folder / split / f"noise-{split}-{number}.wav"
-            waveform = synth.noise(rng, round(rng.uniform(0.3, 2.5) * sample_rate), sample_rate)
+            waveform = speak.noise(rng, round(rng.uniform(0.3, 2.5) * sample_rate), sample_rate)
             audio.write(path, waveform, sample_rate)
             part.append(Utterance(path.stem, "", audio=str(path), duration_s=len(waveform) / sample_rate))
     return splits

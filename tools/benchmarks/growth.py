@@ -67,21 +67,22 @@ def _epoch(folder: Path) -> Callable[[], None]:
 
     import torch
 
-    from asr import machine, train
+    from asr import machine
     from asr.data.dataset import Batches
     from asr.features import FeatureConfig, FeatureExtractor
-    from asr.model import AcousticModel, ModelConfig
+    from asr.network.encoder import AcousticModel, ModelConfig
     from asr.text import TextConfig, Tokenizer
+    from asr.training import loop
 
     def run() -> None:
         machine.keep_memory()
         torch.set_num_threads(1)
-        extractor, config = FeatureExtractor(FeatureConfig(variance="utterance")), train.TrainConfig(batch_size=16)
+        extractor, config = FeatureExtractor(FeatureConfig(variance="utterance")), loop.TrainConfig(batch_size=16)
         batches = Batches(_load(folder), extractor, config.batch_size)
         model = AcousticModel(ModelConfig(), extractor.config.num_features, len(Tokenizer(TextConfig().alphabet)))
         optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 1e-3, total_steps=len(batches) + 1)
-        train._train_epoch(model, copy.deepcopy(model), batches.epoch(1), optimizer, schedule, config, 1)
+        loop._train_epoch(model, copy.deepcopy(model), batches.epoch(1), optimizer, schedule, config, 1)
 
     return run
 

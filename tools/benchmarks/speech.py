@@ -26,8 +26,8 @@ def speak(words: Sequence[str], seed: int = 0) -> Iterator[Any]:
     import numpy as np
 
     from asr import audio
-    from asr.data.espeak import Line, Synthesizer
-    from asr.data.synth import trim
+    from asr.synthesis.espeak import Line, Synthesizer
+    from asr.synthesis.speak import trim
 
     script, rng = _synthetic(), np.random.default_rng(seed)
     synthesizer = Synthesizer(dict.fromkeys(script.TEST_VOICES))

@@ -12,7 +12,7 @@ def convert(model: Path, weights: Path) -> None:
     """A model file of ours -> the checkpoint that a user of PyTorch would have: nn.LSTM's and nn.Linear's weights."""
     import torch
 
-    from asr.export import read
+    from asr.network.onnx_graph import read
 
     own, card = read(model)
     state = {name.replace("head.", "1."): value for name, value in own.items() if name.startswith("head.")}

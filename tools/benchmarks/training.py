@@ -37,8 +37,8 @@ step = section(
 
 @step.contender("asr")
 def _(_folder: Path) -> Iterator[Any]:
-    from asr import ctc
-    from asr.model import AcousticModel, ModelConfig
+    from asr.network.encoder import AcousticModel, ModelConfig
+    from asr.tasks import ctc
 
     frames, lengths, tokens, token_lengths = _training_batch()
     model = AcousticModel(ModelConfig(dropout=0.0), 13, 27)
@@ -50,7 +50,7 @@ def _(_folder: Path) -> Iterator[Any]:
 
 @step.contender("numpy, as many products in big matrices (sgemm)", is_limit=True)
 def _(_folder: Path) -> Iterator[Any]:
-    from asr.model import AcousticModel, ModelConfig
+    from asr.network.encoder import AcousticModel, ModelConfig
 
     frames = int(_training_batch()[1].sum())
     weights = sum(weight.numel() for weight in AcousticModel(ModelConfig(), 13, 27).parameters() if weight.ndim == 2)
@@ -63,8 +63,8 @@ def _(_folder: Path) -> Iterator[Any]:
     from torch import nn
     from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-    from asr import ctc
-    from asr.model import AcousticModel, ModelConfig
+    from asr.network.encoder import AcousticModel, ModelConfig
+    from asr.tasks import ctc
 
     frames, lengths, tokens, token_lengths = _training_batch()
     model = AcousticModel(ModelConfig(dropout=0.0), 13, 27)
@@ -103,7 +103,7 @@ def _emissions(num_tokens: int) -> tuple[Any, ...]:
 
 
 def _loss_of_asr(num_tokens: int, _folder: Path) -> Iterator[Any]:
-    from asr import ctc
+    from asr.tasks import ctc
 
     logits, lengths, tokens, token_lengths = _emissions(num_tokens)
     yield
@@ -128,7 +128,7 @@ for _letters in (6, 50):
         f"ctc-{_letters}", f"CTC loss: forward and backward of 32 utterances of 1.5 to 2.5 s, {_letters} letters each",
         "utterances", 32, repeats=5, same=_same_losses,
     )  # fmt: skip
-    ctc.contender("asr.ctc.loss")(partial(_loss_of_asr, _letters))
+    ctc.contender("asr.tasks.ctc.loss")(partial(_loss_of_asr, _letters))
     ctc.contender("torch.nn.functional.ctc_loss")(partial(_loss_of_torch, _letters))
 
 
@@ -149,12 +149,12 @@ def _corpus(folder: Path, recipe: str) -> tuple[Any, Any, Any]:
     import torch
 
     import asr
-    from asr.checkpoint import ModelCard
     from asr.data import dataset, manifest
     from asr.data.augment import Augmenter
     from asr.features import FeatureExtractor
-    from asr.model import AcousticModel
-    from asr.recipe import load
+    from asr.modelfile.card import ModelCard
+    from asr.network.encoder import AcousticModel
+    from asr.training.recipe import load
 
     settings = load(REPOSITORY / "recipes" / recipe, ["data.source=."] if recipe == "an4.yaml" else [])
     features = replace(settings.features, source="audio")
@@ -177,8 +177,9 @@ def _epochs(recipe: str, is_bare: bool, folder: Path) -> Iterator[Any]:
 
     import torch
 
-    from asr import machine, train
+    from asr import machine
     from asr.data.dataset import Batches
+    from asr.training import loop
 
     machine.keep_memory()
     shared, model, settings = _corpus(folder, recipe)
@@ -195,7 +196,7 @@ def _epochs(recipe: str, is_bare: bool, folder: Path) -> Iterator[Any]:
     losses = []
     for number, ready in zip(numbers, made, strict=True):
         epoch = ready or batches.epoch(number)
-        losses.append(train._train_epoch(model, average, epoch, optimizer, schedule, settings.train, number))
+        losses.append(loop._train_epoch(model, average, epoch, optimizer, schedule, settings.train, number))
     yield losses
 
 
@@ -207,5 +208,5 @@ for _key, _recipe, _what, _count in (
         _key, f"An epoch of training: {NUM_UTTERANCES} utterances of 1 to 2.5 s, {_what}", "utterances",
         _count * NUM_UTTERANCES, prepare=_make_corpus, same=_same_losses, repeats=1,
     )  # fmt: skip
-    epoch.contender("asr.train's epoch, from the cache on disk")(partial(_epochs, _recipe, False))
+    epoch.contender("asr.training.loop's epoch, from the cache on disk")(partial(_epochs, _recipe, False))
     epoch.contender("the same steps on batches in memory")(partial(_epochs, _recipe, True))

@@ -183,7 +183,7 @@ def _(folder: Path) -> Iterator[Any]:
 
 @forward.contender("numpy, as many products in big matrices (sgemm)", is_limit=True)
 def _(folder: Path) -> Iterator[Any]:
-    from asr.export import read
+    from asr.network.onnx_graph import read
 
     products = sum(weight.numel() for weight in read(MODEL)[0].values() if weight.ndim == 2)  # for a frame
     yield from big_products(products * sum(map(len, _frames(folder)[1])))

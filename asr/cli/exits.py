@@ -1,0 +1,61 @@
+"""How a command ends: exit codes, and what is printed of an error.
+
+0: done. 1: done, but some files could not be used; each is named on stderr. 2: what was asked cannot be done; one
+sentence says why. 70: a bug of this package, with its traceback (EX_SOFTWARE of sysexits.h). 130: interrupted.
+"""
+
+import argparse
+import io
+import logging
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from contextlib import suppress
+from typing import NoReturn
+
+from asr import machine
+from asr.errors import UserError
+
+BUG = 70
+
+
+def run_command(command: Callable[[argparse.Namespace], int], arguments: argparse.Namespace) -> NoReturn:
+    """Run a command and leave the process with its exit code.
+
+    UserError and OSError become one sentence and exit code 2; any other exception is a bug, see `BUG`.
+    """
+    # Transcripts and file names, also where a redirected stdout would have another encoding.
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")
+    _show_log()
+    machine.keep_memory()
+    try:
+        code = command(arguments)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        code = 130
+    except BrokenPipeError:  # the reader has had enough, as head has
+        with suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    except (UserError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        code = 2
+    except Exception:
+        traceback.print_exc()
+        print("this is a bug in asr: please report it with the lines above", file=sys.stderr)
+        code = BUG
+    sys.exit(code)
+
+
+def _show_log() -> None:
+    """What the library reports goes to stderr as it is: progress, and notes about the input."""
+    logger = logging.getLogger("asr")
+    if not logger.handlers:
+        handler = logging.StreamHandler(sys.stderr)
+        handler.setFormatter(logging.Formatter("%(message)s"))
+        logger.addHandler(handler)
+        logger.setLevel(logging.INFO)
+        logger.propagate = False

@@ -1,0 +1,77 @@
+"""`asr-lm`: estimate an n-gram language model from transcripts."""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+from asr.cli.exits import run_command
+from asr.cli.options import new_parser, positive
+from asr.cli.output import check_folder
+from asr.errors import UserError
+
+
+def main() -> NoReturn:
+    """`asr-lm`."""
+    parser = new_parser(
+        "asr-lm", "Estimate an n-gram language model from transcripts, by interpolated modified Kneser-Ney smoothing."
+    )
+    parser.add_argument(
+        "texts", nargs="+", type=Path, metavar="TEXT", help="a sentence on each line, or a manifest (.jsonl)"
+    )
+    parser.add_argument("--output", "-o", type=Path, required=True, metavar="LM.arpa", help=".gz: compressed")
+    parser.add_argument("--order", type=positive, default=3, metavar="N", help="longest n-gram (default 3)")
+    parser.add_argument("--unit", choices=("word", "character"), default="word", help="what is counted (default word)")
+    parser.add_argument("--lexicon", type=Path, metavar="WORDS.txt", help="words that must be in it, seen or not")
+    parser.add_argument(
+        "--model",
+        type=Path,
+        metavar="RUN_OR_ONNX",
+        help="normalise as this model does (default: lower case, punctuation is a space)",
+    )
+    run_command(_lm, parser.parse_intermixed_args())
+
+
+def _lm(arguments: argparse.Namespace) -> int:
+    from asr.decode import kneser_ney, lexicon
+    from asr.decode import lm as language_model
+    from asr.recognition.recognizer import Recognizer
+    from asr.text import TextConfig
+
+    check_folder(arguments.output)
+    text = Recognizer.load(arguments.model).card.text if arguments.model else TextConfig()
+    is_character = arguments.unit == "character"
+    sentences = []
+    for path in arguments.texts:
+        for where, line in _lines(path):
+            sentence = language_model.units(text.normalise(line), is_character=is_character)
+            try:
+                kneser_ney.check(sentence)
+            except UserError as error:
+                raise UserError(f"{where}: {error}") from None
+            if sentence:
+                sentences.append(sentence)
+    words = lexicon.read_list(arguments.lexicon, text) if arguments.lexicon else []
+    vocabulary = [unit for word in words for unit in language_model.units(word, is_character=is_character)]
+    model = kneser_ney.estimate(sentences, arguments.order, vocabulary)
+    language_model.write(arguments.output, model)
+    counts = ", ".join(f"{len(table)} {n}-grams" for n, table in enumerate(model.ngrams, start=1))
+    print(
+        f"{len(sentences)} sentences, {counts}; perplexity on these sentences {model.perplexity(sentences):.1f}; "
+        f"in {arguments.output}",
+        file=sys.stderr,
+    )
+    return 0
+
+
+def _lines(path: Path) -> list[tuple[str, str]]:
+    """(where it stands, text) of each line of a text file, or utterance of a manifest."""
+    from asr.data import manifest
+
+    if path.suffix == ".jsonl":
+        return [(f"{path}, utterance {utterance.id}", utterance.text) for utterance in manifest.read(path)]
+    try:
+        lines = path.read_text("utf-8-sig").splitlines()
+    except UnicodeDecodeError:
+        raise UserError(f"{path}: not UTF-8") from None
+    return [(f"{path}, line {number}", line) for number, line in enumerate(lines, start=1)]

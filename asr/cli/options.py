@@ -1,0 +1,157 @@
+"""Options that several commands share, and the types of their values."""
+
+import argparse
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from asr import extras, machine
+from asr.errors import UserError
+
+if TYPE_CHECKING:
+    from asr.decode.decoder import DecoderConfig
+
+
+def new_parser(name: str, description: str) -> argparse.ArgumentParser:
+    """A parser of the command `name` that knows --version."""
+    parser = argparse.ArgumentParser(prog=name, description=description)
+    parser.add_argument("--version", action="version", version=f"%(prog)s {_version()}")
+    return parser
+
+
+def _version() -> str:
+    import asr
+
+    return asr.__version__
+
+
+def add_format(parser: argparse.ArgumentParser, *forms: str) -> None:
+    """--format, one of `forms`; the first is the default."""
+    parser.add_argument("--format", choices=forms, default=forms[0], help=f"of the result (default {forms[0]})")
+
+
+def add_jobs(parser: argparse.ArgumentParser, what: str) -> None:
+    """--jobs of a command that uses all cores unless it is told otherwise."""
+    parser.add_argument(
+        "--jobs",
+        "-j",
+        type=positive,
+        default=machine.num_cores(),
+        metavar="N",
+        help=f"cores for {what} (default: all, {machine.num_cores()} here)",
+    )
+
+
+def add_workers(parser: argparse.ArgumentParser) -> None:
+    """--jobs of a command that starts processes where its input is large enough."""
+    parser.add_argument(
+        "--jobs",
+        "-j",
+        type=positive,
+        metavar="N",
+        help="processes, one core each (default: one for every 8 MB of sound, as starting another "
+        f"takes longer than to hear less, at most one a core, {machine.num_cores()} here)",
+    )
+
+
+def add_decoding(parser: argparse.ArgumentParser) -> None:
+    """The options of the decoder: one for each field of DecoderConfig, and --min-confidence."""
+    group = parser.add_argument_group("decoding", "What is known of the words. Any of it asks for the beam decoder.")
+    group.add_argument("--decoder", choices=("greedy", "beam"), help="best path, or prefix beam search")
+    group.add_argument(
+        "--lexicon", type=Path, metavar="WORDS.txt", help="hear nothing but these words and phrases, one on a line"
+    )
+    group.add_argument("--lm", type=Path, metavar="FILE.arpa", help="n-gram model of words or characters; .gz too")
+    group.add_argument(
+        "--hotwords",
+        type=Path,
+        metavar="FILE",
+        help="words and phrases that are likelier here, one on a line, each with a tab and its boost in "
+        "nats where 5 is not right",
+    )
+    group.add_argument("--beam-width", type=positive, metavar="N", help="prefixes kept (default 50)")
+    group.add_argument(
+        "--lm-weight",
+        type=float,
+        metavar="X",
+        help="of the model's log-probability (default: as tuned for the model, else 0.5)",
+    )
+    group.add_argument(
+        "--word-bonus",
+        type=float,
+        metavar="X",
+        help="in nats for each word (default: as tuned, else 1.5 with --lm and 0 without)",
+    )
+    group.add_argument(
+        "--blank-penalty",
+        type=float,
+        metavar="X",
+        help="in nats for each frame that says no letter (default: as tuned, else 0)",
+    )
+    group.add_argument("--nbest", type=positive, default=1, metavar="N", help="hypotheses, with scores (default 1)")
+    group.add_argument(
+        "--min-confidence",
+        type=probability,
+        default=0.0,
+        metavar="P",
+        help="leave out words that are less sure than this: with a lexicon, what is none of its words "
+        "gives nothing (default 0)",
+    )
+
+
+def decoding_config(arguments: argparse.Namespace) -> "DecoderConfig":
+    """The decoder that the options of `add_decoding` ask for."""
+    from dataclasses import fields
+
+    from asr.decode.decoder import DecoderConfig
+
+    return DecoderConfig(**{field.name: getattr(arguments, field.name) for field in fields(DecoderConfig)})
+
+
+def positive(text: str) -> int:
+    """A whole number of at least 1."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number of at least 1, not {text}")
+    return int(text)
+
+
+def whole(text: str) -> int:
+    """A whole number of at least 0."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"must be a whole number, not {text}")
+    return int(text)
+
+
+def share(text: str) -> float:
+    """A number between 0 and 1, both excluded."""
+    if not 0 < (share := _number(text)) < 1:
+        raise argparse.ArgumentTypeError(f"must be between 0 and 1, not {text}")
+    return share
+
+
+def probability(text: str) -> float:
+    """A number from 0 to 1."""
+    if not 0 <= (probability := _number(text)) <= 1:
+        raise argparse.ArgumentTypeError(f"must be from 0 to 1, not {text}")
+    return probability
+
+
+def _number(text: str) -> float:
+    """NaN for what is none, which is in no range."""
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
+
+
+@contextmanager
+def training_packages(what: str) -> Iterator[None]:
+    """Around the import of what training needs: a package that is missing is a mistake that says what to install."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if error.name and error.name.partition(".")[0] != "asr":
+            raise UserError(extras.missing(what, error.name, "train")) from None
+        raise

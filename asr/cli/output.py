@@ -1,0 +1,109 @@
+"""Where results go: checks of outputs before the work, files and stdout after it."""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from asr.errors import UserError
+from asr.files import write_text
+
+if TYPE_CHECKING:
+    from asr.data.manifest import LeftOut, Utterance
+    from asr.score import Score
+
+
+def check_output(arguments: argparse.Namespace, count: int) -> None:
+    """Several recordings cannot share a file of some formats."""
+    from asr.recognition.formats import ONE_EACH
+
+    if count > 1 and arguments.format in ONE_EACH and not arguments.output:
+        raise UserError(
+            f"{arguments.format} holds one recording to a file, and there are {count}: name a folder with --output"
+        )
+
+
+def check_folder(output: Path) -> None:
+    """Said before the work is done, not after."""
+    if not output.parent.is_dir():
+        raise FileNotFoundError(f"{output}: there is no folder {output.parent}")
+    if output.is_dir():
+        raise IsADirectoryError(f"{output}: is a folder; name a file to write")
+
+
+def put(text: str, key: str, arguments: argparse.Namespace) -> None:
+    """Write the result of the recording with the id `key` into the folder of --output, or else to stdout."""
+    from asr.recognition.formats import SUFFIXES
+
+    if arguments.output:
+        path = arguments.output / (key + SUFFIXES[arguments.format])
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_text(path, text + "\n" if text else "")
+    elif text:
+        print(text, flush=True)
+    elif arguments.format == "text":
+        print(flush=True)
+
+
+def name_unreadable(unreadable: "Iterable[LeftOut]") -> int:
+    """Say which utterances could not be read, each once; returns the exit code."""
+    named = dict.fromkeys(unreadable)
+    for item in named:
+        print(f"error: {item.id}: {item.reason}; counted as nothing heard", file=sys.stderr)
+    return 1 if named else 0
+
+
+def check_model_file(output: Path, sources: "Sequence[Path]") -> None:
+    """Raise UserError or OSError where a model cannot be written to `output`, or would replace a source."""
+    check_folder(output)
+    if output.exists() and any(source.exists() and output.samefile(source) for source in sources):
+        raise UserError(f"{output}: would replace the model that it is made from; choose another name")
+
+
+def print_models(
+    paths: "Sequence[Path]", utterances: "Sequence[Utterance]", arguments: argparse.Namespace, **more: float
+) -> int:
+    """The size of each model file and, where there are utterances, its error rates; returns the exit code."""
+    sizes = {str(path): path.stat().st_size for path in paths}
+    results = {}
+    if utterances:
+        from asr.recognition.evaluate import evaluate
+        from asr.recognition.recognizer import Recognizer
+
+        results = {name: evaluate(Recognizer.load(name), utterances) for name in sizes}
+    code = name_unreadable(item for result in results.values() for item in result.unreadable)
+    if arguments.format == "json":
+        scored = {name: result.score.to_dict() for name, result in results.items()}
+        print_json({"bytes": sizes, **more, **({"scores": scored} if scored else {})})
+        return code
+    for name, size in sizes.items():
+        print(f"{name}: {size / 1000:.0f} KB{'   ' + describe(results[name].score) if results else ''}")
+    return code
+
+
+def print_score(result: "Score", form: str) -> None:
+    """Print error rates as a table, or as JSON."""
+    if form == "json":
+        print_json(result.to_dict())
+        return
+    from asr.score import tables
+
+    print(tables.totals([""], [result]).to_text(), end="")
+
+
+def describe(result: "Score") -> str:
+    """Error rates in one line."""
+    from asr.score.tables import Rate
+
+    word, character = result.word, result.character
+    return (
+        f"WER {Rate(word.rate)} ({word.errors} of {word.reference_length} words)   "
+        f"CER {Rate(character.rate)} ({character.errors} of {character.reference_length} characters)"
+    )
+
+
+def print_json(value: Any) -> None:
+    """Print a value as JSON."""
+    print(json.dumps(value, ensure_ascii=False, indent=1))

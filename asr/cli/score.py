@@ -1,0 +1,156 @@
+"""`asr-score`: word and character error rates of hypotheses against references."""
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any, NoReturn
+
+from asr.cli.exits import run_command
+from asr.cli.options import add_format, new_parser, positive, share, whole
+from asr.cli.output import check_folder
+from asr.errors import UserError
+from asr.files import write_text
+
+
+def main() -> NoReturn:
+    """`asr-score`."""
+    parser = new_parser("asr-score", "Word and character error rates of hypotheses against references, paired by id.")
+    parser.add_argument("reference", metavar="REF", help="what was said (- for standard input)")
+    parser.add_argument("hypotheses", nargs="+", metavar="HYP", help="what was heard, one file for each system")
+    parser.add_argument(
+        "--input-format",
+        choices=("trn", "kaldi", "jsonl", "csv", "tsv", "ctm", "stm", "lines"),
+        help="trn: words (id); kaldi: id words; jsonl, csv, tsv: id and text; ctm, stm: words and "
+        "segments with times; lines: paired by line number (default: by name and content)",
+    )
+    parser.add_argument(
+        "--weights",
+        choices=("levenshtein", "sclite"),
+        default="levenshtein",
+        help="fewest edits (default), or the counts of NIST's sclite",
+    )
+    parser.add_argument(
+        "--normalise",
+        "--normalize",
+        metavar="RULES",
+        help="rules for both sides, as in case,punctuation: nfc, whitespace, case, ascii-case, "
+        "punctuation, digits, digits=LANGUAGE; or none (default nfc,whitespace, which the others come "
+        "on top of; with sclite's weights none)",
+    )
+    parser.add_argument("--map", type=Path, metavar="FILE", help="lines like `colour -> color`, for both sides")
+    parser.add_argument(
+        "--characters",
+        choices=("codepoints", "graphemes"),
+        default="codepoints",
+        help="what a character is (default codepoints)",
+    )
+    parser.add_argument(
+        "--blanks",
+        choices=("counted", "ignored"),
+        help="whether a blank between words is a character (default counted; with sclite's weights ignored)",
+    )
+    parser.add_argument(
+        "--speakers",
+        metavar="FILE|prefix|none",
+        help="who speaks: lines of `id speaker`, or the id up to its first hyphen or else underscore "
+        "(default: what REF says)",
+    )
+    parser.add_argument(
+        "--details", action="store_true", help="the worst utterances, confusions, words missed and made up"
+    )
+    parser.add_argument("--alignments", action="store_true", help="what was said over what was heard, worst first")
+    parser.add_argument("--top", type=positive, default=10, metavar="N", help="of --details and --alignments (10)")
+    parser.add_argument("--color", choices=("auto", "always", "never"), default="auto", help="of --alignments")
+    parser.add_argument("--html", type=Path, metavar="FILE", help="write all of it as one HTML page")
+    parser.add_argument(
+        "--resamples", type=whole, default=1000, metavar="N", help="of the bootstrap (default 1000; 0: no intervals)"
+    )
+    parser.add_argument("--confidence", type=share, default=0.95, metavar="X", help="of the intervals (default 0.95)")
+    parser.add_argument("--seed", type=whole, default=0, metavar="N", help="of the bootstrap (default 0)")
+    add_format(parser, "text", "json", "markdown", "sys")
+    run_command(_score, parser.parse_intermixed_args())
+
+
+def _score(arguments: argparse.Namespace) -> int:
+    import shutil
+
+    from asr.score import Counting, Normaliser, Report, read_all
+    from asr.score import score as score_one
+    from asr.score.normalise import default_rules, parse_rules, read_mapping
+    from asr.score.transcripts import read_speakers, some
+
+    if arguments.html:
+        check_folder(arguments.html)
+    if [arguments.reference, *arguments.hypotheses].count("-") > 1:
+        raise UserError("standard input can be read once: give one - only")
+    reference, hypotheses = read_all(arguments.reference, arguments.hypotheses, arguments.input_format)
+    if not arguments.input_format:
+        forms = dict.fromkeys(one.form for one in (reference, *hypotheses))
+        print(f"read as {' and '.join(_FORMATS[form] for form in forms)}", file=sys.stderr)
+    asked = arguments.normalise
+    rules = default_rules(arguments.weights) if asked is None else parse_rules(asked)
+    settings: dict[str, Any] = {
+        "speakers": read_speakers(arguments.speakers, reference),
+        "counting": Counting(arguments.weights, arguments.blanks, arguments.characters),
+        "normaliser": Normaliser(rules, read_mapping(arguments.map) if arguments.map else {}),
+    }
+    names = _names(arguments.hypotheses)
+    scores = [score_one(reference.texts, one.texts, **settings) for one in hypotheses]
+    notes = [*reference.notes, *(note for one in hypotheses for note in one.notes)]
+    for name, result in zip(names, scores, strict=True):
+        for kind, ids in (
+            ("without a hypothesis, counted as deletions", result.missing),
+            ("without a reference, not counted", result.extra),
+        ):
+            if ids:
+                of = f"{name}: " if len(names) > 1 else ""
+                notes.append(f"{of}{len(ids)} {kind}: {some(ids)}")
+    for note in notes:
+        print(f"note: {note}", file=sys.stderr)
+    made = Report.of(
+        names, scores, level=arguments.confidence, resamples=arguments.resamples, seed=arguments.seed, notes=notes
+    )
+    if arguments.html:
+        from asr.score.page import page
+
+        write_text(arguments.html, page(made, f"{', '.join(names)} against {Path(arguments.reference).name}"))
+        print(f"page: {arguments.html}", file=sys.stderr)
+    if arguments.format == "json":
+        print(json.dumps(made.to_dict(), ensure_ascii=False))
+    elif arguments.format == "sys":
+        print(made.to_sys(), end="")
+    elif arguments.format == "markdown":
+        print(made.to_markdown(has_details=arguments.details, top=arguments.top), end="")
+    else:
+        print(made.to_text(has_details=arguments.details, top=arguments.top), end="")
+    if arguments.alignments and arguments.format in ("text", "markdown"):
+        is_colored = arguments.color == "always" or (
+            arguments.color == "auto" and sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+        )
+        columns = shutil.get_terminal_size((100, 24)).columns
+        text = made.to_alignments(top=arguments.top, width=columns, has_color=is_colored)
+        print(f"\n```\n{text}```" if arguments.format == "markdown" else f"\n{text}", end="")
+    return 0
+
+
+def _names(paths: list[str]) -> list[str]:
+    """Short names for the systems that wrote these files, all different."""
+    for name in (lambda path: Path(path).name.partition(".")[0], lambda path: Path(path).name, str):
+        names = [name(path) for path in paths]
+        if len(set(names)) == len(names):
+            return names
+    return [f"{path} ({number})" for number, path in enumerate(paths, start=1)]
+
+
+_FORMATS = {
+    "trn": "trn: words (id)",
+    "kaldi": "Kaldi text: id words",
+    "jsonl": "JSON lines",
+    "csv": "CSV",
+    "tsv": "tab-separated columns",
+    "ctm": "ctm: words with times",
+    "stm": "stm: segments with times",
+    "lines": "plain lines, paired by number",
+}

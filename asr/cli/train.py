@@ -1,0 +1,52 @@
+"""`asr-train`: train a recogniser from a recipe, and test it."""
+
+import argparse
+import shlex
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+from asr.cli.exits import run_command
+from asr.cli.options import add_format, add_jobs, new_parser, training_packages
+from asr.cli.output import describe, print_json
+
+
+def main() -> NoReturn:
+    """`asr-train`."""
+    parser = new_parser("asr-train", "Train a recogniser from a recipe, and test it.")
+    parser.add_argument("recipe", nargs="?", type=Path, metavar="RECIPE.yaml", help="what to train on, and how")
+    parser.add_argument(
+        "settings", nargs="*", metavar="key=value", help="settings that replace the recipe's, as in train.epochs=5"
+    )
+    parser.add_argument(
+        "--resume", type=Path, metavar="RUN", help="continue the run in this folder, settings unchanged"
+    )
+    add_jobs(parser, "reading the corpus")
+    parser.add_argument("--schema", action="store_true", help="print the JSON Schema of recipes, for editors")
+    add_format(parser, "text", "json")
+    arguments = parser.parse_intermixed_args()
+    if sum((arguments.recipe is not None, arguments.resume is not None, arguments.schema)) != 1:
+        parser.error("give one of RECIPE.yaml, --resume RUN and --schema")
+    run_command(_train, arguments)
+
+
+def _train(arguments: argparse.Namespace) -> int:
+    with training_packages("training"):
+        from asr.training import recipe, run
+    if arguments.schema:
+        sys.stdout.write(recipe.schema())
+        return 0
+    jobs = arguments.jobs
+    result = (
+        run.resume(arguments.resume, jobs=jobs)
+        if arguments.resume
+        else run.start(arguments.recipe, arguments.settings, jobs=jobs)
+    )
+    minutes = result.seconds / 60
+    command = shlex.join(["asr-transcribe", "--model", str(result.run), result.example or "FILE"])
+    if arguments.format == "json":
+        print_json({**result.to_dict(), "transcribe": command})
+        return 0
+    print(f"{result.part}: {describe(result.score)}")
+    print(f"{result.num_weights} weights in {minutes:.1f} minutes; the run is in {result.run}\n{command}")
+    return 0

@@ -1,0 +1,24 @@
+"""The rules of connectionist temporal classification (Graves et al. 2006): what a path spells, and frames needed."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from asr.text import BLANK
+
+
+def min_frames(tokens: Sequence[int] | npt.NDArray[np.integer[Any]]) -> int:
+    """Least number of frames that can spell `tokens`: one each, and a blank between equal neighbours."""
+    ids = np.asarray(tokens, np.int64)
+    return len(ids) + int((ids[1:] == ids[:-1]).sum())
+
+
+def collapse(path: npt.NDArray[np.integer[Any]]) -> list[int]:
+    """Path (num_frames,) of one token per frame -> tokens: repeats merged, then blanks removed."""
+    path = np.asarray(path)
+    starts = np.ones(len(path), dtype=bool)
+    starts[1:] = path[1:] != path[:-1]
+    tokens: list[int] = path[starts & (path != BLANK)].tolist()
+    return tokens

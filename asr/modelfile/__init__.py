@@ -1,0 +1,1 @@
+"""Model files: what travels with the weights, and conversions between files."""

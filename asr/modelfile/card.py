@@ -1,0 +1,141 @@
+"""What travels with a model, and the two PyTorch files of a run: training state (resume) and best weights.
+
+PyTorch is imported only by the functions that read or write its files, so that the card costs nothing elsewhere.
+"""
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from asr import extras, files
+from asr.errors import UserError
+from asr.features import FeatureConfig, FeatureExtractor, Statistics
+from asr.text import TextConfig, Tokenizer
+
+
+class ModelError(UserError):
+    """A model file that cannot be used; the message names the file."""
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """What a dev part taught one kind of decoder: its weights (None: not tuned), and how sure it may be."""
+
+    lm_weight: float | None = None
+    word_bonus: float | None = None
+    blank_penalty: float | None = None
+    slope: float = 1.0
+    intercept: float = 0.0
+
+
+@dataclass(frozen=True)
+class Timing:
+    """How long before its first token a word begins, and how long after its last it ends: see align.word_times.
+
+    The defaults are means over networks that differ by 30 ms, with the seed alone; tools/align_error.py measures both.
+    """
+
+    lead_s: float = 0.04
+    tail_s: float = 0.03
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """Everything that inference needs beside the weights, and where the model came from."""
+
+    features: FeatureConfig
+    text: TextConfig
+    statistics: Statistics | None = None
+    recipe: dict[str, Any] = field(default_factory=dict)
+    version: str = ""
+    commit: str = ""
+    tuning: dict[str, Tuning] = field(default_factory=dict)
+    """By kind of decoder; see DecoderConfig.kind."""
+    timing: Timing = Timing()
+    precision: Literal["float32", "int8"] = "float32"
+    """Of the weights in the file."""
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """Characters <-> token ids of this model."""
+        return Tokenizer(self.text.alphabet)
+
+    @property
+    def extractor(self) -> FeatureExtractor:
+        """The front end of this model."""
+        return FeatureExtractor(self.features, self.statistics)
+
+    def hears_as(self, other: "ModelCard") -> bool:
+        """Whether frames and letters are the same for both models."""
+        mine, theirs = self.to_metadata(), other.to_metadata()
+        return all(mine[part] == theirs[part] for part in ("features", "text", "statistics"))
+
+    def to_metadata(self) -> dict[str, str]:
+        """String values by name, as ONNX metadata holds them."""
+        statistics = self.statistics and {name: value.tolist() for name, value in vars(self.statistics).items()}
+        parts = {
+            "features": asdict(self.features),
+            "text": asdict(self.text),
+            "statistics": statistics,
+            "recipe": self.recipe,
+            "tokens": self.tokenizer.tokens,
+            "tuning": {kind: asdict(tuning) for kind, tuning in self.tuning.items()},
+            "timing": asdict(self.timing),
+            "precision": self.precision,
+        }
+        return {name: json.dumps(value, ensure_ascii=False) for name, value in parts.items()} | {
+            "sample_rate": str(self.features.sample_rate),
+            "version": self.version,
+            "commit": self.commit,
+        }
+
+    @classmethod
+    def from_metadata(cls, metadata: dict[str, str]) -> "ModelCard":
+        """The card of a model file; raises ModelError if the metadata is not ours."""
+        try:
+            statistics = json.loads(metadata["statistics"])
+            return cls(
+                features=FeatureConfig(**json.loads(metadata["features"])),
+                text=TextConfig(**json.loads(metadata["text"])),
+                statistics=statistics
+                and Statistics(**{name: np.array(value, np.float32) for name, value in statistics.items()}),
+                recipe=json.loads(metadata["recipe"]),
+                version=metadata["version"],
+                commit=metadata["commit"],
+                tuning={kind: Tuning(**values) for kind, values in json.loads(metadata.get("tuning", "{}")).items()},
+                timing=Timing(**json.loads(metadata.get("timing", "{}"))),
+                precision=json.loads(metadata.get("precision", '"float32"')),
+            )
+        except (KeyError, TypeError, ValueError, AttributeError, UserError) as error:
+            raise ModelError(f"not a model of this package: its metadata does not fit ({error})") from None
+
+
+def write_card(path: Path, card: ModelCard) -> None:
+    """Give a model file another card, its weights as they are, whole or not at all.
+
+    Raises ModelError where the package onnx is missing, or the file is no model.
+    """
+    try:
+        import onnx
+    except ModuleNotFoundError:
+        raise ModelError(extras.missing("changing a model file", "onnx", "train")) from None
+    model = read_graph(path)
+    onnx.helper.set_model_props(model, card.to_metadata())
+    files.write_bytes(path, model.SerializeToString())
+
+
+def read_graph(path: Path) -> Any:
+    """The onnx.ModelProto of a model file; raises ModelError naming it."""
+    import onnx
+
+    try:
+        return onnx.load_model_from_string(path.read_bytes())
+    except FileNotFoundError:
+        raise ModelError(f"{path}: no such model") from None
+    except OSError:
+        raise
+    except Exception:  # protobuf's errors share no base class with Python's
+        raise ModelError(f"{path}: not an ONNX model") from None

@@ -1,0 +1,1 @@
+"""Frames -> log-probabilities: the recurrent encoder and its ONNX graph."""

@@ -1,0 +1,1 @@
+"""Sound -> transcripts, with times and confidence; on numpy and onnxruntime alone."""

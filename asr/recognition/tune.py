@@ -1,0 +1,180 @@
+"""What a dev part teaches a decoder: the weights of language model and words, and how sure it may be."""
+
+import itertools
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from asr import score
+from asr.data.manifest import LeftOut, ManifestError, Utterance
+from asr.decode import align
+from asr.decode.hypothesis import Decoder, Emission
+from asr.modelfile.card import Tuning
+from asr.recognition import confidence
+from asr.recognition.confidence import Calibration
+from asr.recognition.evaluate import emissions
+from asr.recognition.recognizer import Recognizer
+from asr.score import ErrorCount
+
+LM_WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0)
+WORD_BONUSES = (-2.0, -1.0, 0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0)
+BLANK_PENALTIES = (0.0, 1.0, 2.0, 3.0, 4.0, 5.0)
+_FINE = (0.1, 0.5, 0.5)  # a small step of each
+_FOLDS = 5
+Point = tuple[float, float, float]
+"""Weight of the language model, bonus of a word, penalty of a blank."""
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """The tuning of one kind of decoder, and what it changed on the dev part.
+
+    Calibration errors are expected ones, over words: as the emission gives them, and calibrated on other utterances.
+    NaN where no word was heard.
+    """
+
+    kind: str
+    tuning: Tuning
+    before: ErrorCount
+    after: ErrorCount
+    raw_error: float
+    calibrated_error: float
+
+    def __str__(self) -> str:
+        weights = "".join(
+            f"{name} {value:g}, "
+            for name, value in (
+                ("lm weight", self.tuning.lm_weight),
+                ("word bonus", self.tuning.word_bonus),
+                ("blank penalty", self.tuning.blank_penalty),
+            )
+            if value is not None
+        )
+        text = f"tuned {self.kind}: {weights}WER {self.after.rate:.2%} (before {self.before.rate:.2%}); "
+        if math.isnan(self.calibrated_error):
+            return text + "not a word was heard to calibrate on"
+        return text + f"calibration error {self.calibrated_error:.2%} (before {self.raw_error:.2%})"
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A dev part, ready to be decoded again and again: emissions of stretches and the words said, by utterance."""
+
+    emissions: list[list[Emission]]
+    references: list[list[str]]
+
+    def errors(self, decoder: Decoder) -> ErrorCount:
+        hypotheses = [[word for part in parts for word in decoder(part)[0].words] for parts in self.emissions]
+        return score.total(score.count(self.references, hypotheses))
+
+
+def tune(recognizer: Recognizer, utterances: Sequence[Utterance]) -> Tuned:
+    """Find the weights with the fewest word errors on `utterances`, then calibrate; the recognizer is tuned after.
+
+    Weights that the recognizer's configuration names are kept. Raises ManifestError where nothing can be read.
+    """
+    part = _part(recognizer, utterances)
+    recognizer.tune(Tuning())
+    before = part.errors(recognizer.decoder)
+    tuning, after = _weights(recognizer, part, before)
+    recognizer.tune(tuning)
+    log_odds, is_right, fold = _judged(recognizer, part)
+    calibration = confidence.fit(log_odds, is_right)
+    # Each word's confidence by a calibration that has not seen its utterance.
+    held_out = np.zeros(len(log_odds))
+    for number in range(_FOLDS):
+        held_out[fold == number] = confidence.fit(log_odds[fold != number], is_right[fold != number])(
+            log_odds[fold == number]
+        )
+    tuning = replace(tuning, slope=calibration.slope, intercept=calibration.intercept)
+    recognizer.tune(tuning)
+    return Tuned(
+        recognizer.decoding.kind,
+        tuning,
+        before,
+        after,
+        confidence.calibration_error(Calibration()(log_odds), is_right),
+        confidence.calibration_error(held_out, is_right),
+    )
+
+
+def _part(recognizer: Recognizer, utterances: Sequence[Utterance]) -> _Part:
+    texts = {utterance.id: recognizer.card.text.normalise(utterance.text) for utterance in utterances}
+    found = [*emissions(recognizer, utterances)]
+    read = [(key, [emission for _, emission in parts]) for key, parts in found if not isinstance(parts, LeftOut)]
+    if not read:
+        reason = next(item.reason for _, item in found if isinstance(item, LeftOut))
+        raise ManifestError(f"no utterance of the dev part can be read: {reason}")
+    return _Part([parts for _, parts in read], [texts[key].split() for key, _ in read])
+
+
+def _weights(recognizer: Recognizer, part: _Part, before: ErrorCount) -> tuple[Tuning, ErrorCount]:
+    """The weights with the fewest errors: one after the other, coarse and then fine, until nothing gets better.
+
+    Of equals the first: what was there before, then what is nearer to it.
+    """
+    config = recognizer.decoding
+    if config.decoder == "greedy":
+        return Tuning(), before
+    start = recognizer.knowledge.weights(None, None, None)
+    errors: dict[Point, ErrorCount] = {start: before}
+    is_free = (
+        config.lm is not None and config.lm_weight is None,
+        config.word_bonus is None,
+        config.blank_penalty is None,
+    )
+    best = start
+    for neighbours in (_coarse, _fine):
+        while True:
+            candidates = [point for point in neighbours(best, is_free) if point not in errors]
+            for point in candidates:
+                errors[point] = part.errors(recognizer.knowledge.decoder(*point))
+            better = min(errors, key=lambda point: (errors[point].errors, math.dist(point, start)))
+            if better == best:
+                break
+            best = better
+    return Tuning(best[0] if config.lm is not None else None, *best[1:]), errors[best]
+
+
+def _coarse(point: Point, is_free: Sequence[bool]) -> Iterator[Point]:
+    """Points that differ in one weight, which may be anything on its grid."""
+    for axis, grid in enumerate((LM_WEIGHTS, WORD_BONUSES, BLANK_PENALTIES)):
+        if is_free[axis]:
+            for value in grid:
+                moved = list(point)
+                moved[axis] = value
+                yield (moved[0], moved[1], moved[2])
+
+
+def _fine(point: Point, is_free: Sequence[bool]) -> Iterator[Point]:
+    """Points a small step away, in several weights at once too."""
+    least = (0.0, -math.inf, 0.0)
+    steps = [(-step, 0.0, step) if free else (0.0,) for step, free in zip(_FINE, is_free, strict=True)]
+    for moves in itertools.product(*steps):
+        first, second, third = (
+            round(max(low, value + move), 3) for low, value, move in zip(least, point, moves, strict=True)
+        )
+        yield first, second, third
+
+
+def _judged(
+    recognizer: Recognizer, part: _Part
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_], npt.NDArray[np.int64]]:
+    """Of every word heard: its log-odds, whether it was said, and the fold that its utterance is in."""
+    log_odds, fold = [np.zeros(0)], [np.zeros(0, np.int64)]
+    heard = []
+    for place, parts in enumerate(part.emissions):
+        words: list[str] = []
+        for emission in parts:
+            hypothesis = recognizer.decoder(emission)[0]
+            spans = align.align(emission, recognizer.tokenizer.encode(hypothesis.text))
+            log_odds.append(confidence.log_odds(emission, spans, recognizer.space))
+            words += hypothesis.words
+        fold.append(np.full(len(words), place % _FOLDS))
+        heard.append(words)
+    # What is heard is right, wrong or too much; what is deleted has not been heard.
+    letters = "".join(score.align(part.references, heard)).replace("D", "")
+    return np.concatenate(log_odds), np.array([letter == "C" for letter in letters], bool), np.concatenate(fold)

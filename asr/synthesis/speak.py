@@ -1,0 +1,164 @@
+"""A corpus without recordings: lines spoken into files on all cores, and what a microphone hears while nobody speaks.
+
+espeak-ng (espeak.py) speaks most of a corpus in seconds; neural voices (neural.py) are slower, and closer to people.
+All of them hold a running noise generator, so the same words sound a little different each time; `speak_all` gives
+every shard of a corpus a fresh process, which makes the whole corpus a function of its seed.
+"""
+
+import multiprocessing
+import os
+import shutil
+import signal
+import tempfile
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import suppress
+from functools import cache, partial
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from asr import audio, machine
+from asr.synthesis import neural
+from asr.synthesis.espeak import Line, Synthesizer
+
+_SHARDS = 16  # fixed, not the number of cores: the shards decide what the noise generators give
+_LOADED_FOR = 100  # lines at least for which a process loads neural networks
+_BEGUN_FOR = 300  # lines at least for which a process begins at all, which takes as long as espeak-ng takes to say them
+_MOST_VOICES = 330  # espeak-ng holds fewer than 350, languages included, and loses all of them beyond that
+
+
+def speak_all(
+    lines: Sequence[Line], sample_rate: int, *, voices: Mapping[str, str] | None = None, margin_ms: float = 30
+) -> list[float]:
+    """Speak every line into its file at `sample_rate`, on all cores; returns their durations in seconds.
+
+    `voices` are the definitions of variants that espeak-ng does not have. Silence beyond `margin_ms` around the
+    speech is cut off. Raises SynthesisError.
+    """
+    # A missing package is one error here, not one from every process.
+    Synthesizer()
+    speakers = [neural.speaker_of(line.voice) for line in lines]
+    for network in sorted({speaker[0] for speaker in speakers if speaker}):
+        neural.load(network)
+    # Shards apart, and the slow ones first, so that no process is left alone with them at the end.
+    slow = [place for place, speaker in enumerate(speakers) if speaker]
+    fast = [place for place, speaker in enumerate(speakers) if not speaker]
+    shards = _shards(slow, _LOADED_FOR) + _shards(fast, _BEGUN_FOR)
+    durations_s = [0.0] * len(lines)
+    speak = partial(_speak_shard, sample_rate=sample_rate, voices=dict(voices or {}), margin_ms=margin_ms)
+    processes = min(_SHARDS, machine.num_cores())
+    spawn = multiprocessing.get_context("spawn")
+    reader, writer = spawn.Pipe(duplex=False)
+    with tempfile.TemporaryDirectory(prefix="asr-voices-") as folder, reader, writer, ProcessPoolExecutor(
+        processes, spawn, initializer=_begin, initargs=(reader, folder), max_tasks_per_child=1
+    ) as pool:  # fmt: skip
+        try:
+            spoken = pool.map(speak, [[lines[place] for place in shard] for shard in shards])
+            for shard, durations in zip(shards, spoken, strict=True):
+                for place, duration_s in zip(shard, durations, strict=True):
+                    durations_s[place] = duration_s
+        except BaseException:  # an error, or Ctrl-C: the pool would wait until everything is spoken
+            writer.close()
+            raise
+    return durations_s
+
+
+def noise(rng: np.random.Generator, num_samples: int, sample_rate: int) -> audio.Waveform:
+    """What a microphone hears while nobody speaks: float32 (num_samples,), from complete silence to loud noise.
+
+    A steady noise of a drawn colour, mains hum, and knocks and clicks that ring and die away: any of them, or none.
+    """
+    seconds = np.arange(num_samples) / sample_rate
+    sound = np.zeros(num_samples)
+    if rng.random() < 0.85:
+        sound += rng.uniform(0.1, 1) * _coloured(rng, num_samples)
+    if rng.random() < 0.3:
+        mains = rng.choice([50.0, 60.0])
+        for harmonic in range(1, 8):
+            phase = rng.uniform(0, 2 * np.pi)
+            sound += rng.uniform(0, 1) / harmonic * np.sin(2 * np.pi * mains * harmonic * seconds + phase)
+    if rng.random() < 0.4:
+        for _ in range(rng.integers(1, 6)):
+            start = rng.uniform(0, seconds[-1])
+            envelope = (seconds >= start) * np.exp(-np.maximum(seconds - start, 0) / rng.uniform(0.002, 0.06))
+            ring = np.sin(2 * np.pi * rng.uniform(80, 3000) * seconds) if rng.random() < 0.5 else 1.0
+            sound += rng.uniform(1, 8) * envelope * ring * _coloured(rng, num_samples)
+    loudest = np.abs(sound).max(initial=0)
+    return np.asarray(sound * (10 ** rng.uniform(-3.5, -0.1) / loudest if loudest else 0), np.float32)
+
+
+def _coloured(rng: np.random.Generator, num_samples: int) -> Any:
+    """Noise of unit power whose spectrum falls as a drawn power of frequency, from white to brown."""
+    spectrum = np.fft.rfft(rng.standard_normal(num_samples))
+    spectrum *= np.maximum(np.arange(len(spectrum)), 1 + len(spectrum) / 200) ** -rng.uniform(0, 1)
+    coloured = np.fft.irfft(spectrum, num_samples)
+    return coloured / coloured.std()
+
+
+def trim(waveform: audio.Waveform, margin: int, *, floor: float = 0.02) -> audio.Waveform:
+    """Cut what lies more than `margin` samples before the first or after the last sample above floor x peak."""
+    loud = np.flatnonzero(np.abs(waveform) >= floor * np.abs(waveform).max(initial=0))
+    return waveform[max(0, loud[0] - margin) : loud[-1] + 1 + margin] if len(loud) else waveform
+
+
+def _shards(places: list[int], least: int) -> list[list[int]]:
+    count = min(_SHARDS, -(-len(places) // least))
+    return [places[len(places) * i // count : len(places) * (i + 1) // count] for i in range(count)]
+
+
+def _begin(reader: Connection, folder: str) -> None:
+    """Let this process end as soon as nobody holds the other end of `reader`: who asked has stopped or been killed.
+
+    It would speak on, into files that nobody waits for. What it keeps in `folder` would stay.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process, and the parent ends its workers
+    tempfile.tempdir = folder
+
+    def watch() -> None:
+        with suppress(EOFError, OSError):
+            reader.recv()
+        shutil.rmtree(folder, ignore_errors=True)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _by_voices(lines: Sequence[Line]) -> Iterator[tuple[list[Line], set[str]]]:
+    """The lines in their order, in parts of no more variants than espeak-ng holds, and the variants of each."""
+    part: list[Line] = []
+    variants: set[str] = set()
+    for line in lines:
+        variant = "" if neural.speaker_of(line.voice) else line.voice.partition("+")[2]
+        if variant and variant not in variants and len(variants) == _MOST_VOICES:
+            yield part, variants
+            part, variants = [], set()
+        part.append(line)
+        variants |= {variant} - {""}
+    yield part, variants
+
+
+def _speak_shard(
+    lines: Sequence[Line], *, sample_rate: int, voices: Mapping[str, str], margin_ms: float
+) -> list[float]:
+    load = cache(neural.load)  # once in each process, where its noise begins anew
+    durations = []
+    for part, variants in _by_voices(lines):
+        synthesizer = Synthesizer({name: voices.get(name) for name in sorted(variants)})
+        for line in part:
+            speaker = neural.speaker_of(line.voice)
+            if speaker:
+                name, number = speaker
+                network = load(name)
+                waveform, spoken_rate = network.speak(line, number, synthesizer.phonemes), network.sample_rate
+            else:
+                waveform, spoken_rate = synthesizer.speak(line), synthesizer.sample_rate
+            waveform = audio.resample(waveform, spoken_rate, sample_rate)
+            waveform = trim(waveform, round(margin_ms / 1000 * sample_rate))
+            Path(line.path).parent.mkdir(parents=True, exist_ok=True)
+            audio.write(line.path, waveform, sample_rate)
+            durations.append(len(waveform) / sample_rate)
+    return durations

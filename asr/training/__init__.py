@@ -1,0 +1,1 @@
+"""A recipe from its corpus to a trained and tested model."""

@@ -1,0 +1,276 @@
+import copy
+from dataclasses import replace
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+
+from asr.features import FeatureConfig, Statistics
+from asr.modelfile import convert
+from asr.modelfile.card import ModelCard, ModelError, Timing, Tuning
+from asr.network import onnx_graph
+from asr.network.encoder import AcousticModel, ModelConfig
+from asr.recognition.recognizer import Recognizer
+from asr.text import TextConfig
+
+CARD = ModelCard(
+    FeatureConfig(deltas=1), TextConfig(alphabet="ab c"),
+    Statistics(np.arange(26, dtype=np.float32) / 7, np.arange(1, 27, dtype=np.float32)), {"name": "x"}, "1.2", "abc",
+)  # fmt: skip
+CONFIGS = [
+    ModelConfig(),
+    ModelConfig(hidden_size=7, num_layers=1),
+    ModelConfig(hidden_size=5, num_layers=3, bidirectional=False),
+]
+
+
+@pytest.fixture(params=CONFIGS, ids=["default", "one layer", "forward only"])
+def exported(request, tmp_path):
+    torch.manual_seed(0)
+    model = AcousticModel(request.param, 26, 5).eval()
+    path = tmp_path / "model.onnx"
+    difference = onnx_graph.export(model, CARD, path)
+    assert difference < onnx_graph.PARITY
+    return model, path
+
+
+def run(path, frames, lengths):
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    return session.run(None, {"frames": frames, "frame_lengths": np.array(lengths, np.int64)})
+
+
+@pytest.mark.parametrize("lengths", [[1], [200], [5, 90, 33], [7] * 16])
+def test_export_changes_nothing(exported, lengths):
+    model, path = exported
+    frames = np.random.default_rng(1).standard_normal((len(lengths), max(lengths) + 3, 26)).astype(np.float32)
+    log_probs, output_lengths = run(path, frames, lengths)
+    with torch.no_grad():
+        expected = model(torch.from_numpy(frames), torch.tensor(lengths))[0].numpy()
+    assert output_lengths.tolist() == lengths
+    for row, length in enumerate(lengths):
+        assert np.abs(log_probs[row, :length] - expected[row, :length]).max() < 1e-4
+
+
+def test_padding_changes_nothing_in_the_graph_either(exported):
+    _, path = exported
+    frames = np.random.default_rng(1).standard_normal((2, 60, 26)).astype(np.float32)
+    frames[1, 20:] = 1e3
+    together, _ = run(path, frames, [60, 20])
+    alone, _ = run(path, frames[1:, :20], [20])
+    assert np.abs(together[1, :20] - alone[0]).max() < 1e-5
+
+
+def test_the_file_is_all_that_inference_needs(exported):
+    _, path = exported
+    metadata = {item.key: item.value for item in onnx.load(path).metadata_props}
+    card = ModelCard.from_metadata(metadata)
+    assert (card.features, card.text, card.recipe, card.version, card.commit) == (
+        CARD.features, CARD.text, CARD.recipe, CARD.version, CARD.commit,
+    )  # fmt: skip
+    assert np.array_equal(card.statistics.mean, CARD.statistics.mean)
+    assert np.array_equal(card.statistics.std, CARD.statistics.std)
+    assert metadata["sample_rate"] == "16000"
+
+
+def test_an_export_that_differs_is_refused_and_leaves_no_file(tmp_path, monkeypatch):
+    gates = onnx_graph._lstm_weights
+    wrong = lambda directions: {k: v * 1.01 for k, v in gates(directions).items()}  # noqa: E731
+    monkeypatch.setattr(onnx_graph, "_lstm_weights", wrong)
+    with pytest.raises(RuntimeError, match="differs"):
+        onnx_graph.export(AcousticModel(ModelConfig(), 26, 5), CARD, tmp_path / "model.onnx")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_network_that_makes_much_of_rounding_is_exported_and_a_wrong_graph_of_it_is_not(tmp_path, monkeypatch):
+    torch.manual_seed(0)
+    model = AcousticModel(ModelConfig(), 26, 5)
+    with torch.no_grad():
+        for name, weights in model.named_parameters():
+            weights *= 4 if "weight" in name else 1  # chaotic: what differs at first grows from frame to frame
+        frames, lengths = torch.randn(8, 120, 26), torch.tensor([120] * 8)
+        exact = copy.deepcopy(model).eval().double()(frames.double(), lengths)[0]
+        assert (model.eval()(frames, lengths)[0] - exact).abs().max() > 10 * onnx_graph.PARITY
+    onnx_graph.export(model, CARD, tmp_path / "model.onnx")
+    assert (tmp_path / "model.onnx").is_file()
+    gates = onnx_graph._lstm_weights
+    wrong = lambda directions: {k: v * 1.01 for k, v in gates(directions).items()}  # noqa: E731
+    monkeypatch.setattr(onnx_graph, "_lstm_weights", wrong)
+    with pytest.raises(RuntimeError, match="differs"):
+        onnx_graph.export(model, CARD, tmp_path / "wrong.onnx")
+
+
+def test_the_default_network_is_about_240_kilobytes(tmp_path):
+    onnx_graph.export(
+        AcousticModel(ModelConfig(), 26, 27), ModelCard(FeatureConfig(deltas=1), TextConfig()), tmp_path / "m"
+    )
+    assert (tmp_path / "m").stat().st_size < 300_000
+
+
+def test_reading_is_the_inverse_of_exporting(exported):
+    model, path = exported
+    weights, card = onnx_graph.read(path)
+    own = model.state_dict()
+    assert weights.keys() == own.keys() and all(torch.equal(weights[name], own[name]) for name in own)
+    assert card.text == CARD.text and card.features == CARD.features
+    assert np.array_equal(card.statistics.std, CARD.statistics.std)
+
+
+def test_what_is_no_model_is_not_read(tmp_path):
+    (tmp_path / "text.onnx").write_bytes(b"no model at all")
+    onnx.save(onnx.helper.make_model(onnx.helper.make_graph([], "empty", [], [])), tmp_path / "other.onnx")
+    for name, said in (
+        ("text.onnx", "not an ONNX model"),
+        ("other.onnx", "not a model"),
+        ("none.onnx", "no such model"),
+    ):
+        with pytest.raises(ModelError, match=said):
+            onnx_graph.read(tmp_path / name)
+
+
+def test_eight_bits_are_a_quarter_of_the_size_and_nearly_the_same(exported, tmp_path, caplog):
+    _, path = exported
+    small = tmp_path / "small.onnx"
+    worst = convert.quantise(path, small)
+    assert 0 < worst < 0.1 and sorted(tmp_path.iterdir()) == sorted([path, small])
+    assert "LSTM" in {node.op_type.removeprefix("DynamicQuantize") for node in onnx.load(small).graph.node}
+    assert not any(node.op_type == "LSTM" for node in onnx.load(small).graph.node)
+    assert not caplog.records
+    before, after = ({item.key: item.value for item in onnx.load(one).metadata_props} for one in (path, small))
+    assert before.pop("precision") == '"float32"' and after.pop("precision") == '"int8"' and before == after
+
+
+def test_the_default_network_in_eight_bits_is_under_90_kilobytes(tmp_path):
+    onnx_graph.export(
+        AcousticModel(ModelConfig(), 26, 27), ModelCard(FeatureConfig(deltas=1), TextConfig()), tmp_path / "m"
+    )
+    convert.quantise(tmp_path / "m", tmp_path / "s")
+    assert (tmp_path / "s").stat().st_size < 90_000
+
+
+def test_with_eight_bits_neighbours_change_nothing_either(exported, tmp_path):
+    convert.quantise(exported[1], tmp_path / "small.onnx")
+    recognizer = Recognizer.load(tmp_path / "small.onnx")
+    rng = np.random.default_rng(2)
+    frames = [scale * rng.standard_normal((length, 26)).astype(np.float32) for scale, length in ((1, 30), (20, 50))]
+    together = recognizer.emissions(frames)
+    assert all(
+        np.array_equal(one, recognizer.emissions([alone])[0]) for one, alone in zip(together, frames, strict=True)
+    )
+
+
+def test_eight_bits_are_the_end_of_the_way(exported, tmp_path):
+    convert.quantise(exported[1], tmp_path / "small.onnx")
+    for what in (onnx_graph.read, lambda path: convert.quantise(path, tmp_path / "again.onnx")):
+        with pytest.raises(ModelError, match=r"small\.onnx: .*int8"):
+            what(tmp_path / "small.onnx")
+    assert not (tmp_path / "again.onnx").exists()
+
+
+def neighbour(model, seed):
+    """A network near another, as one is that began with it."""
+    near = copy.deepcopy(model)
+    torch.manual_seed(seed)
+    with torch.no_grad():
+        for weight in near.parameters():
+            weight += 0.3 * weight.std() * torch.randn_like(weight)
+    return near
+
+
+def test_the_mean_of_models_has_the_mean_of_their_weights(exported, tmp_path):
+    model, path = exported
+    others = [neighbour(model, seed) for seed in (1, 2)]
+    for number, other in enumerate(others):
+        onnx_graph.export(other, CARD, tmp_path / f"{number}.onnx")
+    convert.average([path, tmp_path / "0.onnx", tmp_path / "1.onnx"], tmp_path / "mean.onnx")
+    weights, card = onnx_graph.read(tmp_path / "mean.onnx")
+    states = [network.state_dict() for network in (model, *others)]
+    for name, value in weights.items():
+        assert torch.allclose(value, torch.stack([state[name] for state in states]).mean(dim=0), atol=1e-6)
+    assert not torch.allclose(weights["head.weight"], states[0]["head.weight"], atol=1e-3)
+    assert (card.features, card.text, card.recipe) == (CARD.features, CARD.text, CARD.recipe)
+    # The graph computes with the new weights: it gives what PyTorch gives.
+    load = copy.deepcopy(model)
+    load.load_state_dict(weights)
+    assert (
+        onnx_graph.parity(load, (tmp_path / "mean.onnx").read_bytes(), CARD.features.num_features) < onnx_graph.PARITY
+    )
+
+
+def test_the_mean_of_a_model_and_itself_is_that_model_without_its_tuning(exported, tmp_path):
+    model, _ = exported
+    tuned = replace(CARD, tuning={"beam": Tuning(lm_weight=1.0)})
+    onnx_graph.export(model, tuned, tmp_path / "tuned.onnx")
+    convert.average([tmp_path / "tuned.onnx"] * 3, tmp_path / "mean.onnx")
+    weights, card = onnx_graph.read(tmp_path / "mean.onnx")
+    assert all(torch.equal(weights[name], value) for name, value in model.state_dict().items())
+    assert onnx_graph.read(tmp_path / "tuned.onnx")[1].tuning and not card.tuning
+
+
+def test_models_without_a_mean_are_refused(exported, tmp_path):
+    model, path = exported
+    torch.manual_seed(5)
+    stranger = AcousticModel(model.config, CARD.features.num_features, len(CARD.tokenizer))
+    wider = AcousticModel(replace(model.config, hidden_size=6), CARD.features.num_features, len(CARD.tokenizer))
+    moved = replace(CARD.statistics, mean=CARD.statistics.mean + 1)
+    other_letters = replace(CARD.text, alphabet=CARD.text.alphabet[::-1])
+    cases = {
+        "stranger": (stranger, CARD, "not like those of"),
+        "wider": (wider, CARD, "another shape"),
+        "moved": (model, replace(CARD, statistics=moved), "hears or spells otherwise"),
+        "spells": (model, replace(CARD, text=other_letters), "hears or spells otherwise"),
+    }
+    for name, (other, card, _) in cases.items():
+        onnx_graph.export(other, card, tmp_path / f"{name}.onnx")
+    convert.quantise(path, tmp_path / "small.onnx")
+    for name, message in [*((name, case[2]) for name, case in cases.items()), ("small", "int8")]:
+        with pytest.raises(ModelError, match=f"{name}.onnx: .*{message}"):
+            convert.average([path, tmp_path / f"{name}.onnx"], tmp_path / "mean.onnx")
+        assert not (tmp_path / "mean.onnx").exists()
+
+
+def test_an_ensemble_hears_the_mean_of_its_networks(exported, tmp_path):
+    model, path = exported
+    config = replace(model.config, hidden_size=model.config.hidden_size + 3)
+    torch.manual_seed(5)
+    stranger = AcousticModel(config, CARD.features.num_features, len(CARD.tokenizer))
+    others = {"near": neighbour(model, 1), "stranger": stranger}
+    tuned = replace(CARD, tuning={"beam": Tuning(lm_weight=1.0)}, timing=Timing(0.1, 0.06))
+    for name, other in others.items():
+        onnx_graph.export(other, tuned, tmp_path / f"{name}.onnx")
+    paths = [path, *(tmp_path / f"{name}.onnx" for name in others)]
+    convert.ensemble(paths, tmp_path / "all.onnx")
+    frames = np.random.default_rng(1).standard_normal((3, 50, 26)).astype(np.float32)
+    lengths = [50, 17, 1]
+    heard, output_lengths = run(tmp_path / "all.onnx", frames, lengths)
+    assert output_lengths.tolist() == lengths
+    each = np.exp(np.mean([run(one, frames, lengths)[0].astype(np.float64) for one in paths], axis=0))
+    assert np.allclose(np.exp(heard), each / each.sum(axis=2, keepdims=True), atol=1e-5)
+    assert all(np.abs(heard - run(one, frames, lengths)[0]).max() > 0.01 for one in paths)
+    card = Recognizer.load(tmp_path / "all.onnx").card
+    assert card.hears_as(CARD) and not card.tuning and card.timing.lead_s == pytest.approx((0.04 + 0.2) / 3)
+    # The order is of no importance but for whose card it gets, and a network beside itself is itself.
+    convert.ensemble(paths[::-1], tmp_path / "turned.onnx")
+    assert np.allclose(run(tmp_path / "turned.onnx", frames, lengths)[0], heard, atol=1e-5)
+    convert.ensemble([path] * 2, tmp_path / "twice.onnx")
+    assert np.allclose(run(tmp_path / "twice.onnx", frames, lengths)[0], run(path, frames, lengths)[0], atol=1e-5)
+    convert.quantise(tmp_path / "all.onnx", tmp_path / "small.onnx")
+    assert (tmp_path / "small.onnx").stat().st_size < (tmp_path / "all.onnx").stat().st_size
+
+
+def test_what_an_ensemble_cannot_be_is_refused(exported, tmp_path):
+    model, path = exported
+    whole = tmp_path / "all.onnx"
+    convert.ensemble([path, path], whole)
+    other_letters = replace(CARD.text, alphabet=CARD.text.alphabet[::-1])
+    onnx_graph.export(model, replace(CARD, text=other_letters), tmp_path / "spells.onnx")
+    with pytest.raises(ModelError, match=r"spells.onnx: it hears or spells otherwise"):
+        convert.ensemble([path, tmp_path / "spells.onnx"], tmp_path / "none.onnx")
+    for refused in (lambda: convert.ensemble([path, whole], tmp_path / "none.onnx"),
+                    lambda: convert.average([whole, whole], tmp_path / "none.onnx"),
+                    lambda: convert.average([path, whole], tmp_path / "none.onnx"),
+                    lambda: onnx_graph.read(whole)):  # fmt: skip
+        with pytest.raises(ModelError, match=r"all.onnx: "):
+            refused()
+    assert not (tmp_path / "none.onnx").exists()

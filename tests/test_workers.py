@@ -1,0 +1,66 @@
+"""Worker processes: order, errors, and what is said of one that dies."""
+
+import itertools
+import os
+import signal
+import time
+
+import numpy as np
+import pytest
+
+from asr.errors import UserError
+from asr.workers import WorkerError, Workers
+
+
+def start():
+    return squares
+
+
+def squares(numbers):
+    for number in numbers:
+        if number == -1:
+            raise UserError("the number -1 is not wanted")
+        if number == -2:
+            os.kill(os.getpid(), signal.SIGKILL)
+        if number == -3:
+            os._exit(7)
+        time.sleep(number % 3 / 1000)
+        yield number * number
+
+
+def refuse():
+    raise UserError("there is nothing to start with")
+
+
+@pytest.mark.parametrize("jobs", [1, 2, 5])
+def test_results_come_in_order(jobs):
+    rng = np.random.default_rng(0)
+    numbers = rng.integers(0, 1000, 200).tolist()
+    cuts = [0, *sorted(rng.integers(0, 200, 20).tolist()), 200]
+    parts = [numbers[left:right] for left, right in itertools.pairwise(cuts)]
+    with Workers(start, jobs) as workers:
+        assert list(workers.map(parts)) == [number * number for number in numbers]
+        assert list(workers.map([[3]])) == [9], "and again"
+        assert list(workers.map([])) == []
+
+
+def test_what_a_worker_raises_is_raised():
+    with Workers(start, 2) as workers, pytest.raises(UserError, match="-1 is not wanted"):
+        list(workers.map([[1], [-1], [2]]))
+    with Workers(refuse, 2) as workers, pytest.raises(UserError, match="nothing to start with"):
+        list(workers.map([[1], [2]]))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals are POSIX's")
+@pytest.mark.parametrize(("number", "said"), [(-2, "item -2 and 1 more was killed by signal 9.*memory"),
+                                              (-3, "item -3 and 1 more ended with exit code 7")])  # fmt: skip
+def test_a_dead_worker_is_one_sentence_and_not_a_hang(number, said):
+    with Workers(start, 2, "item {}".format) as workers, pytest.raises(WorkerError, match=said):
+        list(workers.map([[1], [number, 5], [2]]))
+
+
+def test_nothing_is_left_running():
+    with Workers(start, 3) as workers:
+        processes = list(workers._workers.values())
+        next(workers.map([[1]]))
+    assert not any(process.is_alive() for process in processes)
