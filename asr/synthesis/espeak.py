@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from asr import audio, extras
+from asr.errors import UserError
 
 # espeak-ng's speak_lib.h:
 _RETRIEVE_SYNCHRONOUSLY, _PHONEME_EVENTS, _UTF8, _PHONEMES, _MNEMONICS, _IPA = 2, 1, 1, 0x100, 0, 2

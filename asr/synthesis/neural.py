@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from asr import audio, extras
-from asr.data.espeak import DEFAULT_RATE, Line, SynthesisError
+from asr.synthesis.espeak import DEFAULT_RATE, Line, SynthesisError
 
 Phonemes = Callable[[str, str], str]
 """(text, accent) -> its letters of the International Phonetic Alphabet."""
