@@ -13,7 +13,7 @@ LAYERS = (
     {"errors", "machine"},
     {"extras", "files", "text", "workers"},
     {"audio", "features", "score"},
-    {"decode", "segment"},
+    {"decode", "segment", "speech"},
     {"data", "modelfile", "synthesis", "tasks", "network"},
     {"recognition"},
     {"report", "training"},
