@@ -154,7 +154,7 @@ class _Levels:
         else:  # the cepstrum's own first coefficient, which is the mean of the bands times the root of their number
             bands = energy / math.sqrt(self._basis.shape[1]) + shape
             energy = _DB * np.log(np.exp(bands / _DB).sum(axis=1, keepdims=True))
-        return np.maximum(np.concatenate([bands, energy], axis=1), self._config.min_noise_db - 20)
+        return np.asarray(np.maximum(np.concatenate([bands, energy], axis=1), self._config.min_noise_db - 20))
 
     def _append(self, bands: npt.NDArray[np.float64]) -> None:
         if not self._num_steps and not len(self._bands):
@@ -203,7 +203,7 @@ class _Levels:
         smooth, energy = smooth[is_sound], energy[is_sound]
         last = int(self._config.noise_share * len(energy))
         quietest = energy.argpartition(last)[: last + 1]
-        return np.maximum(smooth[quietest, :-1].mean(axis=0), lowest)
+        return np.asarray(np.maximum(smooth[quietest, :-1].mean(axis=0), lowest))
 
 
 class _Cutter:
