@@ -18,9 +18,15 @@ from asr.errors import UserError
 
 Frames = npt.NDArray[np.floating[Any]]
 Scope = Literal["none", "utterance", "corpus"]
+MeanScope = Literal["none", "utterance", "corpus", "speech"]
 
 _CHUNK = 256  # frames per FFT call: their spectra stay in the processor's second-level cache
 _BLOCK = 4 * _CHUNK - 1  # frames that a stream of sound is cut into; one more is computed for what came before
+_DB = 10 / math.log(10)  # decibels in a neper of energy
+# Of normalisation by speech, in decibels: a frame is speech where it is at most so much below the loudest, and all of
+# it with some more; a click is no speech; below the level of speech all is equally silent.
+_SPEECH_RANGE_DB, _RAMP_DB, _CLICK_DB, _FLOOR_DB = 20.0, 6.0, 10.0, -60.0
+_PEAK_MS = 100.0  # how long the loudest lasts: longer than a click, shorter than a vowel
 _EPS = float(np.finfo(float).eps)  # what python_speech_features puts in place of a zero energy, in either precision
 
 
@@ -62,8 +68,11 @@ class FeatureConfig:
     """How many orders of time derivatives stand beside the cepstra."""
     delta_window: int = 2
     """Frames on each side that a derivative is fitted to."""
-    mean: Scope = "utterance"
-    """Whose mean is subtracted from each coefficient."""
+    mean: MeanScope = "utterance"
+    """Whose mean is subtracted from each coefficient. speech: that of the utterance's frames of speech, smoothed by the
+    corpus, and from the energy the level of speech, so that neither gain nor silence around speech changes anything."""
+    prior_frames: float = 100.0
+    """With mean: speech, how many frames of an utterance weigh as much as the corpus."""
     variance: Scope = "corpus"
     """Whose standard deviation each coefficient is divided by."""
     stack: int = 1
@@ -89,6 +98,8 @@ class FeatureConfig:
         if self.source == "audio" and self.num_cepstra > self.num_filters:
             raise FeatureError(f"features.num_cepstra ({self.num_cepstra}) cannot exceed num_filters "
                                f"({self.num_filters})")  # fmt: skip
+        if self.prior_frames <= 0:
+            raise FeatureError(f"features.prior_frames must be above 0, not {self.prior_frames:g}")
         if not 0 <= self.low_hz < self.top_hz <= self.sample_rate / 2:
             raise FeatureError(f"features.low_hz and high_hz must satisfy 0 <= low < high <= {self.sample_rate / 2:g} "
                                f"(half the sample rate), not {self.low_hz:g} and {self.top_hz:g}")  # fmt: skip
@@ -155,7 +166,10 @@ class FeatureConfig:
 
 @dataclass(frozen=True)
 class Statistics:
-    """Mean and standard deviation of each feature over a corpus: float32 (num_features,) each."""
+    """Mean and standard deviation of each feature over a corpus, before stacking: float32 (num_features,) each.
+
+    With `mean: speech` the mean is that of the frames of speech, the energy relative to the level of speech.
+    """
 
     mean: npt.NDArray[np.float32]
     std: npt.NDArray[np.float32]
@@ -259,9 +273,12 @@ class FeatureExtractor:
         Raises FeatureError if corpus statistics are wanted and missing, or if the width is wrong.
         """
         config = self.config
-        frames = self._with_deltas(static)
-        if "corpus" in (config.mean, config.variance) and self.statistics is None:
+        if {config.mean, config.variance} & {"corpus", "speech"} and self.statistics is None:
             raise FeatureError("features are normalised by corpus statistics, and none were given")
+        self._check_width(static)
+        if config.mean == "speech" and self.statistics:
+            static = self._centred(static, self.statistics.mean)
+        frames = self._with_deltas(static)
         mean = frames.mean(axis=0) if config.mean == "utterance" else None
         if config.mean == "corpus" and self.statistics:
             mean = self.statistics.mean
@@ -274,9 +291,12 @@ class FeatureExtractor:
 
     def measure(self, statics: Iterable[Frames]) -> Statistics:
         """Mean and standard deviation over a corpus of cepstra; about the utterance's mean where that is subtracted."""
+        if self.config.mean == "speech":
+            return self._measure_speech(statics)
         width = self.config.num_cepstra * (1 + self.config.deltas)
         count, total, squares = 0, np.zeros(width), np.zeros(width)
         for static in statics:
+            self._check_width(static)
             frames = self._with_deltas(static).astype(np.float64)
             if self.config.mean == "utterance":
                 frames = frames - frames.mean(axis=0)
@@ -306,10 +326,46 @@ class FeatureExtractor:
         for matrix, offset in self._tracts:
             yield frames @ matrix + offset
 
-    def _with_deltas(self, static: Frames) -> Frames:
+    def _centred(self, static: Frames, corpus_mean: npt.NDArray[np.float32]) -> Frames:
+        """Cepstra (T, C) relative to the level of speech, less the mean of speech, smoothed by that of the corpus."""
+        relative, weights = relative_to_speech(static, self.config)
+        prior = self.config.prior_frames
+        mean = (prior * corpus_mean[: static.shape[1]] + weights @ relative) / (prior + weights.sum())
+        return np.asarray(relative - mean, static.dtype)
+
+    def _measure_speech(self, statics: Iterable[Frames]) -> Statistics:
+        """The mean over all frames of speech, and the deviation of all frames from the mean that is subtracted.
+
+        Of an utterance with weights of sum w that is own + share m: share = prior_frames / (prior_frames + w), and m,
+        the corpus's mean, is known only at the end. The squares of rest - share m are summed as those of its parts.
+        """
+        prior = self.config.prior_frames
+        size, width = self.config.num_cepstra, self.config.num_cepstra * (1 + self.config.deltas)
+        count, weight, speech = 0, 0.0, np.zeros(size)
+        squares, crossed, shares = np.zeros(width), np.zeros(size), 0.0
+        for static in statics:
+            self._check_width(static)
+            relative, weights = relative_to_speech(static.astype(np.float64), self.config)
+            total = prior + weights.sum()
+            rest = relative - weights @ relative / total
+            count, weight, speech = count + len(static), weight + weights.sum(), speech + weights @ relative
+            squares += np.square(self._with_deltas(rest)).sum(axis=0)
+            crossed += prior / total * rest.sum(axis=0)
+            shares += (prior / total) ** 2 * len(static)
+        if count == 0:
+            raise FeatureError("no frames to measure the corpus statistics on")
+        mean = speech / weight
+        squares[:size] += shares * np.square(mean) - 2 * crossed * mean
+        std = np.sqrt(np.maximum(squares / count, 1e-6))
+        return Statistics(np.pad(mean, (0, width - size)).astype(np.float32), std.astype(np.float32))
+
+    def _check_width(self, static: Frames) -> None:
         if static.ndim != 2 or static.shape[1] != self.config.num_cepstra:
             raise FeatureError(f"features of shape {static.shape} do not fit: this model wants (frames, "
                                f"{self.config.num_cepstra})")  # fmt: skip
+
+    def _with_deltas(self, static: Frames) -> Frames:
+        """Cepstra (T, C) -> with their derivatives beside them (T, C * (1 + deltas))."""
         orders = [static]
         for _ in range(self.config.deltas):
             orders.append(delta(orders[-1], self.config.delta_window))
@@ -352,11 +408,7 @@ class FeatureExtractor:
     @cached_property
     def _cosines(self) -> npt.NDArray[np.float64]:
         """(num_filters, num_cepstra): the orthonormal DCT-II with the lifter's weights folded in."""
-        config = self.config
-        n, k = np.arange(config.num_filters)[:, None], np.arange(config.num_cepstra)
-        basis = np.cos(np.pi * k * (2 * n + 1) / (2 * config.num_filters)) * math.sqrt(2 / config.num_filters)
-        basis[:, 0] /= math.sqrt(2)
-        return np.asarray(basis * config.liftering)
+        return _dct(self.config) * self.config.liftering
 
 
 class _Room:
@@ -380,6 +432,57 @@ class _Room:
             np.empty((_CHUNK, 2 * bins), dtype),
             np.empty((_CHUNK, config.num_filters + 1), dtype),
         )
+
+
+def relative_to_speech(static: Frames, config: FeatureConfig) -> tuple[Frames, npt.NDArray[np.float64]]:
+    """Cepstra (T, C) -> the same, their energy relative to that of speech, and how much each frame is speech.
+
+    The peak is the level that the loudest 100 ms reach: a percentile would fall with each second of silence around
+    speech, and a click is shorter. A frame's weight (T,) rises from 0 to 1 between 20 and 14 dB below the peak, and
+    falls to 0 between 10 and 16 dB above it; the energy of speech is the mean of the frames', so weighted.
+    """
+    levels = levels_db(static, config)
+    rank = max(1, min(round(_PEAK_MS / config.hop_ms), (len(levels) + 1) // 2))
+    above = levels + np.partition(-levels, rank - 1)[rank - 1]
+    weights = np.clip((above + _SPEECH_RANGE_DB) / _RAMP_DB, 0, 1) * np.clip((_CLICK_DB - above) / _RAMP_DB + 1, 0, 1)
+    energy = static[:, 0].astype(np.float64)
+    energy -= weights @ energy / weights.sum()
+    unit_db = _DB if config.energy == "log_energy" else _DB / math.sqrt(config.num_filters)
+    relative = static.copy()
+    relative[:, 0] = np.maximum(energy, _FLOOR_DB / unit_db)
+    return relative, weights
+
+
+def levels_db(static: Frames, config: FeatureConfig) -> npt.NDArray[np.float64]:
+    """How loud each frame (T,) of cepstra (T, C) was before pre-emphasis, which lets white noise seem 15 dB louder.
+
+    What pre-emphasis took from each filter is given back to the spectrum that the cepstra say, above 300 Hz alone: hum
+    is no speech.
+    """
+    basis, gains = _deemphasis(config)
+    spectrum = static[:, 1:] @ basis
+    level = np.log(np.exp(spectrum + gains).sum(axis=1))
+    if config.energy == "c0":
+        return np.asarray(_DB * (level + static[:, 0] / math.sqrt(config.num_filters)))
+    return np.asarray(_DB * (level - np.log(np.exp(spectrum).sum(axis=1)) + static[:, 0]))
+
+
+@lru_cache(maxsize=32)
+def _deemphasis(config: FeatureConfig) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """(num_cepstra - 1, num_filters): cepstra -> log spectrum; (num_filters,): what pre-emphasis took from each."""
+    basis = _dct(config)[:, 1:] / np.where(config.liftering == 0, np.inf, config.liftering)[1:]
+    mels = np.linspace(mel(config.low_hz), mel(config.top_hz), config.num_filters + 2)[1:-1]
+    hz = np.maximum(700 * (10 ** (mels / 2595) - 1), 300)
+    gains = np.abs(1 - config.preemphasis * np.exp(-2j * np.pi * hz / config.sample_rate))
+    return np.asarray(basis.T), np.asarray(-2 * np.log(gains))
+
+
+def _dct(config: FeatureConfig) -> npt.NDArray[np.float64]:
+    """(num_filters, num_cepstra): the orthonormal DCT-II."""
+    n, k = np.arange(config.num_filters)[:, None], np.arange(config.num_cepstra)
+    basis = np.cos(np.pi * k * (2 * n + 1) / (2 * config.num_filters)) * math.sqrt(2 / config.num_filters)
+    basis[:, 0] /= math.sqrt(2)
+    return np.asarray(basis)
 
 
 def delta(frames: Frames, window: int) -> Frames:

@@ -8,7 +8,7 @@ import python_speech_features as psf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asr.features import FeatureConfig, FeatureError, FeatureExtractor, delta, stack, warp
+from asr.features import FeatureConfig, FeatureError, FeatureExtractor, delta, relative_to_speech, stack, warp
 
 logging.getLogger("root").setLevel(logging.ERROR)  # it warns of windows longer than its FFT
 RATES = (8000, 11025, 16000, 22050, 44100, 48000)
@@ -187,3 +187,86 @@ def test_statistics_do_not_depend_on_stacking():
     assert np.array_equal(statistics.std, two.measure(statics).std)
     finished = FeatureExtractor(one.config, statistics).finish(statics[0])
     assert np.array_equal(FeatureExtractor(two.config, statistics).finish(statics[0]), stack(finished, 2))
+
+
+SPEECH = {"mean": "speech", "variance": "corpus", "deltas": 1}
+
+
+def voice(seed=0, seconds=1.0, rate=16000):
+    """Something with the levels of speech: syllables of a buzz, soft hiss between them, both ends soft."""
+    rng = np.random.default_rng(seed)
+    t = np.arange(int(seconds * rate)) / rate
+    pitch = 100 + 60 * rng.random()
+    buzz = sum(np.sin(2 * np.pi * pitch * k * t) / k for k in range(1, 20)) * np.clip(
+        np.sin(2 * np.pi * 3 * (t - 0.05)), 0, 1
+    )
+    return 0.1 * buzz + 0.0003 * rng.standard_normal(len(t))
+
+
+@pytest.fixture(scope="module", params=["log_energy", "c0"])
+def speech_extractor(request):
+    config = FeatureConfig(**SPEECH, energy=request.param)
+    statics = [FeatureExtractor(config).static(voice(seed)) for seed in range(20)]
+    return FeatureExtractor(config, FeatureExtractor(config).measure(statics))
+
+
+@pytest.mark.parametrize("gain_db", [-30, -10, 10, 20])
+def test_speech_normalisation_forgets_gain(speech_extractor, gain_db):
+    waveform = voice(99)
+    louder = waveform * 10 ** (gain_db / 20)
+    assert np.abs(speech_extractor(waveform) - speech_extractor(louder)).max() < 1e-9
+    single = speech_extractor(louder.astype(np.float32))
+    assert np.abs(speech_extractor(waveform.astype(np.float32)) - single).max() < 2e-3
+
+
+@pytest.mark.parametrize("seconds", [0.3, 1.0, 5.0])
+@pytest.mark.parametrize("below_db", [np.inf, 60, 30, 20])
+def test_speech_normalisation_forgets_silence_and_noise_around(speech_extractor, seconds, below_db):
+    waveform, num_samples = voice(99), int(seconds * 16000)
+    rng = np.random.default_rng(7)
+    loudness = np.sqrt(np.mean(np.square(waveform))) * 10 ** (-below_db / 20)
+    before, after = rng.standard_normal((2, num_samples)) * loudness
+    longer = speech_extractor(np.concatenate([before, waveform, after]))
+    first = num_samples // 160
+    expected = speech_extractor(waveform)
+    inner = slice(5, len(expected) - 5)  # the frames and the slopes at the edges hold some of what stands there
+    assert np.abs(longer[first:][inner] - expected[inner]).max() < 1e-6
+
+
+@pytest.mark.parametrize("louder_db", [0, 20, 40])
+def test_speech_normalisation_hardly_hears_a_click(speech_extractor, louder_db):
+    waveform = voice(99)
+    margin = np.zeros(8000)
+    clicked = margin.copy()
+    clicked[4000:4030] = 10 ** (louder_db / 20) * np.abs(waveform).max()  # 2 ms
+    expected = speech_extractor(np.concatenate([margin, waveform]))[55:]
+    heard = speech_extractor(np.concatenate([clicked, waveform]))[55:]
+    assert np.abs(heard - expected).max() < 0.1  # standard deviations
+
+
+@pytest.mark.parametrize("deltas", [0, 2])
+def test_speech_normalisation_gives_variance_1(deltas):
+    config = FeatureConfig(mean="speech", variance="corpus", deltas=deltas)
+    statics = [FeatureExtractor(config).static(voice(seed, 0.3 + 0.1 * seed)) for seed in range(8)]
+    extractor = FeatureExtractor(config, FeatureExtractor(config).measure(statics))
+    squares = np.concatenate([np.square(extractor.finish(static)) for static in statics])
+    assert np.abs(squares.mean(axis=0) - 1).max() < 1e-4
+
+
+def test_much_speech_outweighs_the_corpus_and_little_does_not(speech_extractor):
+    config, corpus_mean = speech_extractor.config, speech_extractor.statistics.mean[:13]
+    for seconds, share in ((0.2, 0.8), (30, 0.1)):
+        static = speech_extractor.static(voice(5, seconds)) + np.arange(13)  # another channel
+        relative, weights = relative_to_speech(static, config)
+        centred = speech_extractor.finish(static)[:, :13] * speech_extractor.statistics.std[:13]
+        own = weights @ relative / weights.sum()
+        mean = (relative - centred).mean(axis=0)
+        assert np.allclose(
+            mean, own + (corpus_mean - own) * config.prior_frames / (config.prior_frames + weights.sum())
+        )
+        assert (config.prior_frames / (config.prior_frames + weights.sum()) > 0.5) == (share > 0.5)
+
+
+def test_silence_and_nothing_have_features_relative_to_speech(speech_extractor):
+    for waveform in (np.zeros(4000), np.zeros(1), np.zeros(4000, np.float32)):
+        assert np.isfinite(speech_extractor(waveform)).all()
