@@ -77,7 +77,7 @@ def test_overrides_are_checked_like_the_file():
         ("train.epochs=2.5", "train.epochs"),
         ("train.epochs=0", "train.epochs must be above 0, not 0"),
         ("model.dropout=1.5", "model.dropout must be in"),
-        ("features.mean=always", "features.mean: input should be 'none', 'utterance' or 'corpus'"),
+        ("features.mean=always", "features.mean: input should be 'none', 'utterance', 'corpus' or 'speech'"),
         ("features.low_hz=5000", "half the sample rate"),
         ("train=5", "train must hold settings"),
         ("train.epochs", "key=value"),
