@@ -3,14 +3,17 @@
 import re
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
+import pytest
 from conftest import REPOSITORY
 
 from asr.data import corpus
 from asr.synthesis import speak
 from asr.training import recipe
 
+PAGES = [*REPOSITORY.glob("*.md"), *REPOSITORY.glob("recipes/*.md"), *REPOSITORY.glob("asr/**/*.md")]
 README = (REPOSITORY / "README.md").read_text("utf-8")
 
 
@@ -26,17 +29,22 @@ def test_every_room_is_on_the_map():
     assert there <= rooms, f"asr/README.md has no line for {sorted(there - rooms)}"
 
 
-def test_every_command_has_options_that_exist():
-    for line in "\n".join(blocks("sh")).replace("\\\n", " ").splitlines():
+@cache
+def help_text(program):
+    return subprocess.run([program, "--help"], capture_output=True, text=True, check=True).stdout
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(REPOSITORY)))
+def test_every_command_has_options_that_exist(page):
+    lines = "\n".join(re.findall(r"```sh\n(.*?)```", page.read_text("utf-8"), re.DOTALL)).replace("\\\n", " ")
+    for line in lines.splitlines():
         for command in re.split(r"&&|\|", line):
             words = command.split("#")[0].split()
             if not words or not words[0].startswith("asr-"):
                 continue
-            program = Path(sys.executable).parent / words[0]
-            help_text = subprocess.run([program, "--help"], capture_output=True, text=True, check=True).stdout
             for option in (word.partition("=")[0] for word in words if word.startswith("--")):
-                assert option in help_text, f"{words[0]} has no {option}"
-            for path in (word for word in words if word.startswith("recipes/")):
+                assert option in help_text(Path(sys.executable).parent / words[0]), f"{words[0]} has no {option}"
+            for path in (word for word in words if word.startswith("recipes/") and word.endswith(".yaml")):
                 assert (REPOSITORY / path).is_file()
 
 
@@ -45,10 +53,14 @@ def test_python_examples_compile():
         compile(block, "README.md", "exec")
 
 
-def test_links_lead_somewhere():
-    for document in [*REPOSITORY.glob("*.md"), *REPOSITORY.glob("recipes/*.md"), *REPOSITORY.glob("asr/**/*.md")]:
-        for target in re.findall(r"\]\(([^)#]+)\)", document.read_text("utf-8")):
-            assert "://" in target or (document.parent / target).exists(), target
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(REPOSITORY)))
+def test_links_lead_somewhere(page):
+    for target in re.findall(r"\]\(([^)#]+)\)", page.read_text("utf-8")):
+        assert "://" in target or (page.parent / target).exists(), target
+
+
+def test_the_readme_is_short():
+    assert len(README.splitlines()) <= 150
 
 
 def test_the_sound_of_the_first_command_is_one_that_its_recipe_makes(tmp_path, monkeypatch):
