@@ -1,9 +1,9 @@
-"""How far word times are from where espeak-ng says its words: median error of starts and ends, in milliseconds.
+"""How far word times are from the true ones of espeak-ng's speech: median error of starts and ends, in milliseconds.
 
     python tools/align_error.py MODEL [MODEL...]
 
 Sentences of two to eight words of the model's recipe (synthetic.py), with commas and so pauses here and there, spoken
-by the voices of its test part, which no training hears, and aligned as asr-align does; also in noise. A figure for
+by the voices of its test part, which are not in training, and aligned as asr-align does; also in noise. A figure for
 each model, then the mean over them. `--calibrate` measures on dev voices how long before its tokens a word of this
 model begins and how long after them it ends, and stores it in the model file. `--part dev` is for choosing what
 asr/align.py does.
@@ -34,8 +34,8 @@ def sentences(words, part, count, sample_rate, snr_db=None):
     voices = {"dev": synthetic.DEV_VOICES, "test": synthetic.TEST_VOICES}[part]
     synthesizer = espeak.Synthesizer()
     while count:
-        said = rng.choice(words, size=rng.integers(2, 9)).tolist()
-        spoken = [synthetic.spoken(word) + ("," if rng.random() < 0.15 else "") for word in said]
+        sentence = rng.choice(words, size=rng.integers(2, 9)).tolist()
+        spoken = [synthetic.spoken(word) + ("," if rng.random() < 0.15 else "") for word in sentence]
         voice = f"{rng.choice(synthetic.ACCENTS)}+{rng.choice(voices)}"
         prosody = [int(rng.integers(*limits)) for limits in ((120, 180), (30, 70), (20, 80))]
         waveform, timed = synthesizer.speak_words(espeak.Line("", " ".join(spoken), voice, *prosody))
@@ -47,7 +47,7 @@ def sentences(words, part, count, sample_rate, snr_db=None):
         noise = noisy.standard_normal(len(waveform))
         loudness = 1e-4 if snr_db is None else np.sqrt(np.square(waveform).mean()) * 10 ** (-snr_db / 20)
         times = np.array([(word.start_s, word.end_s) for word in timed]) + margins[0] / sample_rate
-        yield " ".join(said), (waveform + loudness * noise).astype(np.float32), times
+        yield " ".join(sentence), (waveform + loudness * noise).astype(np.float32), times
 
 
 def errors(recognizer, part, count, snr_db=None):

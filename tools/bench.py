@@ -7,7 +7,7 @@
 Each contender runs in a process of its own, on one core and with one thread, in turns with the others, as its user
 would start it; the median of the rounds counts. In the first round it runs once more with an allocator that keeps its
 memory (MALLOC_*_ variables of glibc). Only ratios within one run mean anything: the machine is shared. Peers that are
-not installed are left out and named: pip install '.[bench]'.
+not installed are skipped and named: pip install ".[bench]".
 """
 
 import argparse

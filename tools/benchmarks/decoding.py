@@ -101,10 +101,10 @@ def _make_emissions(folder: Path) -> None:
             waveform = next(spoken)
             loudness = np.sqrt(np.mean(np.square(waveform)))
             noise = 0.03 * loudness * rng.standard_normal(len(waveform), np.float32)
-            heard = np.exp(recognizer.emissions([recognizer.extractor(waveform + noise)])[0])
-            parts += [np.hstack([heard, np.full((len(heard), 1), 1e-5)]), space]
-        emission = np.concatenate(parts[:-1])
-        emissions[str(number)] = np.log(emission / emission.sum(axis=1, keepdims=True)).astype(np.float32)
+            emission = np.exp(recognizer.emissions([recognizer.extractor(waveform + noise)])[0])
+            parts += [np.hstack([emission, np.full((len(emission), 1), 1e-5)]), space]
+        joined = np.concatenate(parts[:-1])
+        emissions[str(number)] = np.log(joined / joined.sum(axis=1, keepdims=True)).astype(np.float32)
     np.savez(folder / "emissions.npz", **emissions)
     (folder / "texts.txt").write_text("\n".join(map(" ".join, sentences)) + "\n", "utf-8")
 
@@ -117,10 +117,10 @@ def _read_emissions(folder: Path) -> tuple[list[Any], list[str]]:
         return [emissions[str(number)] for number in range(len(texts))], texts
 
 
-def _error_rate(texts: list[str], heard: list[str]) -> float:
+def _error_rate(texts: list[str], hypotheses: list[str]) -> float:
     from asr import score
 
-    return score.score(dict(enumerate(texts)), dict(enumerate(heard))).word.rate
+    return score.score(dict(enumerate(texts)), dict(enumerate(hypotheses))).word.rate
 
 
 def _errors(ours: Any, peer: Any) -> str:
@@ -145,8 +145,8 @@ def _(folder: Path) -> Iterator[Any]:
     decoder = Knowledge.read(config, TextConfig("".join(TOKENS[1:]))).decoder()
     assert decoder.beam_threshold == BEAM_THRESHOLD
     yield
-    heard = [decoder(emission)[0].text for emission in emissions]
-    yield _error_rate(texts, heard)
+    hypotheses = [decoder(emission)[0].text for emission in emissions]
+    yield _error_rate(texts, hypotheses)
 
 
 @decode.contender("flashlight-text, through torchaudio's ctc_decoder")

@@ -129,7 +129,7 @@ def measure(key: str, rounds: int, script: Path) -> str:
     """A section's table in Markdown; `script` runs one contender where it is asked to."""
     one = SECTIONS[key]
     found: dict[str, dict[str, list[Result]]] = {name: {"plain": [], "keeps": []} for name in one.contenders}
-    left_out: dict[str, str] = {}
+    skipped: dict[str, str] = {}
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         if one.prepare:
@@ -140,7 +140,7 @@ def measure(key: str, rounds: int, script: Path) -> str:
         for turn in range(rounds):
             for name in one.contenders:
                 for setting, extra in (("plain", {}), ("keeps", KEEPS_MEMORY))[: 1 if turn else 2]:
-                    if name in left_out:
+                    if name in skipped:
                         continue
                     done = spawn(["--contend", key, name, "--folder", folder], extra, script=script)
                     if not done.returncode:
@@ -149,12 +149,12 @@ def measure(key: str, rounds: int, script: Path) -> str:
                     last = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
                     if "ModuleNotFoundError" not in last:
                         raise SystemExit(f"{key}, {name}: {done.stderr}")
-                    left_out[name] = last.partition(": ")[2]
+                    skipped[name] = last.partition(": ")[2]
     print(f"{key}: {time.monotonic() - began:.0f} s", file=sys.stderr)
-    return _table(key, {name: results for name, results in found.items() if name not in left_out}, left_out)
+    return _table(key, {name: results for name, results in found.items() if name not in skipped}, skipped)
 
 
-def _table(key: str, found: dict[str, dict[str, list[Result]]], left_out: dict[str, str]) -> str:
+def _table(key: str, found: dict[str, dict[str, list[Result]]], skipped: dict[str, str]) -> str:
     one = SECTIONS[key]
     ours = next(iter(found))
     measured = "ms of processor | ms on the clock" if one.in_ms else f"{one.unit} a second"
@@ -175,7 +175,7 @@ def _table(key: str, found: dict[str, dict[str, list[Result]]], left_out: dict[s
         peak = max(result.peak_mb for result in results["plain"])
         lines.append(f"| {name} | {columns} | {plain / base:.2f} | {peak:.0f} | {check} |")
     lines += ["", note(key)]
-    lines += [f"Left out: {name} ({reason})." for name, reason in left_out.items()]
+    lines += [f"Skipped: {name} ({reason})." for name, reason in skipped.items()]
     return "\n".join(lines) + "\n"
 
 

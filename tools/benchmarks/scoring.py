@@ -14,17 +14,17 @@ def _make_transcripts(folder: Path) -> None:
     vocabulary = [f"w{number}" for number in range(2000)]
     with (folder / "ref.trn").open("w") as references, (folder / "hyp.trn").open("w") as hypotheses:
         for number in range(100_000):
-            said = source.choices(vocabulary, k=12)
-            heard = []
-            for word in said:
+            reference = source.choices(vocabulary, k=12)
+            hypothesis = []
+            for word in reference:
                 kind = source.random()
                 if kind >= 0.03:
-                    heard.append(source.choice(vocabulary) if kind < 0.13 else word)
+                    hypothesis.append(source.choice(vocabulary) if kind < 0.13 else word)
                 if source.random() < 0.03:
-                    heard.append(source.choice(vocabulary))
+                    hypothesis.append(source.choice(vocabulary))
             key = f"spk{number % 50}-{number:06d}"
-            references.write(f"{' '.join(said)} ({key})\n")
-            hypotheses.write(f"{' '.join(heard)} ({key})\n")
+            references.write(f"{' '.join(reference)} ({key})\n")
+            hypotheses.write(f"{' '.join(hypothesis)} ({key})\n")
 
 
 def _read_trn(path: Path) -> dict[str, list[str]]:
@@ -65,9 +65,9 @@ def _(folder: Path) -> Iterator[Any]:
 
     yield
     reference, (hypothesis,) = score.read_all(folder / "ref.trn", [folder / "hyp.trn"])
-    said = [text.split() for text in reference.texts.values()]
-    heard = [hypothesis.texts[key].split() for key in reference.texts]
-    word = total(score.count(said, heard))
+    reference_words = [text.split() for text in reference.texts.values()]
+    hypothesis_words = [hypothesis.texts[key].split() for key in reference.texts]
+    word = total(score.count(reference_words, hypothesis_words))
     yield {"errors": word.errors, "split": [word.substitutions, word.deletions, word.insertions]}
 
 

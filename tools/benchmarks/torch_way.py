@@ -49,7 +49,7 @@ class TorchWay:
             return self.network[1](self.network[0](frames)[0]).log_softmax(dim=2)
 
     def transcribe(self, path: Path) -> str:
-        """What is said in a sound file of 16 kHz."""
+        """The transcript of a sound file of 16 kHz."""
         import python_speech_features
         import soundfile
         import torch

@@ -26,7 +26,7 @@ def _make_files(folder: Path) -> None:
 def _same_texts(ours: Any, peer: Any) -> str:
     if peer is None:
         return "no text: only the imports"
-    assert len(ours) == len(peer) and sum(map(bool, ours)) > len(ours) / 2, "nothing was heard"
+    assert len(ours) == len(peer) and sum(map(bool, ours)) > len(ours) / 2, "no text was recognised"
     different = sum(one != other for one, other in zip(ours, peer, strict=True))
     # float32 features against float64 ones: a letter may turn where two are almost as likely.
     assert different <= len(ours) / 100, (different, len(ours))
@@ -202,13 +202,13 @@ def _spoken_digits() -> tuple[list[str], list[Any]]:
     return words, list(speech.speak(words))
 
 
-def _heard(_ours: Any, peer: Any) -> str:
+def _recognised_alike(_ours: Any, peer: Any) -> str:
     return f"WER {peer:.1%}"
 
 
 pocketsphinx = section(
     "pocketsphinx", f"The ten digits: {NUM_DIGITS} recordings of one digit, in memory", "digits", NUM_DIGITS,
-    same=_heard, repeats=2,
+    same=_recognised_alike, repeats=2,
 )  # fmt: skip
 
 
@@ -217,12 +217,12 @@ def _recognise_digits(decoding: Any = None) -> Iterator[Any]:
 
     recognizer, (words, waveforms) = Recognizer.load(MODEL, decoding=decoding), _spoken_digits()
     yield
-    heard = [recognizer.transcribe(waveform, speech.SAMPLE_RATE, has_words=False).text for waveform in waveforms]
-    yield _error_rate(words, heard)
+    hypotheses = [recognizer.transcribe(waveform, speech.SAMPLE_RATE, has_words=False).text for waveform in waveforms]
+    yield _error_rate(words, hypotheses)
 
 
-def _error_rate(words: list[str], heard: list[str]) -> float:
-    return sum(one != other for one, other in zip(words, heard, strict=True)) / len(words)
+def _error_rate(words: list[str], hypotheses: list[str]) -> float:
+    return sum(one != other for one, other in zip(words, hypotheses, strict=True)) / len(words)
 
 
 @pocketsphinx.contender("asr, best path")
@@ -238,12 +238,12 @@ def _(_folder: Path) -> Iterator[Any]:
     yield
     frames = [recognizer.extractor(waveform) for waveform in waveforms]
     order = sorted(range(len(frames)), key=lambda place: len(frames[place]))
-    heard = [""] * len(frames)
+    hypotheses = [""] * len(frames)
     for first in range(0, len(order), 16):
         batch = order[first : first + 16]
         for place, text in zip(batch, recognizer.texts([frames[place] for place in batch]), strict=True):
-            heard[place] = text
-    yield _error_rate(words, heard)
+            hypotheses[place] = text
+    yield _error_rate(words, hypotheses)
 
 
 @pocketsphinx.contender("asr, beam with a lexicon of the digits")
@@ -268,11 +268,11 @@ def _(folder: Path) -> Iterator[Any]:
     padded = [np.pad(waveform, speech.SAMPLE_RATE // 10) for waveform in waveforms]
     sounds = [(np.clip(waveform, -1, 1) * 32767).astype(np.int16).tobytes() for waveform in padded]
     yield
-    heard = []
+    hypotheses = []
     for sound in sounds:
         decoder.start_utt()
         decoder.process_raw(sound, full_utt=True)
         decoder.end_utt()
         hypothesis = decoder.hyp()
-        heard.append(hypothesis.hypstr if hypothesis else "")
-    yield _error_rate(words, heard)
+        hypotheses.append(hypothesis.hypstr if hypothesis else "")
+    yield _error_rate(words, hypotheses)
