@@ -1,12 +1,11 @@
 """Weights -> an ONNX file built operator by operator, and a check that it gives what PyTorch gives.
 
-The graph is made of ONNX's own LSTM operator with its `sequence_lens`, so that padding changes nothing there either,
-and batch and length stay free. (Tracing exporters bake the length of the example into the graph.)
+The graph is made of ONNX's own recurrent operators with their `sequence_lens`, so that padding changes nothing there
+either, and batch and length stay free. (Tracing exporters bake the length of the example into the graph.)
 """
 
 import copy
 import math
-import re
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from onnx import TensorProto, helper, numpy_helper
 from asr import files
 from asr.modelfile import convert
 from asr.modelfile.card import ModelCard
+from asr.network.cells import CELLS
 from asr.network.encoder import AcousticModel
 
 _OPSET, _IR = 14, 8  # old enough for every onnxruntime on the devices
@@ -57,21 +57,17 @@ def read(path: Path) -> tuple[dict[str, torch.Tensor], ModelCard]:
 
     Raises ModelError as `convert.read` does.
     """
-    _, values, card = convert.read(path)
-    weights = {"head.weight": values[convert.HEAD].T, "head.bias": values["head_bias"]}
-    for name, value in values.items():
-        if re.fullmatch(r"[WRB]\d+", name):
-            for direction, directed in zip(("forwards", "backwards"), value, strict=False):
-                prefix = f"{direction}.{name[1:]}."
-                if name[0] == "B":
-                    inputs, recurrent = np.split(directed, 2)
-                    weights |= {
-                        f"{prefix}bias_ih_l0": _torch_gates(inputs),
-                        f"{prefix}bias_hh_l0": _torch_gates(recurrent),
-                    }
-                else:
-                    weights[f"{prefix}weight_{'ih' if name[0] == 'W' else 'hh'}_l0"] = _torch_gates(directed)
-    return {name: torch.from_numpy(value.copy()) for name, value in weights.items()}, card
+    graph, values, card = convert.read(path)
+    head = {"head.weight": values[convert.HEAD].T, "head.bias": values["head_bias"]}
+    weights = {name: torch.from_numpy(value.copy()) for name, value in head.items()}
+    cells = {cell.operator: cell for cell in CELLS.values()}
+    for layer, node in enumerate(node for node in graph.graph.node if node.op_type in cells):
+        names = zip(_input_names(node.op_type), node.input, strict=False)
+        inputs = {name: values[given] for name, given in names if given in values}
+        directions = cells[node.op_type].from_onnx(inputs)
+        for direction, own in zip(("forwards", "backwards"), directions, strict=False):
+            weights |= {f"{direction}.{layer}.{name}": value for name, value in own.items()}
+    return weights, card
 
 
 def parity(model: AcousticModel, exported: bytes, num_features: int) -> float:
@@ -107,20 +103,22 @@ def _graph(model: AcousticModel, num_features: int, num_tokens: int) -> Any:
         nodes.append(helper.make_node(operator, inputs, [output], name=output, **attributes))
         return output
 
-    hidden_size = model.config.hidden_size
+    cell = model.cell
     add("Cast", ["frame_lengths"], "sequence_lens", to=TensorProto.INT32)
     hidden = add("Transpose", ["frames"], "time_first", perm=[1, 0, 2])
     # 0 keeps a dimension's size, -1 takes what is left: the directions side by side.
     flat = constant("flat", np.array([0, 0, -1], np.int64))
     for layer in range(model.config.num_layers):
         directions = [model.forwards[layer], *([model.backwards[layer]] if model.config.bidirectional else [])]
-        inputs = [constant(f"{name}{layer}", value) for name, value in _lstm_weights(directions).items()]
+        inputs = {"X": hidden, "sequence_lens": "sequence_lens"}
+        inputs |= {name: constant(f"{name}{layer}", value) for name, value in cell.to_onnx(directions).items()}
         output = add(
-            "LSTM",
-            [hidden, *inputs, "sequence_lens"],
-            f"lstm{layer}",
-            hidden_size=hidden_size,
+            cell.operator,
+            _ordered(inputs, cell.operator),
+            f"{cell.name}{layer}",
+            hidden_size=model.config.hidden_size,
             direction="bidirectional" if model.config.bidirectional else "forward",
+            **cell.attributes,
         )
         # (T, directions, B, H) -> (T, B, directions * H)
         output = add("Transpose", [output], f"batch_next{layer}", perm=[0, 2, 1, 3])
@@ -145,22 +143,13 @@ def _graph(model: AcousticModel, num_features: int, num_tokens: int) -> Any:
     )
 
 
-def _lstm_weights(directions: list[Any]) -> dict[str, npt.NDArray[np.float32]]:
-    """W, R and B of ONNX's LSTM: its gates stand in the order input, output, forget, cell; PyTorch's i, f, c, o."""
-
-    def gates(values: torch.Tensor) -> npt.NDArray[np.float32]:
-        i, f, c, o = values.detach().chunk(4)
-        reordered: npt.NDArray[np.float32] = torch.cat([i, o, f, c]).numpy()
-        return reordered
-
-    return {
-        "W": np.stack([gates(lstm.weight_ih_l0) for lstm in directions]),
-        "R": np.stack([gates(lstm.weight_hh_l0) for lstm in directions]),
-        "B": np.stack([np.hstack([gates(lstm.bias_ih_l0), gates(lstm.bias_hh_l0)]) for lstm in directions]),
-    }
+def _input_names(operator: str) -> list[str]:
+    """The inputs of an operator in the order of its definition."""
+    return [item.name for item in onnx.defs.get_schema(operator, _OPSET).inputs]
 
 
-def _torch_gates(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Rows in ONNX's order of gates, input, output, forget, cell, brought to PyTorch's."""
-    i, o, f, c = np.split(values, 4)
-    return np.concatenate([i, f, c, o])
+def _ordered(inputs: dict[str, str], operator: str) -> list[str]:
+    """What stands at each input of an operator: inputs by their names in its definition -> in order, "" for none."""
+    names = _input_names(operator)
+    last = max(names.index(name) for name in inputs)
+    return [inputs.get(name, "") for name in names[: last + 1]]
