@@ -1,8 +1,30 @@
-"""A file is written whole or not at all: what was there before stays until all of it is written."""
+"""Files written whole or not at all, and text read line by line, bounded, with the line's number.
 
+What was there before stays until all of a file is written.
+"""
+
+import io
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import IO, cast
+
+from asr.errors import UserError
+
+MAX_BYTES, MAX_LINE_BYTES = 1 << 28, 1 << 24  # of a text, unpacked: far more than anybody's transcripts
+
+_NO_TEXT = {
+    **{b"BZh%d1AY&SY" % level: "compressed with bzip2; unpack it, or compress it with gzip" for level in range(1, 10)},
+    b"\xfd7zXZ\x00": "compressed with xz; unpack it, or compress it with gzip",
+    b"\x28\xb5\x2f\xfd": "compressed with zstd; unpack it, or compress it with gzip",
+    b"7z\xbc\xaf\x27\x1c": "a 7z archive; unpack it",
+    b"PK\x03\x04": "a zip archive, as Excel's workbooks are; save it as text",
+    b"\xff\xfe": "UTF-16; save it as UTF-8",
+    b"\xfe\xff": "UTF-16; save it as UTF-8",
+    b"mmap lm http:/": "a KenLM binary, from which nothing else can read; give the ARPA file",
+}
+"""What files begin with that hold no UTF-8 text, and what to do about it."""
 
 
 @contextmanager
@@ -26,3 +48,119 @@ def write_bytes(path: Path, data: bytes) -> None:
 def write_text(path: Path, text: str) -> None:
     """Write a small text file, in UTF-8."""
     write_bytes(path, text.encode())
+
+
+def read_text(path: str | Path, *, max_bytes: int = MAX_BYTES, error: type[UserError] = UserError) -> str:
+    """The whole of a text file as `Lines` reads it, with lines of any length, line ends and byte-order mark kept.
+
+    Raises `error` as `Lines` does, its sentence naming the line of what is not UTF-8.
+    """
+    lines = Lines(path, max_bytes=max_bytes, error=error)
+    pieces: list[bytes] = []
+    with lines.opened() as stream, lines.damage_named():
+        while piece := stream.read(1 << 20):
+            lines.count(len(piece))
+            pieces.append(piece)
+    data = b"".join(pieces)
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as caught:
+        before = data[: caught.start]
+        number, column = before.count(b"\n") + 1, caught.start - before.rfind(b"\n")
+        raise error(f"{lines.name}, line {number}: {_not_utf8(caught, column)}") from None
+
+
+class Lines:
+    """The lines of a UTF-8 text, one at a time and without their ends; `number` is that of the last one.
+
+    It is a file, a named pipe, or `-` for standard input, gzipped or not. However large a file is, or becomes when it
+    is unpacked, no more than a line of it is held. A byte-order mark is skipped.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        kind: str = "file",
+        max_bytes: int = MAX_BYTES,
+        max_line_bytes: int = MAX_LINE_BYTES,
+        error: type[UserError] = UserError,
+    ) -> None:
+        """`kind` is what messages call it. No file is opened before the first line is asked for.
+
+        Iteration raises `error`, in one sentence that names file and line: no such file, a folder, another
+        compression than gzip, damaged gzip, UTF-16, not UTF-8, more than `max_bytes` or a line of more than
+        `max_line_bytes`, after unpacking.
+        """
+        self.name = "standard input" if str(path) == "-" else str(path)
+        self.number = 0
+        self._path, self._kind, self._error = path, kind, error
+        self._max_bytes, self._max_line_bytes, self._num_bytes = max_bytes, max_line_bytes, 0
+
+    def __iter__(self) -> Iterator[str]:
+        with self.opened() as stream, self.damage_named():
+            while line := stream.readline(self._max_line_bytes + 1):
+                self.number += 1
+                if len(line) > self._max_line_bytes:
+                    raise self._error(f"{self.name}, line {self.number}: longer than {_size(self._max_line_bytes)}")
+                self.count(len(line))
+                try:
+                    text = line.decode("utf-8-sig" if self.number == 1 else "utf-8")
+                except UnicodeDecodeError as error:
+                    raise self._error(f"{self.name}, line {self.number}: {_not_utf8(error, error.start + 1)}") from None
+                yield text.rstrip("\r\n")
+
+    @contextmanager
+    def opened(self) -> Iterator[IO[bytes]]:
+        """The file's bytes, unpacked."""
+        with ExitStack() as stack:
+            stream = self._raw(stack)
+            head = stream.peek(16)
+            for start, advice in _NO_TEXT.items():
+                if head.startswith(start):
+                    raise self._error(f"{self.name}: {advice}")
+            if head.startswith(b"\x1f\x8b"):
+                import gzip
+
+                yield cast(IO[bytes], gzip.GzipFile(fileobj=stream))
+            else:
+                yield stream
+
+    @contextmanager
+    def damage_named(self) -> Iterator[None]:
+        """Around reading from what `opened` gives: gzip that cannot be unpacked is the file's fault."""
+        import gzip
+        import zlib
+
+        try:
+            yield
+        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+            after = f", after line {self.number}" if self.number else ""
+            raise self._error(f"{self.name}{after}: damaged gzip: {error}") from None
+
+    def count(self, num_bytes: int) -> None:
+        """Raises the error where these are more than may be read."""
+        self._num_bytes += num_bytes
+        if self._num_bytes > self._max_bytes:
+            raise self._error(f"{self.name}: more than {_size(self._max_bytes)} of text; split it")
+
+    def _raw(self, stack: ExitStack) -> io.BufferedReader:
+        if str(self._path) == "-":
+            stdin = sys.stdin.buffer
+            return stdin if isinstance(stdin, io.BufferedReader) else io.BufferedReader(cast(io.RawIOBase, stdin))
+        try:
+            return stack.enter_context(Path(self._path).open("rb"))
+        except (FileNotFoundError, NotADirectoryError):
+            raise self._error(f"{self.name}: no such {self._kind}") from None
+        except IsADirectoryError:
+            raise self._error(f"{self.name}: is a folder; name a {self._kind}") from None
+        except ValueError:  # a NUL in the name
+            raise self._error(f"{self.name!r}: not the name of a file") from None
+
+
+def _not_utf8(error: UnicodeDecodeError, column: int) -> str:
+    return f"not UTF-8: {error.reason} at byte {column}; save it as UTF-8"
+
+
+def _size(num_bytes: int) -> str:
+    return f"{num_bytes >> 20} MiB" if num_bytes >> 20 else f"{num_bytes} bytes"

@@ -79,7 +79,8 @@ def _score(arguments: argparse.Namespace) -> int:
     from asr.score import Counting, Normaliser, Report, read_all
     from asr.score import score as score_one
     from asr.score.normalise import default_rules, parse_rules, read_mapping
-    from asr.score.transcripts import read_speakers, some
+    from asr.score.source import some
+    from asr.score.transcripts import read_speakers
 
     if arguments.html:
         check_folder(arguments.html)

@@ -6,10 +6,12 @@ intervals and the comparison of systems. Training, evaluation and reports use th
 
 from asr.score.alignment import Weights, align
 from asr.score.counts import ErrorCount, count, errors, total
+from asr.score.guess import FORMATS, Format
 from asr.score.normalise import Normaliser
 from asr.score.report import Report
 from asr.score.scoring import Confusions, Counting, Score, Utterance, score
-from asr.score.transcripts import FORMATS, Format, ScoreError, Transcripts, format_trn, read, read_all
+from asr.score.source import ScoreError
+from asr.score.transcripts import Transcripts, format_trn, read, read_all
 
 __all__ = [
     "FORMATS", "Confusions", "Counting", "ErrorCount", "Format", "Normaliser", "Report", "Score", "ScoreError",

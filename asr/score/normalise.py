@@ -9,7 +9,7 @@ from pathlib import Path
 
 from asr import extras
 from asr.score.alignment import Weights
-from asr.score.transcripts import ScoreError, read_lines
+from asr.score.source import ScoreError, load
 
 RULES = {
     "nfc": "Unicode's canonical composition (NFC), so that an accent is the same however it was typed",
@@ -98,7 +98,7 @@ def read_mapping(path: str | Path) -> dict[tuple[str, ...], tuple[str, ...]]:
     Raises ScoreError naming file and line: no arrow, nothing before it, the same words twice.
     """
     mapping: dict[tuple[str, ...], tuple[str, ...]] = {}
-    for number, line in enumerate(read_lines(path), start=1):
+    for number, line in enumerate(load(path).lines, start=1):
         line = line.partition("#")[0].strip()
         if not line:
             continue

@@ -12,7 +12,7 @@ from asr import extras
 from asr.score.alignment import Weights, align
 from asr.score.counts import Counts, ErrorCount, count, single, total
 from asr.score.normalise import Normaliser, all_words, default_rules, normalised_mapping
-from asr.score.transcripts import ScoreError, collector_paused
+from asr.score.source import ScoreError, collector_paused
 
 Blanks = Literal["counted", "ignored"]
 Characters = Literal["codepoints", "graphemes"]

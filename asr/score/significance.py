@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from asr.score.counts import Counts, rate
 from asr.score.scoring import Score
-from asr.score.transcripts import ScoreError
+from asr.score.source import ScoreError
 
 Unit = Literal["speakers", "utterances"]
 
