@@ -12,7 +12,8 @@ from asr.decode import kneser_ney, lm
 from asr.decode.beam import BeamSearch
 from asr.decode.greedy import Greedy
 from asr.decode.hypothesis import DecodeError
-from asr.decode.lexicon import HotWords, Lexicon
+from asr.decode.hotwords import HotWords
+from asr.decode.lexicon import Lexicon
 from asr.text import Tokenizer
 
 ALPHABET = "ab "
@@ -60,7 +61,7 @@ class TestABeamThatKeepsEverythingEqualsEnumeration:
     ):
         model = language_model(is_character, order)
         decoder = BeamSearch(
-            TOKENIZER, lexicon=Lexicon(entries, TOKENIZER) if entries else None, lm=model, lm_weight=lm_weight,
+            TOKENIZER, constraint=Lexicon(entries, TOKENIZER) if entries else None, lm=model, lm_weight=lm_weight,
             word_bonus=word_bonus, hotwords=hotwords, **EVERYTHING,
         )  # fmt: skip
         agree(
@@ -73,7 +74,7 @@ class TestABeamThatKeepsEverythingEqualsEnumeration:
     def test_an_alphabet_without_spaces_says_one_word(self, emission, entries):
         tokenizer = Tokenizer("abc")
         expected = oracles.hypotheses(emission, "abc", entries=entries)
-        decoder = BeamSearch(tokenizer, lexicon=Lexicon(entries, tokenizer), **EVERYTHING)
+        decoder = BeamSearch(tokenizer, constraint=Lexicon(entries, tokenizer), **EVERYTHING)
         assert scores(decoder(emission)) == pytest.approx(expected, abs=1e-9)
 
 
@@ -121,7 +122,7 @@ class TestWhatChangesNothing:
 )
 def test_with_a_lexicon_every_text_is_made_of_its_entries(seed, num_frames, beam_width, entries):
     emission = oracles.random_log_probs(num_frames, 4, seed)
-    decoder = BeamSearch(TOKENIZER, beam_width=beam_width, lexicon=Lexicon(entries, TOKENIZER), nbest=5)
+    decoder = BeamSearch(TOKENIZER, beam_width=beam_width, constraint=Lexicon(entries, TOKENIZER), nbest=5)
     hypotheses = decoder(emission)
     assert hypotheses
     for hypothesis in hypotheses:
@@ -172,7 +173,7 @@ def test_a_language_model_turns_bugs_into_bunny():
     model = kneser_ney.estimate([["bunny"], ["bunny", "bunny"], ["gun"]], 2)
     assert BeamSearch(tokenizer, lm=model, lm_weight=1.0)(emission)[0].text == "bunny"
     assert BeamSearch(tokenizer, hotwords={"bunny": 2.0})(emission)[0].text == "bunny"
-    assert BeamSearch(tokenizer, lexicon=Lexicon(["bunny", "gun"], tokenizer))(emission)[0].text == "bunny"
+    assert BeamSearch(tokenizer, constraint=Lexicon(["bunny", "gun"], tokenizer))(emission)[0].text == "bunny"
 
 
 def test_the_language_model_is_heard_before_a_word_ends():
@@ -184,7 +185,7 @@ def test_the_language_model_is_heard_before_a_word_ends():
     words = Lexicon(["ac", "bc"], tokens)
     model = kneser_ney.estimate([["ac"]] * 9 + [["bc"]], 1)
     for weight, heard in ((1.0, "ac"), (0.0, "bc")):
-        decoder = BeamSearch(tokens, lexicon=words, lm=model, lm_weight=weight, beam_width=1)
+        decoder = BeamSearch(tokens, constraint=words, lm=model, lm_weight=weight, beam_width=1)
         assert decoder(np.log(emission))[0].text == heard
 
 
@@ -200,7 +201,7 @@ def test_hot_words_survive_a_narrow_beam():
 def test_something_outside_the_lexicon_still_gives_an_entry_or_nothing():
     tokenizer = Tokenizer("abcdefgh ")
     emission = np.log(peaks("hhhh", "abcdefgh ", sure=1 - 1e-9))
-    hypothesis = BeamSearch(tokenizer, beam_width=1, lexicon=Lexicon(["abcdefg"], tokenizer))(emission)[0]
+    hypothesis = BeamSearch(tokenizer, beam_width=1, constraint=Lexicon(["abcdefg"], tokenizer))(emission)[0]
     assert hypothesis.text in ("", "abcdefg")
 
 
@@ -237,7 +238,7 @@ def test_a_blank_penalty_is_another_emission(emission, penalty):
     penalised = np.exp(emission) * np.exp([-penalty] + [0.0] * (emission.shape[1] - 1))
     penalised /= penalised.sum(axis=1, keepdims=True)
     lexicon = Lexicon(WORDS, TOKENIZER)
-    for knowledge in ({}, {"lexicon": lexicon, "word_bonus": 1.0}):
+    for knowledge in ({}, {"constraint": lexicon, "word_bonus": 1.0}):
         decoder = BeamSearch(TOKENIZER, blank_penalty=penalty, **knowledge, **EVERYTHING)
         expected = BeamSearch(TOKENIZER, **knowledge, **EVERYTHING)(np.log(penalised))
         assert scores(decoder(emission)) == pytest.approx(scores(expected), abs=1e-9)
@@ -269,7 +270,7 @@ def test_numbers_are_refused_or_give_scores(
     model = lm.LanguageModel([alone, {("a", "b" if is_character else "ab"): (0.0, 0.0)}])
     lexicon = Lexicon(WORDS, TOKENIZER) if is_closed else None
     try:
-        decoder = BeamSearch(TOKENIZER, lexicon=lexicon, lm=model, lm_weight=lm_weight, word_bonus=word_bonus,
+        decoder = BeamSearch(TOKENIZER, constraint=lexicon, lm=model, lm_weight=lm_weight, word_bonus=word_bonus,
                              hotwords=boosts)  # fmt: skip
     except DecodeError as error:
         assert "lm_weight" in str(error) or "word_bonus" in str(error)
@@ -302,3 +303,64 @@ def test_hot_words_have_a_share_of_their_boost_while_they_are_spelled():
     assert (hot.share(state), hot.end(state)) == (4.0, 4.0)
     state, completed = hot.step(state, space, is_start=False)
     assert (completed, hot.share(state)) == (4.0, 0.0)
+
+
+class Sentences:
+    """A Constraint of whole sentences, each with the logarithm of its probability: spread evenly over its tokens."""
+
+    START = 0
+
+    def __init__(self, weights):
+        self.weights = weights
+        self.prefixes = [""]
+        self.total = lambda prefix: max(
+            (weight * len(prefix) / len(text) for text, weight in weights.items() if text.startswith(prefix) and text),
+            default=0.0,
+        )
+
+    def steps(self, state):
+        prefix, steps = self.prefixes[state], {}
+        for text in [*self.weights, *(f"{text} " for text in self.weights)]:
+            if text.startswith(prefix) and len(text) > len(prefix):
+                longer = text[: len(prefix) + 1]
+                if longer not in self.prefixes:
+                    self.prefixes.append(longer)
+                token = TOKENIZER.encode(longer[-1])[0]
+                steps[token] = (self.prefixes.index(longer), min(0.0, self.total(longer) - self.total(prefix)))
+        return steps
+
+    def is_end(self, state):
+        return self.prefixes[state].rstrip() in {"", *self.weights}
+
+    def words(self, state):
+        prefix = self.prefixes[state]
+        begun = prefix.rpartition(" ")[2]
+        at = len(prefix.split()) - 1
+        return {text.split()[at] for text in self.weights if begun and text.startswith(prefix)}
+
+    def weight(self, text):
+        steps = [self.total(text[:end]) - self.total(text[: end - 1]) for end in range(1, len(text) + 1)]
+        return sum(min(0.0, step) for step in steps)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    emission=emissions,
+    weights=st.dictionaries(st.sampled_from(["a", "ab", "a b", "b a b", "ba", "ab a"]), st.floats(-9, 0), min_size=1),
+    lm_weight=st.floats(0, 2),
+    word_bonus=st.floats(-2, 2),
+)
+def test_any_constraint_says_what_is_accepted_and_what_it_weighs(emission, weights, lm_weight, word_bonus):
+    constraint, model = Sentences(weights), language_model(False)
+    decoder = BeamSearch(
+        TOKENIZER, constraint=constraint, lm=model, lm_weight=lm_weight, word_bonus=word_bonus, **EVERYTHING
+    )
+    everything = oracles.hypotheses(
+        emission,
+        ALPHABET,
+        lm_weight=lm_weight,
+        word_bonus=word_bonus,
+        lm=lambda text: model.score_sentence(text.split()),
+    )
+    expected = {text: score + constraint.weight(text) for text, score in everything.items() if text in {"", *weights}}
+    assert scores(decoder(emission)) == pytest.approx(expected, abs=1e-9)

@@ -1,8 +1,11 @@
 """Language models: ARPA files in and out, back-off, and what Kneser-Ney estimation must satisfy."""
 
+import bz2
 import gzip
+import lzma
 import math
 import random
+import time
 
 import pytest
 from hypothesis import given, settings
@@ -83,8 +86,10 @@ class TestReading:
     @pytest.mark.parametrize(("old", "new", "said"), [
         ("\\data\\", "data", "no .data"),
         ("ngram 1=6", "ngram 1=7", "line 15: 6 1-grams where .* announces 7"),
+        ("ngram 1=6", "ngram 1=5", "line 13: more 1-grams than the 5 that .* announces"),
+        ("ngram 1=6", "ngram 1=" + "9" * 5000, "no `ngram 1="),
         ("-0.2\ta b", "-0.2\ta", "line 17: .* is not a log-probability and 2 words"),
-        ("-0.2\ta b", "-0.2\ta b\t-0.1", "line 17"),
+        ("-0.2\ta b", "-0.2\ta b\t-0.1", "line 17: .* a back-off of -0.1 on an n-gram that none is longer"),
         ("-0.2\ta b", "x\ta b", "line 17: .* numbers"),
         ("-0.2\ta b", "0.2\ta b", "line 17: .* logarithm"),
         ("-0.2\ta b", "nan\ta b", "line 17: .* logarithm"),
@@ -107,8 +112,83 @@ class TestReading:
         with pytest.raises(DecodeError, match=r"cut\.arpa\.gz.*damaged"):
             lm.read(cut)
         (tmp_path / "latin.arpa").write_bytes(ARPA.replace("c\t", "é\t").encode("latin-1"))
-        with pytest.raises(DecodeError, match=r"latin\.arpa.*UTF-8"):
+        with pytest.raises(DecodeError, match=r"latin\.arpa, line 13: not UTF-8"):
             lm.read(tmp_path / "latin.arpa")
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            lambda text: text.replace("<s> a", "<s> a\t0").replace("a b", "a b\t-0.0").replace("b </s>", "b </s>\t0.0"),
+            lambda text: "\ufeff" + text.removeprefix("a comment\n\n"),
+            lambda text: text.replace("\n", "\r\n"),
+            lambda text: text.replace("\t", "   ").replace("\n", " \n"),
+            lambda text: text.replace("<unk>", "<UNK>"),
+        ],
+        ids=["back-off of 0 on the longest", "byte-order mark", "CR LF", "spaces", "capitals"],
+    )
+    @pytest.mark.parametrize("name", ["x.arpa", "x.arpa.gz"])
+    def test_what_other_toolkits_write_is_read(self, tmp_path, change, name):
+        assert change(ARPA) != ARPA
+        assert read(tmp_path, change(ARPA), name).ngrams == read(tmp_path, ARPA, name).ngrams
+
+    @pytest.mark.parametrize(("data", "message"), [
+        (bz2.compress(ARPA.encode()), "compressed with bzip2"), (lzma.compress(ARPA.encode()), "compressed with xz"),
+        (b"mmap lm http://kheafield.com/code format version 5\n\0\0\xff", "KenLM binary.*give the ARPA file"),
+        (ARPA.encode("utf-16"), "UTF-16"), (gzip.compress(ARPA.encode())[:20] + b"\0" * 40, "damaged gzip"),
+        (b"", "no .data"), (b"\x1f\x8b\x08\x00\x83\xab;tM6M6M6\x1f", "damaged gzip"),
+    ])  # fmt: skip
+    def test_what_is_no_text_is_named(self, tmp_path, data, message):
+        (tmp_path / "x.arpa").write_bytes(data)
+        with pytest.raises(DecodeError, match=message) as caught:
+            lm.read(tmp_path / "x.arpa")
+        assert str(caught.value).startswith(str(tmp_path / "x.arpa"))
+
+    @pytest.mark.parametrize("head", [b"a\n", b"\n", ARPA[:-7].encode() + b"\n", b"\\data\\\n\n"])
+    def test_a_bomb_of_lines_is_refused_early(self, tmp_path, head):
+        (tmp_path / "x.arpa.gz").write_bytes(gzip.compress(head + head[-1:] * (1 << 25)))
+        began = time.monotonic()
+        with pytest.raises(DecodeError):
+            lm.read(tmp_path / "x.arpa.gz")
+        assert time.monotonic() - began < 2
+
+    def test_a_line_without_end_is_refused(self, tmp_path):
+        (tmp_path / "x.arpa.gz").write_bytes(gzip.compress(b"\\data\\\n" + b"a" * (1 << 25)))
+        with pytest.raises(DecodeError, match="line 2: longer than 16 MiB"):
+            lm.read(tmp_path / "x.arpa.gz")
+
+
+class TestMissingWords:
+    MODEL = kneser_ney.estimate(SENTENCES, 2)
+    CLOSED = lm.LanguageModel([{key: value for key, value in MODEL.ngrams[0].items() if key != (lm.UNKNOWN,)}])
+
+    def check(self, model, words, kind="the lexicon"):
+        lm.check_vocabulary(model, words, kind, "x.arpa", has_space=True)
+
+    def test_nothing_is_said_of_words_that_it_has(self, caplog):
+        self.check(self.MODEL, ["one", "stop and go"])
+        self.check(self.MODEL, [])
+        assert not caplog.records
+
+    def test_they_are_named(self, caplog):
+        self.check(self.MODEL, ["one", "zebra", "stop gnu"])
+        assert caplog.messages == ["x.arpa: lacks 2 of 4 words of the lexicon, scored as <unk>: zebra, gnu"]
+        self.check(self.CLOSED, ["one", *(f"w{number}" for number in range(20))], "the hot words")
+        assert "lacks 20 of 21 words of the hot words, which is never recognised" in caplog.messages[1]
+        assert caplog.messages[1].endswith("w8, w9, ...")
+
+    def test_none_at_all_is_an_error(self):
+        with pytest.raises(DecodeError, match="x.arpa: holds none of the lexicon, such as 'ONE'"):
+            self.check(self.MODEL, ["ONE", "TWO"])
+
+    def test_characters_are_units_too(self, caplog):
+        model = kneser_ney.estimate([lm.units("a ab", is_character=True)], 2)
+        self.check(model, ["ab", "b a"])
+        assert not caplog.records
+        self.check(model, ["abc"])
+        assert "lacks 1 of 3 characters of the lexicon" in caplog.text
+
+    def test_with_unk_they_can_be_recognised_and_without_it_hardly(self):
+        assert self.MODEL.score((), "zebra")[0] > -10 and self.CLOSED.score((), "zebra")[0] < -200
 
 
 class TestEstimation:
@@ -178,9 +258,9 @@ def test_no_context_gains_more_than_the_most(sentences, order):
     for sentence in sentences:
         state = model.begin
         for word in sentence:
-            assert model.score(state, word)[0] - model.score((), word)[0] <= model.most_gain() + 1e-9
+            assert model.score(state, word)[0] - model.score((), word)[0] <= model.max_gain() + 1e-9
             state = model.score(state, word)[1]
-    assert model.most_gain() == 0 or order > 1
+    assert model.max_gain() == 0 or order > 1
 
 
 def test_a_back_off_above_1_gains_too_and_makes_no_word_surer_than_sure():
@@ -189,7 +269,7 @@ def test_a_back_off_above_1_gains_too_and_makes_no_word_surer_than_sure():
     assert model.score(("a", "a"), "b")[0] == 0.0 and model.score(("a",), "b")[0] == -3.0
     for state in ((), ("a",), ("b",), ("a", "a"), ("b", "a")):
         for word in "ab":
-            assert model.score(state, word)[0] - model.score((), word)[0] <= model.most_gain()
+            assert model.score(state, word)[0] - model.score((), word)[0] <= model.max_gain()
 
 
 def test_characters_are_told_from_words():

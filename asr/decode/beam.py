@@ -11,36 +11,38 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from asr.decode.constraint import Constraint
+from asr.decode.hotwords import HotWords
 from asr.decode.hypothesis import DecodeError, Emission, Hypothesis, probabilities
-from asr.decode.lexicon import HotWords, Lexicon
 from asr.decode.lm import SPACE, LanguageModel, State
 from asr.text import BLANK, Tokenizer
 
 _MOST_PENALTY = 50.0  # nats; far less leaves no blank at all
 _MOST_WEIGHT = 100.0  # of the language model, and nats of a word's bonus: far less leaves nothing of the sound
 _MOST_GAIN = 600.0  # nats of them all: e to the 709 is the largest number there is
+_FREE = (0, 0.0)  # a step without a constraint
 _NO_CHILDREN: dict[int, tuple["_Prefix", float]] = {}
 
 
 class _Prefix:
     """A string of tokens, and the probability of all paths so far that collapse to it.
 
-    Blanks between words are one, and none at the ends: a second space changes nothing. `bias` is the logarithm of
-    what language model, word bonus and hot words add to the paths; it is part of the probabilities already.
+    Spaces between words are one, and none at the ends: a second space changes nothing. `bias` is the logarithm of
+    what constraint, language model, word bonus and hot words add to the paths; it is part of the probabilities already.
     """
 
-    __slots__ = ("ahead", "bias", "blank", "children", "hot", "lexicon", "next_blank", "next_token", "offered",
+    __slots__ = ("ahead", "bias", "blank", "children", "hot", "lm_state", "next_blank", "next_token", "offered",
                  "parent", "state", "token", "token_end", "word")  # fmt: skip
 
     def __init__(
-        self, parent: "_Prefix | None", token: int, word: str, lexicon: int, state: State, hot: Any, bias: float,
+        self, parent: "_Prefix | None", token: int, word: str, state: int, lm_state: State, hot: Any, bias: float,
         ahead: float = 0.0,
     ) -> None:  # fmt: skip
         self.parent = parent
         self.token = token
         self.word = word  # what is spelled of the word that has begun
-        self.lexicon = lexicon
-        self.state = state
+        self.state = state  # of the constraint
+        self.lm_state = lm_state
         self.hot = hot
         self.bias = bias
         self.ahead = ahead  # what of it the language model is expected to say of the word that has begun
@@ -55,8 +57,9 @@ class BeamSearch:
 
     score = log P(text | emission) + lm_weight log P(text) + word_bonus words + boosts of hot words
 
-    Words end at a space or with the utterance. With a `lexicon` an utterance is a sequence of its entries, with a
-    language model over characters (see LanguageModel.is_character) it is scored by tokens instead of by words.
+    Words end at a space or with the utterance. With a `constraint`, such as a lexicon, an utterance is one that it
+    accepts, and the weights of its steps are part of the score. With a language model over characters (see
+    LanguageModel.is_character) an utterance is scored by tokens instead of by words.
     """
 
     def __init__(
@@ -64,7 +67,7 @@ class BeamSearch:
         tokenizer: Tokenizer,
         *,
         beam_width: int = 50,
-        lexicon: Lexicon | None = None,
+        constraint: Constraint | None = None,
         lm: LanguageModel | None = None,
         lm_weight: float = 0.5,
         word_bonus: float = 0.0,
@@ -95,22 +98,22 @@ class BeamSearch:
         self.beam_threshold, self.blank_skip = beam_threshold, blank_skip
         self.lm_weight, self.word_bonus, self.blank_penalty = lm_weight, word_bonus, blank_penalty
         self._space = tokenizer.tokens.index(" ") if " " in tokenizer.tokens else -1
-        self._lexicon = lexicon
+        self._constraint = constraint
         self._lm = lm if lm_weight else None
         self._is_character = lm is not None and lm.is_character(has_space=self._space > 0)
         self._hot = HotWords(hotwords, tokenizer) if hotwords else None
-        self._looks_ahead = lexicon is not None and self._lm is not None and not self._is_character
+        self._looks_ahead = constraint is not None and self._lm is not None and not self._is_character
         # No token can make a prefix likelier by more than this: what is too bad even so need not be looked at.
-        gain = np.full(len(tokenizer), self._hot.most if self._hot else 0.0)
+        gain = np.full(len(tokenizer), self._hot.max_gain if self._hot else 0.0)
         if self._space > 0:
             gain[self._space] += max(0.0, word_bonus)
             if self._lm and self._looks_ahead:
-                gain[self._space] += lm_weight * self._lm.most_gain()
+                gain[self._space] += lm_weight * self._lm.max_gain()
         if not gain.max() <= _MOST_GAIN:
             raise DecodeError(f"boosts, word_bonus and lm_weight make a word likelier by up to {gain.max():.0f} nats, "
                               f"of which at most {_MOST_GAIN:g} can be computed with: take less of them")  # fmt: skip
         self._most = np.exp(gain)
-        # By state of the lexicon: the only word that may be meant, if it is one, and what the likeliest has alone.
+        # By state of the constraint: the only word that may be meant, if it is one, and what the likeliest has alone.
         self._only: dict[int, str] = {}
         self._likeliest: dict[int, float] = {}
         self._is_plain = self._hot is None and not (self._lm and self._is_character)
@@ -126,7 +129,7 @@ class BeamSearch:
         if self.blank_penalty:
             probability[:, BLANK] *= math.exp(-self.blank_penalty)
             probability /= probability.sum(axis=1, keepdims=True)
-        # Where a beam has lost every whole word of the lexicon the emission says something else: look further.
+        # Where a beam has lost all that the constraint accepts the emission says something else: look further.
         for further in (1, 2, 10):
             beam, log_scale = self._search(probability, further * self.beam_width, further * self.beam_threshold)
             if hypotheses := self._finished(beam, log_scale):
@@ -139,8 +142,8 @@ class BeamSearch:
         """The prefixes after the last frame, scaled, and the logarithm of their scale."""
         root = self._root()
         beam, log_scale, floor = [root], 0.0, math.exp(-threshold)
-        space, lexicon = self._space, self._lexicon
-        steps: dict[int, int] | None = None
+        space, constraint = self._space, self._constraint
+        steps: Mapping[int, tuple[int, float]] | None = None
         for row, tokens, log_blank in _frames(probability, self.blank_skip, floor, self._most):
             if row is None:  # a stretch of blanks
                 log_scale += log_blank
@@ -163,8 +166,8 @@ class BeamSearch:
                 total = prefix.blank + prefix.token_end
                 last, children = prefix.token, prefix.children
                 cut = best * floor
-                if lexicon:
-                    steps = lexicon.steps(prefix.lexicon)
+                if constraint:
+                    steps = constraint.steps(prefix.state)
                 for token, p_token, reach in tokens:
                     if total * reach < cut:
                         break
@@ -179,7 +182,7 @@ class BeamSearch:
                             continue
                         if not children:  # most prefixes never have any
                             children = prefix.children = {}
-                        known = children[token] = self._extended(prefix, token, steps[token] if steps else 0)
+                        known = children[token] = self._extended(prefix, token, *(steps[token] if steps else _FREE))
                     child, factor = known
                     mass *= factor
                     if child.offered:
@@ -215,52 +218,56 @@ class BeamSearch:
     def _root(self) -> _Prefix:
         # An utterance begins as if after a space: another space changes nothing.
         token = self._space if self._space > 0 else BLANK
-        state = self._lm.begin if self._lm else ()
-        root = _Prefix(None, token, "", Lexicon.START, state, HotWords.START, 0.0)
+        lm_state = self._lm.begin if self._lm else ()
+        start = self._constraint.START if self._constraint else 0
+        root = _Prefix(None, token, "", start, lm_state, HotWords.START, 0.0)
         root.blank = 1.0
         return root
 
-    def _extended(self, prefix: _Prefix, token: int, lexicon: int) -> tuple[_Prefix, float]:
-        """The prefix with one more token, and the factor that the token costs beside its acoustic probability."""
+    def _extended(self, prefix: _Prefix, token: int, state: int, weight: float) -> tuple[_Prefix, float]:
+        """The prefix with one more token, and the factor that the token costs beside its acoustic probability.
+
+        The token leads to a `state` of the constraint, which gives it a `weight`.
+        """
         is_space = token == self._space
         word = "" if is_space else prefix.word + self.tokenizer.tokens[token]
         ahead = 0.0
         if self._looks_ahead and not is_space:
-            ahead = self._ahead(prefix, lexicon)
-        step = ahead - prefix.ahead
+            ahead = self._ahead(prefix, state)
+        step = weight + ahead - prefix.ahead
         if self._is_plain and not is_space:
-            child = _Prefix(prefix, token, word, lexicon, prefix.state, prefix.hot, prefix.bias + step, ahead)
+            child = _Prefix(prefix, token, word, state, prefix.lm_state, prefix.hot, prefix.bias + step, ahead)
             return child, math.exp(step) if step else 1.0
         if is_space:
             step += self.word_bonus
-        state, hot = prefix.state, prefix.hot
+        lm_state, hot = prefix.lm_state, prefix.hot
         if self._lm and (is_space or self._is_character):
             unit = prefix.word
             if self._is_character:
                 unit = SPACE if is_space else self.tokenizer.tokens[token]
-            log_prob, state = self._lm.score(state, unit)
+            log_prob, lm_state = self._lm.score(lm_state, unit)
             step += self.lm_weight * log_prob
         if self._hot:
             hot, completed = self._hot.step(hot, token, is_start=len(word) == 1)
             step += completed + self._hot.share(hot) - self._hot.share(prefix.hot)
-        return _Prefix(prefix, token, word, lexicon, state, hot, prefix.bias + step, ahead), math.exp(step)
+        return _Prefix(prefix, token, word, state, lm_state, hot, prefix.bias + step, ahead), math.exp(step)
 
-    def _ahead(self, prefix: _Prefix, lexicon: int) -> float:
-        """What the language model will say at best of a word once it has reached a state of the lexicon.
+    def _ahead(self, prefix: _Prefix, state: int) -> float:
+        """What the language model will add at best for a word once it has reached a state of the constraint.
 
-        It is said while the word is spelled and taken back at its end (Ortmanns, Ney & Eiden 1996), so that a beam
+        It is added while the word is spelled and taken back at its end (Ortmanns, Ney & Eiden 1996), so that a beam
         compares prefixes in the middle of words with those at their ends. Of several words the likeliest is taken, in
         no context; never more than was expected before, so that no letter makes a prefix likelier.
         """
-        assert self._lm and self._lexicon
-        if self._only.get(prefix.lexicon):
+        assert self._lm and self._constraint
+        if self._only.get(prefix.state):
             return prefix.ahead
-        if lexicon not in self._only:
-            words = self._lexicon.meant(lexicon)
-            self._only[lexicon] = next(iter(words)) if len(words) == 1 else ""
-            self._likeliest[lexicon] = max(self._lm.score((), word)[0] for word in words)
-        word = self._only[lexicon]
-        log_prob = self._lm.score(prefix.state, word)[0] if word else self._likeliest[lexicon]
+        if state not in self._only:
+            words = self._constraint.words(state)
+            self._only[state] = next(iter(words)) if len(words) == 1 else ""
+            self._likeliest[state] = max(self._lm.score((), word)[0] for word in words)
+        word = self._only[state]
+        log_prob = self._lm.score(prefix.lm_state, word)[0] if word else self._likeliest[state]
         return min(prefix.ahead, self.lm_weight * log_prob)
 
     def _finished(self, beam: list[_Prefix], log_scale: float) -> list[Hypothesis]:
@@ -268,7 +275,7 @@ class BeamSearch:
         acoustic: dict[_Prefix, float] = {}
         for prefix in beam:
             total = prefix.blank + prefix.token_end
-            if total <= 0 or (self._lexicon and not self._lexicon.is_end(prefix.lexicon)):
+            if total <= 0 or (self._constraint and not self._constraint.is_end(prefix.state)):
                 continue
             # "one " and "one" are the same words.
             end = prefix.parent if prefix.parent and prefix.token == self._space else prefix
@@ -281,7 +288,7 @@ class BeamSearch:
 
     def _final_bias(self, prefix: _Prefix) -> float:
         """All that is added to the acoustic log-probability of a text that ends here."""
-        bias, state = prefix.bias - prefix.ahead, prefix.state
+        bias, state = prefix.bias - prefix.ahead, prefix.lm_state
         if prefix.word:
             bias += self.word_bonus
         if self._lm:

@@ -3,6 +3,7 @@
 What only the beam needs is imported where a beam is made: most starts are for the best path alone.
 """
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -24,12 +25,13 @@ class DecoderConfig:
 
     decoder: Literal["greedy", "beam"] | None = None
     """None: beam where anything below asks for one."""
-    lexicon: str | Path | None = None
-    """A list of words and phrases, one on a line: nothing else is heard."""
+    lexicon: str | Path | Sequence[str] | None = None
+    """A file of words and phrases, one on a line, or the words and phrases: nothing else is recognised."""
     lm: str | Path | None = None
     """An n-gram model in ARPA format, over words or characters."""
-    hotwords: str | Path | None = None
-    """Words and phrases that are likelier here, one on a line, each with a tab and its boost where wanted."""
+    hotwords: str | Path | Sequence[str] | Mapping[str, float] | None = None
+    """Words and phrases that are likelier here: a file of them, one on a line, each with a tab and its boost where
+    wanted; or the words and phrases, or their boosts by word."""
     beam_width: int | None = None
     """Prefixes that are kept; None: BEAM_WIDTH."""
     lm_weight: float | None = None
@@ -42,6 +44,10 @@ class DecoderConfig:
     """Hypotheses wanted."""
 
     def __post_init__(self) -> None:
+        for name in ("lexicon", "hotwords"):
+            given = getattr(self, name)
+            if isinstance(given, Sequence) and not isinstance(given, str):
+                object.__setattr__(self, name, tuple(given))
         wanted = [name for name in ("lexicon", "lm", "hotwords", "beam_width", "lm_weight", "word_bonus",
                                     "blank_penalty") if getattr(self, name) is not None]  # fmt: skip
         wanted += ["nbest"] * (self.nbest != 1)
@@ -75,20 +81,19 @@ class Knowledge:
         tokenizer = Tokenizer(text.alphabet)
         if config.decoder == "greedy":
             return cls(config, tokenizer, None, None, None)
-        from asr.decode import lexicon, lm
+        from asr.decode import hotwords, lexicon, lm
 
         words = lexicon.read_words(config.lexicon, text) if config.lexicon is not None else None
         model = lm.read(config.lm) if config.lm is not None else None
         if model and not any(_is_spelled(word, text) for word in model.vocabulary):
             raise DecodeError(f"{config.lm}: the model's alphabet, {text.alphabet!r}, spells none of its words; is it "
                               "of the same case?")  # fmt: skip
-        hot = lexicon.read_hotwords(config.hotwords, text) if config.hotwords is not None else None
+        hot = hotwords.read_hotwords(config.hotwords, text) if config.hotwords is not None else None
         if words is not None and hot:
-            known = {word for entry in words for word in entry.split()}
-            for phrase in hot:
-                if not known.issuperset(phrase.split()):
-                    raise DecodeError(f"{config.hotwords}: {phrase!r} is not in the lexicon {config.lexicon}, so that "
-                                      "it is never heard; add it there")  # fmt: skip
+            _check_hotwords(hot, words)
+        if model:
+            for kind, entries in (("the lexicon", words), ("the hot words", hot)):
+                lm.check_vocabulary(model, entries or (), kind, str(config.lm), has_space=" " in text.alphabet)
         return cls(config, tokenizer, lexicon.Lexicon(words, tokenizer) if words is not None else None, model, hot)
 
     def weights(
@@ -115,9 +120,17 @@ class Knowledge:
         from asr.decode.beam import BeamSearch
 
         lm_weight, word_bonus, blank_penalty = self.weights(lm_weight, word_bonus, blank_penalty)
-        return BeamSearch(self.tokenizer, lexicon=self.lexicon, lm=self.lm, hotwords=self.hotwords,
+        return BeamSearch(self.tokenizer, constraint=self.lexicon, lm=self.lm, hotwords=self.hotwords,
                           beam_width=config.beam_width or BEAM_WIDTH, lm_weight=lm_weight, word_bonus=word_bonus,
                           blank_penalty=blank_penalty, nbest=config.nbest)  # fmt: skip
+
+
+def _check_hotwords(hot: Iterable[str], words: Iterable[str]) -> None:
+    known = {word for entry in words for word in entry.split()}
+    for phrase in hot:
+        if not known.issuperset(phrase.split()):
+            raise DecodeError(f"the hot word {phrase!r} is not in the lexicon, so that it is never recognised; add it "
+                              "there")  # fmt: skip
 
 
 def _is_spelled(word: str, text: TextConfig) -> bool:
