@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from asr.decode import kneser_ney, lm
 from asr.decode.beam import BeamSearch
 from asr.decode.greedy import Greedy
-from asr.decode.hypothesis import DecodeError
 from asr.decode.hotwords import HotWords
+from asr.decode.hypothesis import DecodeError
 from asr.decode.lexicon import Lexicon
 from asr.text import Tokenizer
 

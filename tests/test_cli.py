@@ -286,6 +286,11 @@ class TestAlign:
         expected = run("asr-align", model, sound, text).stdout
         (tmp_path / "said.txt").write_text(f"{text}\n", encoding="utf-8-sig")
         assert run("asr-align", model, sound, tmp_path / "said.txt").stdout == expected
+        for name, content in (("said.lab", f"{text}\n"), ("said.TEXT", text), ("words", text),
+                              ("x.trn", f"b (other)\n{text} ({Path(sound).stem})\n")):  # fmt: skip
+            (tmp_path / name).write_text(content)
+            done = run("asr-align", model, sound, name, cwd=tmp_path)
+            assert done.stdout == expected and (b"TEXT is the file words" in done.stderr) == (name == "words")
         assert run("asr-align", model, sound, "-", stdin=text.encode()).stdout == expected
         assert run("asr-align", model, "-", text, stdin=Path(sound).read_bytes()).stdout == expected
         assert run("asr-align", model, sound, "").stdout == b"", "nothing is said, nothing is aligned"
@@ -316,7 +321,7 @@ class TestAlign:
 
     def test_mistakes(self, tones_run, tones, utterances, tmp_path):
         model, sound = tones_run[0], utterances[0].audio
-        fails(run("asr-align", model, sound), "what is said in")
+        fails(run("asr-align", model, sound), "what is spoken in")
         fails(run("asr-align", model, tones / "test.jsonl", "abcd"), "leave TEXT out")
         fails(run("asr-align", model, tmp_path / "gone.jsonl"), "gone.jsonl")
         fails(run("asr-align", model, tmp_path / "gone.wav", "ab"), "gone.wav: no such file")
@@ -324,8 +329,11 @@ class TestAlign:
         fails(run("asr-align", model, sound, "abx"), "000.wav: the character 'x' is not in the alphabet")
         fails(run("asr-align", model, sound, "abcd" * 200), "000.wav: 800 tokens need 800 frames")
         fails(run("asr-align", model, sound, tmp_path / "gone.txt"), "gone.txt: no such file")
+        fails(run("asr-align", model, sound, "gone.lab"), "gone.lab: no such file")
+        (tmp_path / "two.trn").write_text("a (u1)\nb (u2)\n")
+        fails(run("asr-align", model, sound, tmp_path / "two.trn"), "holds 2 utterances", "give the id 000 to one")
         (tmp_path / "latin.txt").write_bytes(b"\xe9\n")
-        fails(run("asr-align", model, sound, tmp_path / "latin.txt"), "latin.txt: not UTF-8")
+        fails(run("asr-align", model, sound, tmp_path / "latin.txt"), "latin.txt, line 1: not UTF-8")
         fails(run("asr-align", model, "-", "-"), "standard input can be read once")
 
     def test_it_never_imports_pytorch(self, tones_run, utterances):
@@ -514,6 +522,18 @@ class TestLm:
         model = lm.read(tmp_path / "lm.arpa.gz")
         assert model.order == 2 and {"abcd", "dcba", "ad", "zebra"} <= model.vocabulary
 
+    def test_ids_and_braces_are_no_words(self, tmp_path):
+        texts = {"x.trn": "ab cd (u_1)\nef (u_2)\n", "text": "u_1 ab cd\nu_2 ef\n",
+                 "x.csv": "id;text\nu_1;ab cd\nu_2;ef\n",
+                 "x.json": '{"u_1": "ab cd",\n "u_2": "ef"}\n'}  # fmt: skip
+        for name, text in texts.items():
+            (tmp_path / name).write_text(text)
+            done = run("asr-lm", tmp_path / name, "-o", tmp_path / "lm.arpa", "--order", 2)
+            assert lm.read(tmp_path / "lm.arpa").vocabulary == {"ab", "cd", "ef", "<s>", "</s>", "<unk>"}
+            assert f"{name}: read as ".encode() in done.stderr and b"2 sentences" in done.stderr
+        run("asr-lm", tmp_path / "text", "-o", tmp_path / "lm.arpa", "--input-format", "lines")
+        assert "u_1" in lm.read(tmp_path / "lm.arpa").vocabulary
+
     def test_over_characters(self, tones, tones_run, tmp_path):
         run("asr-lm", tones / "train.jsonl", "-o", tmp_path / "lm.arpa", "--unit", "character",
             "--model", tones_run[0])  # fmt: skip
@@ -527,7 +547,7 @@ class TestLm:
         (tmp_path / "empty.txt").write_text("\n...\n")
         fails(run("asr-lm", tmp_path / "empty.txt", "-o", tmp_path / "x"), "no words")
         (tmp_path / "latin.txt").write_bytes(b"\xe9\n")
-        fails(run("asr-lm", tmp_path / "latin.txt", "-o", tmp_path / "x"), "latin.txt: not UTF-8")
+        fails(run("asr-lm", tmp_path / "latin.txt", "-o", tmp_path / "x"), "latin.txt, line 1: not UTF-8")
         (tmp_path / "words.txt").write_text("zebra\n")
         fails(run("asr-lm", tmp_path / "empty.txt", "-o", tmp_path / "x", "--lexicon", tmp_path / "words.txt"),
               "no words")  # fmt: skip
@@ -565,6 +585,8 @@ class TestScore:
 
     def test_mistakes(self, files, tmp_path):
         fails(run("asr-score", files[0], tmp_path / "gone"), "gone", "no such file")
+        (tmp_path / "others").write_text("a b c (x1)\n")
+        fails(run("asr-score", files[0], tmp_path / "others"), "share no id", "ref has u1, u2, u3 and", "others has x1")
         fails(run("asr-score", *files, "--input-format", "jsonl"), "ref, line 1")
         (tmp_path / "two").write_text("a\nb\n")
         (tmp_path / "one").write_text("a\n")
@@ -601,7 +623,7 @@ class TestScore:
         assert result["word"]["errors"] == 0
         assert result["normalisation"] == ["nfc", "whitespace", "case", "punctuation", "digits", "mapping of 1"]
         plain = json.loads(run("asr-score", *files, "--weights", "sclite", "--format", "json").stdout)
-        assert plain["normalisation"] == [] and plain["counting"]["blanks"] == "ignored"
+        assert plain["normalisation"] == [] and plain["counting"]["spaces"] == "ignored"
         assert plain["word"]["substitutions"] == 2
 
     def test_standard_input(self, files):

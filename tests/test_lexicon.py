@@ -126,9 +126,11 @@ def test_of_other_phones_a_warning_or_the_error_says_what_the_lines_look_like(tm
             assert "look like words and their pronunciations (line 1:" in caplog.text
 
 
-@pytest.mark.parametrize("data", ["turn on the light\nturn it off\ngo\n", "ok go\nhey you\n", "stop and go\nyes\n",
-                                  "january the third\nmay the first\n", "new york\nlos angeles\n",
-                                  "play some jazz\n", "bye bye\nno no\n", "t v on\nt v off\n", "enter\nrubout\n"])  # fmt: skip
+@pytest.mark.parametrize("data", [
+    "turn on the light\nturn it off\ngo\n", "ok go\nhey you\n", "stop and go\nyes\n",
+    "january the third\nmay the first\n", "new york\nlos angeles\n", "play some jazz\n", "bye bye\nno no\n",
+    "t v on\nt v off\n", "enter\nrubout\n",
+])  # fmt: skip
 def test_phrases_are_phrases(tmp_path, data, caplog):
     assert read(tmp_path, data, ENGLISH) == data.splitlines()
     assert not caplog.records

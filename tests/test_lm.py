@@ -177,7 +177,7 @@ class TestMissingWords:
         assert caplog.messages[1].endswith("w8, w9, ...")
 
     def test_none_at_all_is_an_error(self):
-        with pytest.raises(DecodeError, match="x.arpa: holds none of the lexicon, such as 'ONE'"):
+        with pytest.raises(DecodeError, match=r"x\.arpa: holds none of the lexicon, such as 'ONE'"):
             self.check(self.MODEL, ["ONE", "TWO"])
 
     def test_characters_are_units_too(self, caplog):

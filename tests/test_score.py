@@ -126,10 +126,10 @@ class TestScore:
         assert result.word.utterances == len(references)
         assert result.worst() == []
 
-    def test_a_blank_between_words_is_a_character_unless_ignored(self):
+    def test_a_space_between_words_is_a_character_unless_ignored(self):
         pair = {"u": "a b"}, {"u": "ab"}
         assert score.score(*pair).character == ErrorCount(2, 0, 1, 0, 1, 1)
-        for counting in (Counting("sclite"), Counting(blanks="ignored")):
+        for counting in (Counting("sclite"), Counting(spaces="ignored")):
             assert score.score(*pair, counting=counting).character == ErrorCount(2, 0, 0, 0, 1, 0)
         assert score.score(*pair, counting=Counting("sclite", "counted")).character.deletions == 1
 
@@ -166,7 +166,7 @@ class TestScore:
     def test_a_result_names_how_it_was_counted(self):
         result = score.score({"u": "A"}, {"u": "a"}, counting=Counting("sclite"), normaliser=Normaliser(("case",)))
         said = result.to_dict()
-        assert said["counting"] == {"weights": "sclite", "blanks": "ignored", "characters": "codepoints"}
+        assert said["counting"] == {"weights": "sclite", "spaces": "ignored", "characters": "codepoints"}
         assert said["normalisation"] == ["case"]
         assert score.score({"u": "a"}, {"u": "a"}).normalisation == ("nfc", "whitespace")
 
@@ -194,11 +194,11 @@ def _cases(root):
 
 
 def test_real_cases_have_a_minimum_edit_count(real_speech):
-    """Every plain case of NIST's and of the generated pairs, words and characters (blanks not counted)."""
+    """Every plain case of NIST's and of the generated pairs, words and characters (spaces not counted)."""
     plain = 0
     for name, expected, references, hypotheses, normaliser in _cases(real_speech):
         plain += 1
-        result = score.score(references, hypotheses, counting=Counting(blanks="ignored"), normaliser=normaliser)
+        result = score.score(references, hypotheses, counting=Counting(spaces="ignored"), normaliser=normaliser)
         for unit, count in (("word", result.word), ("char", result.character)):
             truth = expected[unit]["levenshtein"]["total"]
             assert (count.errors, count.substitutions) == (truth["err"], truth["sub_min"]), f"{name} {unit}"

@@ -1,4 +1,4 @@
-"""`asr-align`: find when the words and characters of a known text are said."""
+"""`asr-align`: find when the words and characters of a known text are spoken."""
 
 import argparse
 import sys
@@ -13,10 +13,13 @@ from asr.errors import UserError
 if TYPE_CHECKING:
     from asr.recognition.recognizer import Transcript
 
+_TEXT_SUFFIXES = (".txt", ".text", ".lab", ".trn", ".trans", ".transcript")
+"""Of files of words: a TEXT that ends so is the name of one, whether there is such a file or not."""
+
 
 def main() -> NoReturn:
     """`asr-align`."""
-    parser = new_parser("asr-align", "Find when the words and characters of a known text are said.")
+    parser = new_parser("asr-align", "Find when the words and characters of a known text are spoken.")
     parser.add_argument("model", type=Path, metavar="MODEL", help="a run's folder or a .onnx file")
     parser.add_argument(
         "source",
@@ -25,7 +28,10 @@ def main() -> NoReturn:
         "aligned with its sounds",
     )
     parser.add_argument(
-        "text", nargs="?", metavar="TEXT", help="what is said in AUDIO: the words, a .txt file, or - for standard input"
+        "text",
+        nargs="?",
+        metavar="TEXT",
+        help="what is spoken in AUDIO: the words, a file of them, or - for standard input",
     )
     parser.add_argument(
         "--output",
@@ -48,7 +54,7 @@ def _align(arguments: argparse.Namespace) -> int:
         raise UserError(
             f"{source} is a manifest, which has its own texts: leave TEXT out"
             if is_batch
-            else f"what is said in {source}? Give the words, a .txt file or - as TEXT"
+            else f"what is spoken in {source}? Give the words, a file of them or - as TEXT"
         )
     utterances = manifest.read(source) if is_batch else []
     text = "" if is_batch else _read_text(arguments.text, source)
@@ -88,18 +94,35 @@ def _align(arguments: argparse.Namespace) -> int:
 
 
 def _read_text(text: str, audio: str) -> str:
-    """The text that an argument names: itself, a .txt file's, or that on standard input."""
-    if text != "-" and not text.lower().endswith(".txt"):
-        return text
-    if text == audio:
+    """The words that TEXT stands for: itself, or those of the file that it names, or of standard input."""
+    from asr.score.transcripts import read_sentences
+
+    path = Path(text)
+    is_named = path.suffix.lower() in _TEXT_SUFFIXES or text.startswith(("/", "./", "../"))
+    if text == "-" and text == audio:
         raise UserError("standard input can be read once: give one - only")
-    name = "standard input" if text == "-" else text
+    if text != "-" and not is_named and not _is_file(path):
+        return text
+    if text != "-" and not is_named:
+        print(f"TEXT is the file {text}", file=sys.stderr)
+    form, sentences = read_sentences(text)
+    if form == "lines":
+        return " ".join(sentence for _, sentence in sentences)
+    named = [sentence for key, sentence in sentences if key == f"utterance {Path(audio).stem}"]
+    if len(named or sentences) != 1:
+        raise UserError(
+            f"{text}: holds {len(sentences)} utterances, and which of them is spoken in {audio} is not known; "
+            f"give the id {Path(audio).stem} to one of them, or its words as TEXT"
+        )
+    return (named or [sentence for _, sentence in sentences])[0]
+
+
+def _is_file(path: Path) -> bool:
+    """Whether there is a file or pipe of this name; words that cannot be the name of any are none."""
     try:
-        return (sys.stdin.buffer.read() if text == "-" else Path(text).read_bytes()).decode("utf-8-sig")
-    except FileNotFoundError:
-        raise UserError(f"{text}: no such file") from None
-    except UnicodeDecodeError:
-        raise UserError(f"{name}: not UTF-8") from None
+        return path.exists() and not path.is_dir()
+    except (OSError, ValueError):
+        return False
 
 
 def _aligned(file: str, key: str, transcript: "Transcript", form: str) -> str:

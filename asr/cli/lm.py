@@ -17,7 +17,16 @@ def main() -> NoReturn:
         "asr-lm", "Estimate an n-gram language model from transcripts, by interpolated modified Kneser-Ney smoothing."
     )
     parser.add_argument(
-        "texts", nargs="+", type=Path, metavar="TEXT", help="a sentence on each line, or a manifest (.jsonl)"
+        "texts",
+        nargs="+",
+        type=Path,
+        metavar="TEXT",
+        help="a sentence on each line, or any file of transcripts that asr-score reads (- for standard input)",
+    )
+    parser.add_argument(
+        "--input-format",
+        choices=("trn", "kaldi", "jsonl", "json", "csv", "tsv", "ctm", "stm", "lines"),
+        help="of TEXT (default: by its name and content)",
     )
     parser.add_argument("--output", "-o", type=Path, required=True, metavar="LM.arpa", help=".gz: compressed")
     parser.add_argument("--order", type=positive, default=3, metavar="N", help="longest n-gram (default 3)")
@@ -36,6 +45,8 @@ def _lm(arguments: argparse.Namespace) -> int:
     from asr.decode import kneser_ney, lexicon
     from asr.decode import lm as language_model
     from asr.recognition.recognizer import Recognizer
+    from asr.score.guess import NAMES
+    from asr.score.transcripts import read_sentences
     from asr.text import TextConfig
 
     check_folder(arguments.output)
@@ -43,12 +54,15 @@ def _lm(arguments: argparse.Namespace) -> int:
     is_character = arguments.unit == "character"
     sentences = []
     for path in arguments.texts:
-        for where, line in _lines(path):
+        form, utterances = read_sentences(path, arguments.input_format)
+        if form != "lines" and not arguments.input_format:
+            print(f"{path}: read as {NAMES[form]}", file=sys.stderr)
+        for where, line in utterances:
             sentence = language_model.units(text.normalise(line), is_character=is_character)
             try:
                 kneser_ney.check(sentence)
             except UserError as error:
-                raise UserError(f"{where}: {error}") from None
+                raise UserError(f"{path}, {where}: {error}") from None
             if sentence:
                 sentences.append(sentence)
     words = lexicon.read_list(arguments.lexicon, text) if arguments.lexicon else []
@@ -62,16 +76,3 @@ def _lm(arguments: argparse.Namespace) -> int:
         file=sys.stderr,
     )
     return 0
-
-
-def _lines(path: Path) -> list[tuple[str, str]]:
-    """(where it stands, text) of each line of a text file, or utterance of a manifest."""
-    from asr.data import manifest
-
-    if path.suffix == ".jsonl":
-        return [(f"{path}, utterance {utterance.id}", utterance.text) for utterance in manifest.read(path)]
-    try:
-        lines = path.read_text("utf-8-sig").splitlines()
-    except UnicodeDecodeError:
-        raise UserError(f"{path}: not UTF-8") from None
-    return [(f"{path}, line {number}", line) for number, line in enumerate(lines, start=1)]

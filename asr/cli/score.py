@@ -17,13 +17,13 @@ from asr.files import write_text
 def main() -> NoReturn:
     """`asr-score`."""
     parser = new_parser("asr-score", "Word and character error rates of hypotheses against references, paired by id.")
-    parser.add_argument("reference", metavar="REF", help="what was said (- for standard input)")
-    parser.add_argument("hypotheses", nargs="+", metavar="HYP", help="what was heard, one file for each system")
+    parser.add_argument("reference", metavar="REF", help="references (- for standard input)")
+    parser.add_argument("hypotheses", nargs="+", metavar="HYP", help="hypotheses, one file for each system")
     parser.add_argument(
         "--input-format",
-        choices=("trn", "kaldi", "jsonl", "csv", "tsv", "ctm", "stm", "lines"),
-        help="trn: words (id); kaldi: id words; jsonl, csv, tsv: id and text; ctm, stm: words and "
-        "segments with times; lines: paired by line number (default: by name and content)",
+        choices=("trn", "kaldi", "jsonl", "json", "csv", "tsv", "ctm", "stm", "lines"),
+        help="trn: words (id); kaldi: id words; jsonl, json, csv, tsv: records with an id and a text; ctm, stm: words "
+        "and segments with times; lines: paired by line number (default: by name and content)",
     )
     parser.add_argument(
         "--weights",
@@ -47,20 +47,20 @@ def main() -> NoReturn:
         help="what a character is (default codepoints)",
     )
     parser.add_argument(
-        "--blanks",
+        "--spaces",
         choices=("counted", "ignored"),
-        help="whether a blank between words is a character (default counted; with sclite's weights ignored)",
+        help="whether a space between words is a character (default counted; with sclite's weights ignored)",
     )
     parser.add_argument(
         "--speakers",
         metavar="FILE|prefix|none",
-        help="who speaks: lines of `id speaker`, or the id up to its first hyphen or else underscore "
-        "(default: what REF says)",
+        help="speakers: lines of `id speaker`, or the id up to its first hyphen or else underscore "
+        "(default: those in REF)",
     )
     parser.add_argument(
-        "--details", action="store_true", help="the worst utterances, confusions, words missed and made up"
+        "--details", action="store_true", help="the worst utterances, confusions, deleted and inserted words"
     )
-    parser.add_argument("--alignments", action="store_true", help="what was said over what was heard, worst first")
+    parser.add_argument("--alignments", action="store_true", help="reference over hypothesis, worst first")
     parser.add_argument("--top", type=positive, default=10, metavar="N", help="of --details and --alignments (10)")
     parser.add_argument("--color", choices=("auto", "always", "never"), default="auto", help="of --alignments")
     parser.add_argument("--html", type=Path, metavar="FILE", help="write all of it as one HTML page")
@@ -78,6 +78,7 @@ def _score(arguments: argparse.Namespace) -> int:
 
     from asr.score import Counting, Normaliser, Report, read_all
     from asr.score import score as score_one
+    from asr.score.guess import NAMES
     from asr.score.normalise import default_rules, parse_rules, read_mapping
     from asr.score.source import some
     from asr.score.transcripts import read_speakers
@@ -89,12 +90,12 @@ def _score(arguments: argparse.Namespace) -> int:
     reference, hypotheses = read_all(arguments.reference, arguments.hypotheses, arguments.input_format)
     if not arguments.input_format:
         forms = dict.fromkeys(one.form for one in (reference, *hypotheses))
-        print(f"read as {' and '.join(_FORMATS[form] for form in forms)}", file=sys.stderr)
+        print(f"read as {' and '.join(NAMES[form] for form in forms)}", file=sys.stderr)
     asked = arguments.normalise
     rules = default_rules(arguments.weights) if asked is None else parse_rules(asked)
     settings: dict[str, Any] = {
         "speakers": read_speakers(arguments.speakers, reference),
-        "counting": Counting(arguments.weights, arguments.blanks, arguments.characters),
+        "counting": Counting(arguments.weights, arguments.spaces, arguments.characters),
         "normaliser": Normaliser(rules, read_mapping(arguments.map) if arguments.map else {}),
     }
     names = _names(arguments.hypotheses)
@@ -143,15 +144,3 @@ def _names(paths: list[str]) -> list[str]:
         if len(set(names)) == len(names):
             return names
     return [f"{path} ({number})" for number, path in enumerate(paths, start=1)]
-
-
-_FORMATS = {
-    "trn": "trn: words (id)",
-    "kaldi": "Kaldi text: id words",
-    "jsonl": "JSON lines",
-    "csv": "CSV",
-    "tsv": "tab-separated columns",
-    "ctm": "ctm: words with times",
-    "stm": "stm: segments with times",
-    "lines": "plain lines, paired by number",
-}

@@ -11,7 +11,7 @@ class Constraint(Protocol):
     """
 
     @property
-    def START(self) -> int:  # noqa: N802 -- a constant of each class
+    def START(self) -> int:
         """The state before the first token."""
 
     def steps(self, state: int) -> Mapping[int, tuple[int, float]]:

@@ -138,7 +138,7 @@ def _may_be_pronounced(parts: list[list[str]]) -> bool:
     pieces = [piece for words in parts for piece in words[1:]]
     if max(map(len, pieces)) > 4 or sum(map(len, pieces)) > 2 * len(pieces):
         return False
-    like = sum(2 <= len(words) - 1 and 0.4 <= (len(words) - 1) / len(words[0]) <= 1.7 for words in parts)
+    like = sum(len(words) - 1 >= 2 and 0.4 <= (len(words) - 1) / len(words[0]) <= 1.7 for words in parts)
     return 10 * like >= 7 * len(parts)
 
 

@@ -11,6 +11,18 @@ from asr.score.source import ScoreError, Source, some
 
 Format = Literal["trn", "kaldi", "jsonl", "json", "csv", "tsv", "ctm", "stm", "lines"]
 FORMATS: tuple[Format, ...] = get_args(Format)
+NAMES: dict[Format, str] = {
+    "trn": "trn: words (id)",
+    "kaldi": "Kaldi text: id words",
+    "jsonl": "JSON lines",
+    "json": "JSON",
+    "csv": "CSV",
+    "tsv": "tab-separated columns",
+    "ctm": "ctm: words with times",
+    "stm": "stm: segments with times",
+    "lines": "plain lines, paired by number",
+}
+"""What messages call them."""
 
 _SUFFIXES: dict[str, Format] = {".trn": "trn", ".csv": "csv", ".tsv": "tsv", ".ctm": "ctm", ".stm": "stm"}
 _JSON = re.compile(r'\{\s*("|\}|$)|\[\s*(\{|\[|"|\]|$)')  # and neither [noise] nor { alternatives / in braces }

@@ -14,7 +14,7 @@ from asr.score.counts import Counts, ErrorCount, count, single, total
 from asr.score.normalise import Normaliser, all_words, default_rules, normalised_mapping
 from asr.score.source import ScoreError, collector_paused
 
-Blanks = Literal["counted", "ignored"]
+Spaces = Literal["counted", "ignored"]
 Characters = Literal["codepoints", "graphemes"]
 
 
@@ -24,19 +24,19 @@ class Counting:
 
     weights: Weights = "levenshtein"
     """levenshtein: fewest edits, then fewest substitutions; sclite: substitution 4, deletion and insertion 3."""
-    blanks: Blanks | None = None
-    """Whether one blank between words is a character: counted as in jiwer, ignored as in sclite, whose weights make
+    spaces: Spaces | None = None
+    """Whether one space between words is a character: counted as in jiwer, ignored as in sclite, whose weights make
     that the default."""
     characters: Characters = "codepoints"
     """What a character is: a Unicode code point, or what a reader sees as one (a grapheme cluster, UAX 29)."""
 
     def __post_init__(self) -> None:
-        if self.blanks is None:
-            object.__setattr__(self, "blanks", "ignored" if self.weights == "sclite" else "counted")
+        if self.spaces is None:
+            object.__setattr__(self, "spaces", "ignored" if self.weights == "sclite" else "counted")
 
     def to_dict(self) -> dict[str, str | None]:
         """For JSON."""
-        return {"weights": self.weights, "blanks": self.blanks, "characters": self.characters}
+        return {"weights": self.weights, "spaces": self.spaces, "characters": self.characters}
 
 
 @dataclass(frozen=True)
@@ -216,8 +216,8 @@ def columns(reference: Sequence[str], hypothesis: Sequence[str], letters: str) -
 
 
 def _count_characters(said: list[list[str]], heard: list[list[str]], words: Counts, counting: Counting) -> Counts:
-    blank = " " if counting.blanks == "counted" else ""
-    sides: list[list[Any]] = [[blank.join(words) for words in side] for side in (said, heard)]
+    space = " " if counting.spaces == "counted" else ""
+    sides: list[list[Any]] = [[space.join(words) for words in side] for side in (said, heard)]
     if counting.characters == "graphemes":
         sides = [_graphemes(side) for side in sides]
     counts = np.zeros((len(said), 4), dtype=np.int64)

@@ -153,7 +153,7 @@ def describe(score: Score) -> str:
     counting = score.counting
     rules = ", ".join(score.normalisation) or "no normalisation"
     characters = "code points" if counting.characters == "codepoints" else "grapheme clusters"
-    return f"{WEIGHTS[counting.weights]}; {rules}; characters are {characters}, blanks {counting.blanks}"
+    return f"{WEIGHTS[counting.weights]}; {rules}; characters are {characters}, spaces {counting.spaces}"
 
 
 def describe_interval(interval: Interval) -> str:
