@@ -1,8 +1,8 @@
 """What the machine has: its cores; and memory, which its C library is told to keep.
 
 glibc returns every large array to the kernel when it is freed, and gets the next one, page by page, with a fault for
-each 4 KB. Arrays here live for milliseconds and come again in the same sizes, so it pays to keep them. Only the doors
-call `keep_memory`: a library must not change its host's allocator.
+each 4 KB. Arrays here live for milliseconds and come again in the same sizes, so it pays to keep them. Only the
+commands call `keep_memory`: a library must not change its host's allocator.
 """
 
 import os

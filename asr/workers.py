@@ -1,7 +1,7 @@
 """Many items on many cores: worker processes, results in order, and no silence when one of them dies.
 
 Processes rather than threads: half of what a short file takes is Python and numpy's small calls. Each is one thread
-(onnxruntime's and BLAS's own would only get in each other's way). Only the doors start them, and only where they pay.
+(onnxruntime's and BLAS's own would only get in each other's way). Only the commands start them, where they pay.
 """
 
 import multiprocessing

@@ -24,25 +24,17 @@ BANNED = {
 """Regular expressions of whole words, each with what to write."""
 
 EXCEPTED = """
-asr/cli/align.py
 asr/cli/average.py
 asr/cli/evaluate.py
 asr/cli/options.py
 asr/cli/output.py
-asr/cli/score.py
 asr/cli/transcribe.py
 asr/data/augment.py
 asr/data/corpus.py
 asr/data/dataset.py
 asr/data/manifest.py
 asr/decode/align.py
-asr/decode/beam.py
-asr/decode/decoder.py
-asr/decode/kneser_ney.py
-asr/decode/lexicon.py
-asr/decode/lm.py
 asr/features.py
-asr/machine.py
 asr/modelfile/card.py
 asr/modelfile/convert.py
 asr/recognition/confidence.py
@@ -51,21 +43,12 @@ asr/recognition/formats.py
 asr/recognition/recognizer.py
 asr/recognition/tune.py
 asr/report/plot.py
-asr/score/README.md
-asr/score/alignment.py
-asr/score/page.py
-asr/score/report.py
-asr/score/scoring.py
-asr/score/significance.py
-asr/score/tables.py
-asr/score/transcripts.py
 asr/segment.py
 asr/synthesis/espeak.py
 asr/synthesis/neural.py
 asr/synthesis/speak.py
 asr/training/loop.py
 asr/training/run.py
-asr/workers.py
 recipes/prepare/folder.py
 recipes/prepare/synthetic.py
 """.split()
@@ -83,7 +66,7 @@ def texts():
                 yield path.relative_to(REPOSITORY).as_posix()
 
 
-@pytest.mark.parametrize("name", texts())
+@pytest.mark.parametrize("name", list(texts()))
 def test_the_field_s_words(name):
     if name in EXCEPTED:
         pytest.skip("not yet rewritten")

@@ -145,7 +145,7 @@ class BeamSearch:
         space, constraint = self._space, self._constraint
         steps: Mapping[int, tuple[int, float]] | None = None
         for row, tokens, log_blank in _frames(probability, self.blank_skip, floor, self._most):
-            if row is None:  # a stretch of blanks
+            if row is None:  # a run of blanks
                 log_scale += log_blank
                 for prefix in beam:
                     prefix.blank += prefix.token_end
@@ -194,7 +194,7 @@ class BeamSearch:
                     if mass > best:
                         best = mass
             if not best:
-                raise DecodeError("the emission gives no probability to anything that could be said")
+                raise DecodeError("the emission gives no probability to anything that the decoder may output")
             log_scale += math.log(best)
             beam = self._pruned(beam + fresh, beam_width, best, floor)
         return beam, log_scale
@@ -316,8 +316,8 @@ def _frames(
     probability: npt.NDArray[np.float64], blank_skip: float, floor: float, most: npt.NDArray[np.float64]
 ) -> list[_Row]:
     """What each frame can be: probabilities by token, and the tokens worth a look as (token, its probability, the
-    same times the `most` that it may gain), best first; or, for a stretch of frames that are surely blank, None and
-    the stretch's log-probability.
+    same times the `most` that it may gain), best first; or, for a run of frames with a confident blank, None and
+    the run's log-probability.
     """
     is_blank = probability[:, BLANK] > blank_skip
     until = np.concatenate([[0.0], np.cumsum(np.log(np.where(is_blank, probability[:, BLANK], 1.0)))]).tolist()

@@ -86,7 +86,7 @@ class Knowledge:
         words = lexicon.read_words(config.lexicon, text) if config.lexicon is not None else None
         model = lm.read(config.lm) if config.lm is not None else None
         if model and not any(_is_spelled(word, text) for word in model.vocabulary):
-            raise DecodeError(f"{config.lm}: the model's alphabet, {text.alphabet!r}, spells none of its words; is it "
+            raise DecodeError(f"{config.lm}: the model's alphabet, {text.alphabet!r}, cannot spell a word of it; is it "
                               "of the same case?")  # fmt: skip
         hot = hotwords.read_hotwords(config.hotwords, text) if config.hotwords is not None else None
         if words is not None and hot:

@@ -16,7 +16,7 @@ def estimate(sentences: Iterable[Sequence[str]], order: int, vocabulary: Iterabl
     """A model of `order` over the words of `sentences` and of `vocabulary`, sentence ends and <unk>.
 
     One <s> opens each sentence. n-grams below the highest order, and not opening a sentence, count the words that
-    they follow in place of their occurrences. 1-grams are interpolated with the uniform distribution, which is all
+    they follow instead of their occurrences. 1-grams are interpolated with the uniform distribution, which is all
     that <unk> and unseen words of `vocabulary` get. Raises DecodeError where no sentence has a word, and as
     `check` does.
     """

@@ -64,7 +64,7 @@ def read(path: str | Path, text: TextConfig, *, kind: str) -> list[Entry]:
     """The words of a file: one or a phrase on each line, a JSON list (Vosk's grammar), or a lexicon of pronunciations.
 
     What follows a tab is a pronunciation (MFA, flashlight). In Kaldi's `word ph ph` it has no mark: where the first
-    word is surely followed by phones, it alone is read; where it only may be, the lines are phrases. Either is said in
+    word is surely followed by phones, it alone is read; where it only may be, the lines are phrases. Either is named in
     a warning, and so is what is skipped, such as <eps> and [unk]. Raises DecodeError naming file and line.
     """
     numbered = lines(path, kind)

@@ -45,7 +45,7 @@ def align(references: Sequence[Tokens], hypotheses: Sequence[Tokens], weights: W
     Where several alignments cost the same, sclite's rule decides, for either weights: from the end backwards, a pair
     of tokens if that is as cheap as both others, else a deletion if that is cheaper than an insertion, else an
     insertion. Memory grows with the sum of a pair's lengths, not with their product: of a large table only some rows
-    are kept, and a stretch of rows between two is computed again when the way back passes through it.
+    are kept, and the rows between two are computed again when the way back passes through it.
     """
     ids: dict[Hashable, int] = {}
     pairs = [(_codes(reference, ids), _codes(hypothesis, ids)) for reference, hypothesis in

@@ -13,10 +13,10 @@ from asr.score.source import ScoreError, load
 
 RULES = {
     "nfc": "Unicode's canonical composition (NFC), so that an accent is the same however it was typed",
-    "whitespace": "every Unicode blank separates words, no-break and ideographic ones too; invisible marks go",
+    "whitespace": "every Unicode space separates words, no-break and ideographic ones too; invisible marks go",
     "case": "lower case, by Unicode",
     "ascii-case": "A to Z to lower case, as sclite without -s",
-    "punctuation": "punctuation is a blank, but for apostrophes within words and points and commas within numbers",
+    "punctuation": "punctuation is a space, but for apostrophes within words and points and commas within numbers",
     "digits": "numbers in digits to words: English without `and`, or another language as in digits=de",
 }
 DEFAULT = ("nfc", "whitespace")
@@ -58,7 +58,7 @@ class Normaliser:
     def words(self, text: str) -> list[str]:
         """Words of a transcript."""
         rules = self.rules
-        # ASCII text is in NFC and has no blanks but ASCII's, and most text is ASCII.
+        # ASCII text is in NFC and has no spaces but ASCII's, and most text is ASCII.
         if not text.isascii():
             if "nfc" in rules:
                 text = unicodedata.normalize("NFC", text)

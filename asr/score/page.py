@@ -15,8 +15,8 @@ _MOST_ROWS = 500
 
 def page(report: Report, title: str) -> str:
     """HTML of a report."""
-    said = [tables.describe(report.scores[0]), *(tables.describe_interval(one) for one, _ in report.intervals[:1])]
-    parts = [f'<p class="how">{escape(line)}</p>' for line in (*said, *report.notes)]
+    reference = [tables.describe(report.scores[0]), *(tables.describe_interval(one) for one, _ in report.intervals[:1])]
+    parts = [f'<p class="how">{escape(line)}</p>' for line in (*reference, *report.notes)]
     parts.append(_table(tables.totals(report.names, report.scores, report.intervals)))
     if report.comparisons:
         parts.append(_table(tables.comparisons(report.comparisons)))
@@ -55,8 +55,8 @@ _TOOLS = """<div class="tools" hidden>
 <select class="sort" aria-label="order"><option value="e down">most errors first
 <option value="r down">highest rate first<option value="k up">by id<option value="n down">longest first</select>
 <output></output></div>
-<p class="key">above: what was said; below: what was heard; <span class="S">S</span> another word,
-<span class="D">D</span> missed, <span class="I">I</span> made up</p>"""
+<p class="key">above: the reference; below: the hypothesis; <span class="S">S</span> substitution,
+<span class="D">D</span> deletion, <span class="I">I</span> insertion</p>"""
 
 
 def _article(utterance: Utterance, letters: str) -> str:
@@ -75,11 +75,11 @@ def _article(utterance: Utterance, letters: str) -> str:
     return f'<article {attributes}><h3>{escape(head)}</h3><div class="words" dir="auto">{words}</div></article>\n'
 
 
-def _word(letter: str, said: str, heard: str) -> str:
+def _word(letter: str, reference: str, hypothesis: str) -> str:
     if letter == "C":
-        return f'<span class="w C"><span>{escape(said)}</span></span> '
-    return (f'<span class="w {letter}"><span>{escape(said) or "&nbsp;"}</span><i>{escape(heard) or "&nbsp;"}</i>'
-            f"<b>{letter}</b></span> ")  # fmt: skip
+        return f'<span class="w C"><span>{escape(reference)}</span></span> '
+    above, below = escape(reference) or "&nbsp;", escape(hypothesis) or "&nbsp;"
+    return f'<span class="w {letter}"><span>{above}</span><i>{below}</i><b>{letter}</b></span> '
 
 
 def _table(table: Table) -> str:

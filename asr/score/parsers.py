@@ -73,7 +73,7 @@ class Chooser:
             raise FieldError(f"has no {self.field.key!r}, which those before have")
 
     def notes(self) -> list[str]:
-        """What must be said of the choice."""
+        """Notes on the choice."""
         if self.field and self.field.beside:
             return [f"has references in {self.field.beside!r}; hypotheses are those in {self.field.key!r}"]
         return []

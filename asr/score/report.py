@@ -1,4 +1,4 @@
-"""Everything that is said about one or more systems on one reference: as text, Markdown, JSON and sclite's table."""
+"""The whole report on one or more systems and one reference: as text, Markdown, JSON and sclite's table."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -55,7 +55,7 @@ class Report:
         return "\n".join(tables.sys_report(name, score) for name, score in zip(self.names, self.scores, strict=True))
 
     def to_text(self, *, has_details: bool = False, top: int = 10) -> str:
-        """Totals, comparisons and speakers; with details the `top` utterances, confusions, words missed and made up."""
+        """Totals, comparisons and speakers; with details the `top` utterances, confusions, words deleted and inserted."""
         how = "".join(f"{line}\n" for line in self._how())
         return "\n".join([how, *(table.to_text() for table in self._tables(has_details, top))])
 
@@ -65,7 +65,7 @@ class Report:
         return "\n".join([*how, *(table.to_markdown() for table in self._tables(has_details, top))])
 
     def to_alignments(self, *, top: int = 10, width: int = 100, has_color: bool = False) -> str:
-        """What was said over what was heard, for the `top` worst utterances of each system."""
+        """References over hypotheses, for the `top` worst utterances of each system."""
         blocks = []
         for name, score in zip(self.names, self.scores, strict=True):
             for place in score.worst(top):

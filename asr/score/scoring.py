@@ -134,18 +134,18 @@ class Score:
 
     @cached_property
     def confusions(self) -> Confusions:
-        """Words taken for others, missed and made up."""
+        """Words substituted, deleted and inserted."""
         substitutions: Counter[tuple[str, str]] = Counter()
         deletions: Counter[str] = Counter()
         insertions: Counter[str] = Counter()
         for reference, hypothesis, letters in zip(self.references, self.hypotheses, self.alignments, strict=True):
-            for letter, said, heard in columns(reference, hypothesis, letters):
+            for letter, word, other in columns(reference, hypothesis, letters):
                 if letter == "S":
-                    substitutions[said, heard] += 1
+                    substitutions[word, other] += 1
                 elif letter == "D":
-                    deletions[said] += 1
+                    deletions[word] += 1
                 elif letter == "I":
-                    insertions[heard] += 1
+                    insertions[other] += 1
         return Confusions(_ranked(substitutions), _ranked(deletions), _ranked(insertions))
 
     def to_dict(self, *, has_utterances: bool = False) -> dict[str, Any]:
@@ -191,15 +191,15 @@ def score(
         plain = Normaliser(normaliser.rules)
         normaliser = Normaliser(normaliser.rules, normalised_mapping(normaliser.mapping, plain))
     ids = list(references)
-    said = all_words(references.values(), normaliser)
-    heard = all_words([hypotheses.get(key, "") for key in ids], normaliser)
-    words = count(said, heard, counting.weights)
+    reference_words = all_words(references.values(), normaliser)
+    hypothesis_words = all_words([hypotheses.get(key, "") for key in ids], normaliser)
+    words = count(reference_words, hypothesis_words, counting.weights)
     return Score(
         ids=ids,
-        references=said,
-        hypotheses=heard,
+        references=reference_words,
+        hypotheses=hypothesis_words,
         word_counts=words,
-        character_counts=_count_characters(said, heard, words, counting),
+        character_counts=_count_characters(reference_words, hypothesis_words, words, counting),
         speaker_of=speakers or {},
         missing=tuple(key for key in ids if key not in hypotheses),
         extra=tuple(key for key in hypotheses if key not in references),
@@ -210,17 +210,19 @@ def score(
 
 def columns(reference: Sequence[str], hypothesis: Sequence[str], letters: str) -> Iterator[tuple[str, str, str]]:
     """Steps of an alignment with the tokens that they take; empty where a side has none."""
-    said, heard = iter(reference), iter(hypothesis)
+    words, others = iter(reference), iter(hypothesis)
     for letter in letters:
-        yield letter, "" if letter == "I" else next(said), "" if letter == "D" else next(heard)
+        yield letter, "" if letter == "I" else next(words), "" if letter == "D" else next(others)
 
 
-def _count_characters(said: list[list[str]], heard: list[list[str]], words: Counts, counting: Counting) -> Counts:
+def _count_characters(
+    references: list[list[str]], hypotheses: list[list[str]], words: Counts, counting: Counting
+) -> Counts:
     space = " " if counting.spaces == "counted" else ""
-    sides: list[list[Any]] = [[space.join(words) for words in side] for side in (said, heard)]
+    sides: list[list[Any]] = [[space.join(words) for words in side] for side in (references, hypotheses)]
     if counting.characters == "graphemes":
         sides = [_graphemes(side) for side in sides]
-    counts = np.zeros((len(said), 4), dtype=np.int64)
+    counts = np.zeros((len(references), 4), dtype=np.int64)
     counts[:, 0] = [len(characters) for characters in sides[0]]
     # Equal words have equal characters, and most utterances of a good recogniser are equal.
     places = np.flatnonzero(words[:, 1:].any(axis=1))

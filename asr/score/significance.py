@@ -146,7 +146,7 @@ def compare(
 def mapsswe(a: Score, b: Score) -> Mapsswe:
     """Matched pairs sentence-segment word error test.
 
-    A segment runs from an error of either system to the next stretch of two words that both have right, or to the
+    A segment runs from an error of either system to the next two words that both have right, or to the
     end of the utterance, so that errors in different segments may be taken as independent.
     """
     differences: list[int] = []

@@ -60,7 +60,7 @@ class Table:
         return any(isinstance(row[column], (int, float)) for row in self.rows)
 
     def to_text(self) -> str:
-        """Columns by blanks, for a terminal."""
+        """Columns separated by spaces, for a terminal."""
         cells = [self.header, *(tuple(map(str, row)) for row in self.rows)]
         widths = [max(width(row[column]) for row in cells) for column in range(len(self.header))]
         lines = []
@@ -119,16 +119,29 @@ def utterances(score: Score, most: int | None) -> Table:
 
 
 def confusions(score: Score, most: int | None) -> list[Table]:
-    """What was taken for what, missed and made up, most often first."""
+    """Substitutions, deletions and insertions by word, most often first."""
     found = score.confusions
+
+    def title(what: str, number: int) -> str:
+        return f"{number} {what}{_of(number, most)}"
+
     return [
-        Table(f"{len(found.substitutions)} confusions{_of(len(found.substitutions), most)}", ("times", "said", "heard"),
-              [(times, said, heard) for (said, heard), times in found.substitutions[:most]]),
-        Table(f"{len(found.deletions)} words missed{_of(len(found.deletions), most)}", ("times", "said"),
-              [(times, said) for said, times in found.deletions[:most]]),
-        Table(f"{len(found.insertions)} words made up{_of(len(found.insertions), most)}", ("times", "heard"),
-              [(times, heard) for heard, times in found.insertions[:most]]),
-    ]  # fmt: skip
+        Table(
+            title("confusions", len(found.substitutions)),
+            ("times", "reference", "hypothesis"),
+            [(times, word, other) for (word, other), times in found.substitutions[:most]],
+        ),
+        Table(
+            title("words deleted", len(found.deletions)),
+            ("times", "reference"),
+            [(times, word) for word, times in found.deletions[:most]],
+        ),
+        Table(
+            title("words inserted", len(found.insertions)),
+            ("times", "hypothesis"),
+            [(times, word) for word, times in found.insertions[:most]],
+        ),
+    ]
 
 
 def comparisons(found: Sequence[Comparison]) -> Table:
@@ -180,16 +193,16 @@ def aligned(utterance: Utterance, letters: str, *, width_limit: int = 80, has_co
             if line.strip():
                 result.append(line.rstrip())
 
-    for letter, said, heard in columns(utterance.reference, utterance.hypothesis, letters):
-        size = max(width(said), width(heard), 1)
+    for letter, word, other in columns(utterance.reference, utterance.hypothesis, letters):
+        size = max(width(word), width(other), 1)
         if row and used + size + 1 > width_limit:
             flush()
             row, used = [], 5
         used += size + 1
         if letter == "C":
-            row.append((pad(said, size), pad(heard, size), " " * size))
+            row.append((pad(word, size), pad(other, size), " " * size))
             continue
-        marks = [pad(said or "*" * size, size), pad(heard or "*" * size, size), pad(letter, size)]
+        marks = [pad(word or "*" * size, size), pad(other or "*" * size, size), pad(letter, size)]
         paint = _COLORS[letter] if has_color else ""
         row.append((*(f"{paint}{mark}\033[0m" if paint else mark for mark in marks),))  # type: ignore[arg-type]
     flush()
@@ -268,9 +281,9 @@ def width(text: str) -> int:
 
 
 def pad(text: str, columns: int, *, is_right: bool = False) -> str:
-    """Fill up with blanks to so many terminal columns, on the left where the text is set to the right."""
-    blanks = " " * (columns - width(text))
-    return blanks + text if is_right else text + blanks
+    """Fill up with spaces to so many terminal columns, on the left where the text is set to the right."""
+    spaces = " " * (columns - width(text))
+    return spaces + text if is_right else text + spaces
 
 
 def _between(interval: Interval) -> str:
