@@ -55,7 +55,7 @@ class Report:
         return "\n".join(tables.sys_report(name, score) for name, score in zip(self.names, self.scores, strict=True))
 
     def to_text(self, *, has_details: bool = False, top: int = 10) -> str:
-        """Totals, comparisons and speakers; with details the `top` utterances, confusions, words deleted and inserted."""
+        """Totals, comparisons and speakers; with details the `top` utterances, confusions, deletions, insertions."""
         how = "".join(f"{line}\n" for line in self._how())
         return "\n".join([how, *(table.to_text() for table in self._tables(has_details, top))])
 
