@@ -22,7 +22,7 @@ _NO_TEXT = {
     b"PK\x03\x04": "a zip archive, as Excel's workbooks are; save it as text",
     b"\xff\xfe": "UTF-16; save it as UTF-8",
     b"\xfe\xff": "UTF-16; save it as UTF-8",
-    b"mmap lm http:/": "a KenLM binary, from which nothing else can read; give the ARPA file",
+    b"mmap lm http:/": "a KenLM binary; give the ARPA file that it was made from",
 }
 """What files begin with that hold no UTF-8 text, and what to do about it."""
 

@@ -5,6 +5,7 @@ import logging
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from asr.decode.hypothesis import DecodeError
@@ -13,7 +14,7 @@ from asr.text import TextConfig, TextError, Tokenizer
 
 _LOG = logging.getLogger(__name__)
 _MAX_LETTERS = 1000  # of an entry; nobody says a longer word
-_MAX_LINE_BYTES = 1 << 22  # a JSON list may stand on one line
+_MAX_BYTES, _MAX_LINE_BYTES = 1 << 24, 1 << 22  # of a file; of a line, which may hold a whole JSON list
 _JSON = re.compile(r'\[\s*("|\]|$)|\{\s*("|\}|$)')
 _MARK = re.compile(r"<[^<>\s]*>|\[[^\[\]\s]*\]|#\d+")  # <eps>, <unk>, [unk], [laughter], #0: no words
 _VARIANT = re.compile(r"\(\d+\)$")  # the second pronunciation of a word in CMUdict: tomato(2)
@@ -41,11 +42,16 @@ class Entry:
         if len(word) > _MAX_LETTERS:
             raise DecodeError(f"{self.where}: {len(word)} letters; a word or phrase has at most {_MAX_LETTERS}")
         try:
-            if not Tokenizer(text.alphabet).encode(word):
+            if not _tokenizer(text.alphabet).encode(word):
                 raise TextError(f"nothing is left of {self.text.strip()!r} without its punctuation")
         except TextError as error:
             raise DecodeError(f"{self.where}: {error}{self.hint}") from None
         return word
+
+
+@cache
+def _tokenizer(alphabet: str) -> Tokenizer:
+    return Tokenizer(alphabet)
 
 
 def entries(source: str | Path | Sequence[str], text: TextConfig, *, kind: str) -> tuple[list[Entry], str]:
@@ -79,9 +85,20 @@ def read(path: str | Path, text: TextConfig, *, kind: str) -> list[Entry]:
 
 
 def lines(path: str | Path, kind: str) -> list[tuple[int, str]]:
-    """(number, text) of the lines that are not empty; raises DecodeError as `files.Lines` does."""
-    source = Lines(path, kind=kind, max_line_bytes=_MAX_LINE_BYTES, error=DecodeError)
-    return [(source.number, line) for line in source if line.strip()]
+    """(number, text) of the lines that are not empty, equal ones once; raises DecodeError as `files.Lines` does.
+
+    Of JSON every line.
+    """
+    source = Lines(path, kind=kind, max_bytes=_MAX_BYTES, max_line_bytes=_MAX_LINE_BYTES, error=DecodeError)
+    found: list[tuple[int, str]] = []
+    seen: set[str] = set()
+    for line in source:
+        if not line.strip() or line in seen:
+            continue
+        found.append((source.number, line))
+        if not _JSON.match(found[0][1].strip()):
+            seen.add(line)
+    return found
 
 
 def _from_json(path: str | Path, kind: str, text: list[str]) -> list[Entry]:
