@@ -1,4 +1,4 @@
-"""Make each epoch sound a little different: waveforms first, then their cepstra, then the finished frames.
+"""Make each epoch sound a little different: waveforms first, then their cepstra, then the features.
 
 Everything is drawn from the generator that the caller gives, so an utterance's fate depends on the seed alone.
 """
@@ -24,7 +24,7 @@ _SHORTEST_TRIM_S = 0.08
 _GATES_DB = 20.0, 60.0
 _DEEPEST_CLIP_DB = 20.0
 _SHORTEST_PAUSE_S, _LONGEST_PAUSE_S = 0.03, 0.6  # as often below 0.13 as above
-_WARPS = 20  # vocal tracts to each side of the speaker's own
+_WARPS = 20  # warp factors to each side of 1
 # The settings that change sound, where they are not what they are by default.
 SOUND = (
     "speed", "trim_db", "crop_ms", "pad_ms", "channel_db", "room_ms", "noise_probability", "clip_probability",
@@ -62,30 +62,30 @@ class AugmentConfig:
     clip_probability: float = 0.0
     """Share of utterances whose peaks are cut off, up to 20 dB below the loudest, as in overdriven recordings."""
     gate_probability: float = 0.0
-    """Share of utterances with digital silence in place of what is softer than a level between 20 and 60 dB below the
+    """Share of utterances with digital silence instead of what is softer than a level between 20 and 60 dB below the
     loudest, as noise gates and editors leave it."""
     gain_db: float = 0.0
     """Louder or softer by up to so much."""
     renew: int = 1
     """Epochs until sound is perturbed anew; between them its cepstra are kept in memory, and only these perturbed."""
     join: int = 1
-    """Say up to so many utterances one after another, with pauses of 30 to 600 ms (of two stacked frames at least), as
-    one: who has heard nothing but single words hears a single word in whatever is said."""
+    """Join up to so many utterances into one, with pauses of 30 to 600 ms (of two stacked frames at least): a model
+    trained on single words outputs a single word for any input."""
     join_probability: float = 0.3
     """Share of utterances that others follow."""
     tempo: float = 0.0
     """Stretch the cepstra in time by up to this share, pitch unchanged."""
     tract: float = 0.0
-    """Speak with a vocal tract up to this share shorter or longer: a warp of the frequency axis (Jaitly & Hinton 2013),
-    which is linear in the cepstra (Pitz & Ney 2005), so that precomputed ones can be warped too."""
+    """Vocal tract length perturbation: warp the frequency axis by up to this share (Jaitly & Hinton 2013). The warp is
+    linear in the cepstra (Pitz & Ney 2005), so that precomputed ones can be warped too."""
     jitter: float = 0.0
-    """Standard deviation of Gaussian noise on the finished frames."""
+    """Standard deviation of Gaussian noise on the features."""
     time_masks: int = 0
-    """Stretches of time blanked out (SpecAugment, Park et al. 2019)."""
+    """Time masks (SpecAugment, Park et al. 2019)."""
     time_mask_ms: float = 150.0
     """Longest of them; together they cover about a fifth of the utterance at most."""
     feature_masks: int = 0
-    """Bands of coefficients blanked out."""
+    """Feature masks: bands of coefficients at the mean."""
     feature_mask_width: int = 3
     """Widest of them."""
 
@@ -120,7 +120,7 @@ class Augmenter:
         self._shortest_pause_s = max(_SHORTEST_PAUSE_S, 2 * features.frame_ms / 1000)
 
     def followers(self, speaks: npt.NDArray[np.bool_], rng: Generator) -> npt.NDArray[np.intp]:
-        """Who is said after each utterance: (num_utterances,) -> (num_utterances, join - 1) indices, -1 for nobody.
+        """Which utterances follow each one: (num_utterances,) -> (num_utterances, join - 1) indices, -1 for nobody.
 
         Utterances in which nobody `speaks` follow none and are followed by none.
         """
@@ -141,7 +141,7 @@ class Augmenter:
     ) -> audio.Waveform:
         """Everything that changes sound: (num_samples,) -> another length, at least `min_samples`.
 
-        `followers` are said after it, each at least as many samples long as the number beside it.
+        `followers` come after it, each at least as many samples long as the number beside it.
         """
         said = self._speech(waveform, rng, min_samples)
         for following, least in followers:
@@ -210,7 +210,7 @@ class Augmenter:
         return np.asarray(energy >= energy.max() * 10 ** (-below_db / 10))
 
     def tract(self, static: Frames, rng: Generator) -> Frames:
-        """Another vocal tract: (T, C) -> (T, C)."""
+        """Vocal tract length perturbation: (T, C) -> (T, C)."""
         if not self.config.tract:
             return static
         step = round(rng.uniform(-_WARPS, _WARPS))
@@ -232,7 +232,7 @@ class Augmenter:
         return np.asarray(static[left] * (1 - weight) + static[following] * weight)
 
     def frames(self, frames: Frames, rng: Generator, num_cepstra: int) -> Frames:
-        """Masks: (T, F) with stretches of time and bands of coefficients, deltas too, at the utterance's mean."""
+        """Masks: (T, F) with spans of time and bands of coefficients, deltas too, at the utterance's mean."""
         config = self.config
         if config.jitter:
             noise = rng.standard_normal(frames.shape, np.float32)

@@ -204,11 +204,11 @@ class Batches:
         return replace(batch, frames_again=pad(again[0], np.float32)[0]) if again else batch
 
     def _turn(self, epoch: int) -> int:
-        """Which perturbation of its sound an epoch hears, from 1; epochs between renewals hear the same."""
+        """Which perturbation of its sound an epoch gets, from 1; epochs between renewals get the same."""
         return -(-epoch // self.augmenter.config.renew) if self.augmenter else 0
 
     def _tokens(self, said: Sequence[Example]) -> npt.NDArray[np.int64]:
-        """What they say, a space between one and the next: (L,)."""
+        """The tokens of joined examples, a space between one and the next: (L,)."""
         tokens = said[0].tokens
         for example in said[1:]:
             tokens = np.concatenate([tokens, np.array([self.space]), example.tokens])
@@ -241,7 +241,7 @@ class Batches:
         return (ctc.min_frames(tokens) - 1) * self.extractor.config.stack + 1
 
     def _perturbed(self, augmenter: Augmenter, said: Sequence[Example], epoch: int, index: int) -> Frames:
-        """Cepstra of the perturbed sound of what is said, kept until that is perturbed anew."""
+        """Cepstra of the perturbed sound, kept until it is perturbed anew."""
         config = self.extractor.config
         turn = self._turn(epoch)
         kept = self._kept.get(index)

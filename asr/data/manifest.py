@@ -24,7 +24,7 @@ class ManifestError(UserError):
 
 @dataclass(frozen=True)
 class Utterance:
-    """One stretch of speech with its transcript; `audio` or `features` (or both) say where it lies."""
+    """A segment of speech with its transcript; `audio` or `features` (or both) are the files that hold it."""
 
     id: str
     text: str

@@ -1,4 +1,4 @@
-"""Forced alignment: which frames a transcript's tokens lie in, by the best path that spells it; when words are said."""
+"""Forced alignment: which frames a transcript's tokens lie in, by the best path that spells it; times of words."""
 
 import math
 from collections.abc import Sequence
@@ -71,12 +71,12 @@ def word_times(
 ) -> npt.NDArray[np.float64]:
     """The tokens of each word in turn -> when each begins and ends, in seconds: (N, 2), rising, within the duration.
 
-    CTC says a letter when it has been heard, in a frame or two (Sak et al. 2015, "Fast and accurate recurrent neural
+    CTC emits a letter after its sound, in a frame or two (Sak et al. 2015, "Fast and accurate recurrent neural
     network acoustic models"): a word begins `lead_s` before its first token and ends `tail_s` after its last. Between
     two words either the sound pauses, and they end and begin where it does, or the one ends where the other begins.
     The natural logarithm of `energy` (T,), in windows of `window_s` every `hop_s`, says which, unless noise hides it
     or there is None: then a pause is what lead and tail leave of the gap, if that is long. No word loses a frame of
-    its tokens, but for those in silence: a network that heard words alone may spell one long before it or after it,
+    its tokens, but for those in silence: a network trained on single words may spell one long before it or after it,
     and then the outer words begin and end where the sound is loud. The sound begins `edge_s` after the first frame.
     """
     tokens = np.array([(word[0].start_frame, word[-1].end_frame) for word in words], np.float64).reshape(-1, 2)

@@ -30,7 +30,7 @@ _NO_MORE, _WORD, _END, _PHONEME = 0, 1, 5, 7  # types of events
 
 
 class _Event(ctypes.Structure):
-    """espeak_EVENT: what is said from audio_position on, in ms of the speech so far."""
+    """espeak_EVENT: what is spoken from audio_position on, in ms of the speech so far."""
 
     _fields_ = (("type", ctypes.c_int), ("unique_identifier", ctypes.c_uint), ("text_position", ctypes.c_int),
                 ("length", ctypes.c_int), ("audio_position", ctypes.c_int), ("sample", ctypes.c_int),
@@ -60,7 +60,7 @@ class Line:
 
 @dataclass(frozen=True)
 class SpokenWord:
-    """A word of a line, or several that espeak-ng runs together ("of the"), and when it is said."""
+    """A word of a line, or several that espeak-ng runs together ("of the"), with its times."""
 
     text: str
     start_s: float
@@ -68,10 +68,10 @@ class SpokenWord:
 
 
 def draw_voice(rng: np.random.Generator) -> str:
-    """The definition of a speaker that nobody has heard: an espeak-ng voice variant with a drawn vocal tract.
+    """The definition of a drawn speaker: an espeak-ng voice variant with formants of its own.
 
-    Formants are in percent of the default adult male's; a short vocal tract, on the whole, speaks at a high pitch.
-    Voicing, spectral tilt and echo are drawn as widely as in espeak-ng's own variants. Breath is left out: espeak-ng
+    Formants are in percent of the default adult male's; speakers of high formants have, on the whole, a high pitch.
+    Voicing, spectral tilt and echo are drawn as widely as in espeak-ng's own variants. Breath is not drawn: espeak-ng
     does not repeat it to the last bit, even in a fresh process.
     """
 
@@ -158,7 +158,7 @@ class Synthesizer:
         return np.concatenate(self._chunks) * np.float32(1 / 32768)
 
     def speak_words(self, line: Line) -> tuple[audio.Waveform, list[SpokenWord]]:
-        """The spoken line as `speak` gives it, and when each of its words is said, to the millisecond.
+        """The spoken line as `speak` gives it, and the times of its words, to the millisecond.
 
         A word begins where the one before it ends, unless there is a pause between them. The closure of a stop
         belongs to the word that it begins. Raises SynthesisError.

@@ -64,7 +64,7 @@ def load(name: str) -> Network:
 
 
 def draw_style(rng: np.random.Generator, styles: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """A speaker whom nobody has heard: (D,) from `styles` (V, D), those of V voices.
+    """A drawn speaker: (D,) from `styles` (V, D), those of V voices.
 
     How a voice sounds and how it moves are the two halves of a style, and are drawn apart: a point between the voices,
     or somewhat beyond them, and a little of what none of them has.

@@ -1,4 +1,4 @@
-"""A corpus without recordings: lines spoken into files on all cores, and what a microphone hears while nobody speaks.
+"""A corpus without recordings: lines spoken into files on all cores, and background sound without speech.
 
 espeak-ng (espeak.py) speaks most of a corpus in seconds; neural voices (neural.py) are slower, and closer to people.
 All of them hold a running noise generator, so the same words sound a little different each time; `speak_all` gives
@@ -68,7 +68,7 @@ def speak_all(
 
 
 def noise(rng: np.random.Generator, num_samples: int, sample_rate: int) -> audio.Waveform:
-    """What a microphone hears while nobody speaks: float32 (num_samples,), from complete silence to loud noise.
+    """Background sound without speech: float32 (num_samples,), from complete silence to loud noise.
 
     A steady noise of a drawn colour, mains hum, and knocks and clicks that ring and die away: any of them, or none.
     """

@@ -40,7 +40,7 @@ class TrainConfig:
     """How the weights are found: AdamW (Loshchilov & Hutter 2019) on a one-cycle schedule (Smith & Topin 2018)."""
 
     epochs: int = 30
-    """Times that each utterance is heard."""
+    """Passes over the training part."""
     batch_size: int = 16
     """Utterances to a step."""
     learning_rate: float = 1e-2
@@ -56,7 +56,7 @@ class TrainConfig:
     init_from: str | None = None
     """A model to begin with: the folder of a run, a .onnx file, or `shipped`, the model inside the package. Its network
     must have the same shape; its alphabet may differ: only characters that it does not have begin anew. Where the
-    features are the same, as training hears them, its statistics come with it."""
+    features are the same, as training uses them, its statistics come with it."""
     init_share: float = 0.0
     """How much of what is judged and kept are the weights that it began with, the rest those that it came to, so that
     what a few speakers teach does not cost the others (WiSE-FT, Wortsman et al. 2022)."""
@@ -69,9 +69,8 @@ class TrainConfig:
     """Weight of the past in a moving average of the weights, which is what is judged and kept (Polyak & Juditsky 1992):
     the mean of all steps at first, then one that forgets exponentially; 0: the last weights alone."""
     consistency: float = 0.0
-    """Weight of what two views of an utterance disagree by, the same at the same tempo but otherwise perturbed
-    differently (CR-CTC, Yao et al. 2024): both are learned from, in twice the time, and each is a target of the other
-    frame by frame; 0: one view, in the usual time."""
+    """Weight of the CR-CTC consistency loss (Yao et al. 2024) between two augmentations of an utterance at the same
+    tempo: both are learned from, in twice the time, and each is a target of the other frame by frame; 0: one view."""
     shards: int = 2
     """Parts of a batch that are computed side by side, one core each; another number rounds differently. A GPU takes a
     batch whole."""

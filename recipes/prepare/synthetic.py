@@ -2,7 +2,7 @@
 
 Corpus: made here, in seconds, or in minutes where neural voices speak, too. Licence: the sound is yours; espeak-ng,
 which speaks it, is GPL-3.0 and only a tool, and the neural voices are Apache-2.0 (Kokoro, Heart) and CC0 (Joe).
-Layout: FOLDER/{train,dev,test}/WORDS-VOICE-NUMBER.wav. Dev and test speak with voices that training never hears. A
+Layout: FOLDER/{train,dev,test}/WORDS-VOICE-NUMBER.wav. Voices of dev and test are not in training. A
 share of the utterances is silence, noise, hum and knocks, in which nobody speaks.
 """
 
@@ -43,7 +43,7 @@ ACCENTS = "en-us en-us en-us en-us-nyc en en en-gb-x-rp en-gb-scotland en-029".s
 SLOWEST = 80  # words per minute; espeak-ng speaks no slower
 NEURAL_FASTEST = 260  # words per minute: neural voices swallow sounds when they hurry
 # espeak-ng's own voices that could be people's: formants 0 to 5 within 75 to 140 % of the default's, a pitch of 60 Hz
-# or more, voicing of 50 % or more, no robots. Dealt out at random; training hears none of them: its speakers are drawn.
+# or more, voicing of 50 % or more, no robots. Dealt out at random; none is in training, whose speakers are drawn.
 DEV_VOICES = """
 Alex Mike adam benjamin edward grandpa klatt2 klatt4 linda m1 m5 m8 max mike2 norbert rob
 """.split()
@@ -111,12 +111,12 @@ def prepare(
     `noise_share` utterances without speech come on top, for each that has some. Speakers are drawn at `slowest` to
     `fastest` words per minute. `also_words` join the training part, `also_per_word` times each and one at a time: what
     sounds like `words` and is not keeps the network from telling them by one sound, or by their length; those of
-    `words` themselves are said more often.
+    `words` themselves come more often.
 
-    `pronunciations` are other ways of saying words, as people of other regions and first languages do: WORD=MNEMONICS,
+    `pronunciations` are other pronunciations of words, as in other regions and first languages: WORD=MNEMONICS,
     espeak-ng's of phonemes (three=T*'I), separated by spaces, as many for a word as one likes. For training, such a
-    word is said in one of them, drawn each time, in `pronounced_share` of its places; voices that read letters alone
-    (heart) say it as it is spelled, and so do dev and test. Where the share is 1 it is never said as it is spelled.
+    word has one of them, drawn each time, in `pronounced_share` of its utterances; voices that read letters
+    alone (heart) pronounce it as spelled, and so do dev and test. Where the share is 1 it is never read as spelled.
 
     `neural_voices` (of asr.synthesis.neural: kokoro, heart, joe or Piper's .onnx files, separated by spaces) speak
     `neural_share` of the training part, by turns, so that a name that stands twice speaks twice as often; `num_voices`
