@@ -1,0 +1,1 @@
+"""Sentences: templates in, a graph for the decoder out, which also gives intents and slots and draws samples."""

@@ -1,0 +1,115 @@
+"""Rhino's context YAML, Picovoice's -> a grammar.
+
+There `[a, b]` is a choice, `(a)` may be left out, `$slot:name` fills the slot `name`, and `@macro` stands for one of
+its phrases; `$pv.Percent:name` and its like are numbers in words.
+"""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from asr.errors import UserError
+from asr.grammar import rules
+from asr.grammar.tree import Grammar
+
+_TOKEN = re.compile(r"\s+|[\[\](),]|[$@][\w.]+(?::\w+)?|[^\s\[\](),$@]+|.")
+# Built-in slots -> hassil's ranges, and what is spoken behind the number.
+_NUMBERS = {
+    "pv.SingleDigitInteger": ("0..9", ""),
+    "pv.TwoDigitInteger": ("0..99", ""),
+    "pv.Percent": ("0..100", " percent"),
+}
+
+
+def read(path: str | Path) -> Grammar:
+    """The grammar of a file; raises UserError naming the file, the expression and the unknown slot or macro."""
+    try:
+        return parse(Path(path).read_text("utf-8-sig"), str(path))
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such context") from None
+    except UnicodeDecodeError:
+        raise UserError(f"{path}: not UTF-8") from None
+
+
+def parse(text: str, name: str = "context") -> Grammar:
+    """The grammar of the text of a file called `name`; raises UserError as `read` does."""
+    return rules.parse(convert(text, name), name)
+
+
+def convert(text: str, name: str = "context") -> str:
+    """A context as sentences.yaml; raises UserError as `read` does."""
+    import yaml
+
+    try:
+        values = yaml.safe_load(text)
+    except (yaml.YAMLError, RecursionError) as error:
+        raise UserError(f"{name}: not YAML: {' '.join(str(error).split())}") from None
+    context = values.get("context") if isinstance(values, dict) else None
+    if not isinstance(context, dict) or not isinstance(context.get("expressions"), dict):
+        raise UserError(f"{name}: it has no `context` with `expressions`")
+    slots, macros = (context.get(key) or {} for key in ("slots", "macros"))
+    writer = _Writer(name, slots, macros)
+    intents = {
+        str(intent): {"data": [{"sentences": [writer.template(str(line)) for line in lines]}]}
+        for intent, lines in context["expressions"].items()
+    }
+    converted = {
+        "language": "en",
+        "intents": intents,
+        "lists": {
+            str(slot): {"values": [writer.template(str(value)) for value in values]} for slot, values in slots.items()
+        },
+        "expansion_rules": {
+            str(macro): f"({'|'.join(writer.template(str(value)) for value in values)})"
+            for macro, values in macros.items()
+        },
+    }
+    return yaml.safe_dump(
+        {key: value for key, value in converted.items() if value}, sort_keys=False, allow_unicode=True
+    )
+
+
+class _Writer:
+    """Writes Rhino's expressions in hassil's templates."""
+
+    def __init__(self, name: str, slots: Mapping[str, Any], macros: Mapping[str, Any]) -> None:
+        self.name, self.slots, self.macros = name, slots, macros
+
+    def template(self, line: str) -> str:
+        """An expression in the other language."""
+        written, closing = "", []
+        for token in _TOKEN.findall(line):
+            if token in "[(":
+                written += "(" if token == "[" else "["
+                closing.append("]" if token == "[" else ")")
+            elif token in "])":
+                if not closing or closing.pop() != token:
+                    raise self._fail(line, "its brackets do not match")
+                written += ")" if token == "]" else "]"
+            elif token == ",":
+                written += "|" if closing and closing[-1] == "]" else " "
+            elif token[0] == "$":
+                written += self._slot(token, line)
+            elif token[0] == "@":
+                if token[1:] not in self.macros:
+                    raise self._fail(line, f"unknown macro {token}; the macros are {', '.join(self.macros) or 'none'}")
+                written += f"<{token[1:]}>"
+            else:
+                written += re.sub(r"([\\{}<>|;])", r"\\\1", token)
+        if closing:
+            raise self._fail(line, "its brackets do not match")
+        return re.sub(r"\s*\|\s*", "|", re.sub(r"\s+", " ", written)).strip()
+
+    def _slot(self, token: str, line: str) -> str:
+        kind, _, slot = token[1:].partition(":")
+        if kind in _NUMBERS:
+            numbers, unit = _NUMBERS[kind]
+            return f"{{{numbers}:{slot or kind.rpartition('.')[2]}}}{unit}"
+        if kind not in self.slots:
+            known = ", ".join([*self.slots, *_NUMBERS])
+            raise self._fail(line, f"unknown slot ${kind}; the slots are {known}")
+        return f"{{{kind}:{slot or kind}}}"
+
+    def _fail(self, line: str, message: str) -> UserError:
+        return UserError(f"{self.name}: {line!r}: {message}")
