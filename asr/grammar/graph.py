@@ -7,7 +7,7 @@ from asr.grammar.network import Network
 from asr.text import TextConfig, Tokenizer
 
 # What a path has spelled last. A space is owed from where the network has one until a character follows, so that there
-# is none at the ends of a sentence and one between words, however many spaces meet where parts are left out.
+# is none at the ends of a sentence and one between words, however many spaces meet where parts are absent.
 BEGIN, WORD, OWED, SPACE, SKIPPED = range(5)
 
 
@@ -40,7 +40,7 @@ class Walker:
                 yield Point(point.state, SKIPPED, point.skipped + character)
             return
         if character == " ":
-            if point.last == OWED or (self.skip_words and point.last == WORD and point.state == self.network.end):
+            if point.last == OWED or (point.last == WORD and point.state == self.network.end):
                 yield Point(point.state, SPACE)
             return
         if point.last in (BEGIN, SPACE) and character in self._skip_parts:
@@ -64,7 +64,7 @@ class Walker:
         """Whether a sentence may end at this point."""
         if point.last == SKIPPED and point.skipped not in self.skip_words:
             return False
-        return point.state == self.network.end and point.last in (WORD, OWED, SKIPPED)
+        return point.state == self.network.end and point.last != BEGIN
 
 
 class Graph:
@@ -82,10 +82,10 @@ class Graph:
         key = (self._closure({Point(0, BEGIN)}), "")
         self._keys = [key]
         self._numbers = {key: 0}
-        self._steps: list[dict[int, int] | None] = [None]
+        self._steps: list[dict[int, tuple[int, float]] | None] = [None]
 
-    def steps(self, state: int) -> dict[int, int]:
-        """The tokens that may follow a state, and the states they lead to."""
+    def steps(self, state: int) -> dict[int, tuple[int, float]]:
+        """The tokens that may follow a state: (the state that each leads to, 0, for all sentences weigh the same)."""
         steps = self._steps[state]
         if steps is None:
             points, word = self._keys[state]
@@ -95,7 +95,7 @@ class Graph:
                 following = {after for point in points for after in self._walker.spelled(point, character)}
                 if following:
                     part = "" if character == " " else word + character
-                    steps[self._tokens[character]] = self._number(self._closure(following), part)
+                    steps[self._tokens[character]] = (self._number(self._closure(following), part), 0.0)
             self._steps[state] = steps
         return steps
 
@@ -111,7 +111,7 @@ class Graph:
             steps = self.steps(at)
             if self._is_sentence(at) or self._tokens.get(" ") in steps:
                 found.add(self._keys[at][1])
-            for token, following in steps.items():
+            for token, (following, _) in steps.items():
                 if self._tokenizer.tokens[token] != " " and following not in seen:
                     seen.add(following)
                     stack.append(following)
@@ -125,11 +125,11 @@ class Graph:
         """Whether a normalised text is a sentence of the network."""
         state = self.START
         for character in text:
-            following = self.steps(state).get(self._tokens.get(character, 0))
-            if following is None:
+            step = self.steps(state).get(self._tokens.get(character, 0))
+            if step is None:
                 return False
-            state = following
-        return self._is_sentence(state)
+            state = step[0]
+        return self._is_sentence(state) and not text.endswith(" ")
 
     def _is_sentence(self, state: int) -> bool:
         return any(self._walker.is_end(point) for point in self._keys[state][0])

@@ -55,6 +55,8 @@ class Parser:
 
         Of paths that are equally likely the one that the file of sentences names first is taken.
         """
+        if text != " ".join(text.split()):
+            return None
         paths: dict[Point, _Path] = {Point(0, BEGIN): (0.0, None)}
         for position, character in enumerate(text):
             spelled: dict[Point, _Path] = {}

@@ -68,7 +68,7 @@ class Network:
         return counts.get(0, 0)
 
     def post_order(self) -> Iterator[int]:
-        """States reachable from 0, each after all that it leads to; loops of skipped words have been left out."""
+        """States reachable from 0, each after all that it leads to; the network has no loops."""
         seen = {0}
         stack = [(0, iter(self.arcs[0]))]
         while stack:

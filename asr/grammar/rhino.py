@@ -1,6 +1,6 @@
 """Rhino's context YAML, Picovoice's -> a grammar.
 
-There `[a, b]` is a choice, `(a)` may be left out, `$slot:name` fills the slot `name`, and `@macro` stands for one of
+There `[a, b]` is a choice, `(a)` is optional, `$slot:name` fills the slot `name`, and `@macro` stands for one of
 its phrases; `$pv.Percent:name` and its like are numbers in words.
 """
 

@@ -42,7 +42,7 @@ class Permutation:
 
 @dataclass(frozen=True)
 class Slot:
-    """A part whose words, or the `value` in place of them, become the value of a slot."""
+    """A part whose words, or the `value` instead of them, become the value of a slot."""
 
     name: str
     item: "Node"
