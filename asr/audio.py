@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from asr.errors import UserError
+from asr.files import shown
 
 Waveform = npt.NDArray[np.float32]
 
@@ -185,7 +186,7 @@ def _open(path: str | Path) -> Any:
         if not source.getbuffer():
             raise AudioError("standard input: empty; pipe a sound file into it")
     elif not os.path.isfile(path):  # noqa: PTH113 -- for every file of a batch, and Path is four times slower
-        raise AudioError(f"{path}: {'is a folder, not a file' if Path(path).is_dir() else 'no such file'}")
+        raise AudioError(f"{shown(path)}: {'is a folder, not a file' if os.path.isdir(path) else 'no such file'}")  # noqa: PTH112
     try:
         return soundfile.SoundFile(source)
     except (RuntimeError, OSError, TypeError, ValueError) as error:

@@ -4,6 +4,10 @@ What was there before stays until all of a file is written.
 """
 
 import io
+import itertools
+import os
+import re
+import stat
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -27,16 +31,32 @@ _NO_TEXT = {
 """What files begin with that hold no UTF-8 text, and what to do about it."""
 
 
+_SERIAL = itertools.count()
+# Control characters, line separators, marks that turn the direction of text, and surrogates.
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
 @contextmanager
 def whole(path: Path) -> Iterator[Path]:
-    """A file to write to that takes the place of `path` once it is whole; where that fails nothing is left of it."""
-    part = path.with_name(path.name + ".part")
-    try:
-        yield part
-        part.replace(path)
-    finally:
-        with suppress(OSError):  # not there: it has taken its place, or could not be made
-            part.unlink()
+    """A file to write to that takes the place of `path` once it is whole; where that fails nothing is left of it.
+
+    The previous file stays until then, also where the power fails. Any number of processes may write one file at once.
+    A pipe or a device is written to as it is. An OSError names `path`.
+    """
+    with _named(path):
+        if _is_special(path):
+            yield path
+            return
+        part = path.with_name(f"{path.name}.{os.getpid()}-{next(_SERIAL)}.part")
+        try:
+            yield part
+            _sync(part)
+            part.replace(path)
+        finally:
+            with suppress(OSError):  # not there: it has taken its place, or could not be made
+                part.unlink()
+        with suppress(OSError):  # not every file system can do it for folders
+            _sync(path.parent)
 
 
 def write_bytes(path: Path, data: bytes) -> None:
@@ -48,6 +68,50 @@ def write_bytes(path: Path, data: bytes) -> None:
 def write_text(path: Path, text: str) -> None:
     """Write a small text file, in UTF-8."""
     write_bytes(path, text.encode())
+
+
+def shown(path: str | Path) -> str:
+    r"""The name of a file as messages print it, in one line: control characters and bytes that are not UTF-8 escaped.
+
+    A Latin-1 name reads caf\xe9.wav, and no name can clear the screen. "-" is standard input.
+    """
+    return "standard input" if str(path) == "-" else _UNPRINTABLE.sub(_escaped, str(path))
+
+
+def _escaped(found: re.Match[str]) -> str:
+    code = ord(found[0])
+    # A byte that is not UTF-8, as Python has it in the names of files.
+    return f"\\x{code - 0xDC00:02x}" if 0xDC80 <= code <= 0xDCFF else found[0].encode("unicode_escape").decode()
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """An OSError in here that names no file, or an unfinished one, names `path`."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None or (error.filename and not str(error.filename).endswith(".part")):
+            raise
+        raise OSError(error.errno, error.strerror, shown(path)) from None
+
+
+def _is_special(path: Path) -> bool:
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return False
+    return stat.S_ISFIFO(mode) or stat.S_ISCHR(mode)
+
+
+def _sync(path: Path) -> None:
+    """Wait until a file, or the names in a folder, would outlast a power failure."""
+    if os.name == "nt" and path.is_dir():
+        return
+    descriptor = os.open(path, os.O_RDONLY if os.name == "posix" else os.O_RDWR)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def read_text(path: str | Path, *, max_bytes: int = MAX_BYTES, error: type[UserError] = UserError) -> str:
@@ -92,7 +156,7 @@ class Lines:
         compression than gzip, damaged gzip, UTF-16, not UTF-8, more than `max_bytes` or a line of more than
         `max_line_bytes`, after unpacking.
         """
-        self.name = "standard input" if str(path) == "-" else str(path)
+        self.name = shown(path)
         self.number = 0
         self._path, self._kind, self._error = path, kind, error
         self._max_bytes, self._max_line_bytes, self._num_bytes = max_bytes, max_line_bytes, 0

@@ -88,6 +88,25 @@ class TestBuild:
             assert ("made again: the files of" in capsys.readouterr().err) == makes
             assert not is_made(), "once"
 
+    @pytest.mark.parametrize("damaged", ["", "{", "[]", "null", "[" * 99999, '{"sources": 3}', "\0" * 99])
+    def test_a_damaged_record_means_to_make_it_again(self, tmp_path, capsys, damaged):
+        assert corpus.build(self.script, tmp_path, {"source": "a.wav"})
+        (tmp_path / "corpus.json").write_text(damaged)
+        assert corpus.build(self.script, tmp_path, {"source": "a.wav"})
+        assert "made again: corpus.json is damaged" in capsys.readouterr().err
+        assert not corpus.build(self.script, tmp_path, {"source": "a.wav"})
+
+    def test_a_mistake_in_the_settings_costs_no_corpus(self, tmp_path):
+        assert corpus.build(self.script, tmp_path, {"source": "a.wav"})
+
+        def mistaken(folder, source):
+            raise CorpusError("no such source")
+
+        for script in (mistaken, lambda folder, source: Splits()):
+            with pytest.raises(CorpusError, match=r"no such source|no utterances"):
+                corpus.build(script, tmp_path, {"source": "b.wav"})
+            assert not corpus.build(self.script, tmp_path, {"source": "a.wav"})
+
     def test_what_is_made_where_its_source_lies_is_not_its_source(self, tmp_path):
         (tmp_path / "1.wav").touch()
         values = {"source": str(tmp_path)}

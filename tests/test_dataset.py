@@ -323,6 +323,27 @@ class TestCache:
         assert not list(folder.iterdir())
         assert self.read(copies, folder, monkeypatch)[2] == 5
 
+    @pytest.mark.parametrize("damage", [
+        lambda data, index: data.write_bytes(data.read_bytes()[:500]),
+        lambda data, index: data.write_bytes(b""),
+        lambda data, index: data.write_bytes(bytes(data.stat().st_size)),
+        lambda data, index: data.unlink(),
+        lambda data, index: index.write_bytes(b""),
+        lambda data, index: index.write_bytes(index.read_bytes()[:60]),
+        lambda data, index: index.write_text("[]"),
+        lambda data, index: index.write_text(index.read_text().replace("[", "", 1)),
+        lambda data, index: index.write_text('{"dtype": "float32", "entries": []}'),
+    ])  # fmt: skip
+    @pytest.mark.parametrize("keep_sound", [True, False])
+    def test_what_has_been_damaged_is_made_again(self, copies, tmp_path, monkeypatch, damage, keep_sound):
+        folder = tmp_path / "cache"
+        before = [example.source.copy() for example in self.read(copies, folder, monkeypatch, keep_sound=keep_sound)[0]]
+        (data,), (index,) = folder.glob("*.bin"), folder.glob("*.json")
+        damage(data, index)
+        again, _, count = self.read(copies, folder, monkeypatch, keep_sound=keep_sound)
+        assert count == 5 and all(map(np.array_equal, before, (example.source for example in again)))
+        assert self.read(copies, folder, monkeypatch, keep_sound=keep_sound)[2] == 0
+
 
 def test_what_cannot_be_learned_from_is_named_with_its_reason(utterances, tmp_path):
     (tmp_path / "broken.wav").write_bytes(b"RIFF")

@@ -1,10 +1,13 @@
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from asr import audio
 from asr.data import manifest
 from asr.data.manifest import ManifestError, Utterance
 
@@ -44,11 +47,15 @@ def test_paths_are_relative_to_the_manifest(tmp_path):
         ('{"id": "b", "text": "x", "audio": "b.wav", "durations": 1}', "unknown key 'durations'"),
         ('{"id": "a", "text": "x", "audio": "b.wav"}', "the id a was on line 1"),
         ('{"id": "b c", "text": "x", "audio": "b.wav"}', "must not be empty nor hold spaces"),
-        ("\udcff", "utf-8"),
+        ("\udcff", "not UTF-8"),
         ('{"id": "b", "text": "x", "audio": "b.wav", "end_s": Infinity}', "must be finite, in order"),
         ('{"id": "b", "text": "x", "audio": "b.wav", "start_s": 2, "end_s": 1}', "must be finite, in order"),
         ('{"id": "b", "text": "x", "features": "b.npy", "start_s": 2}', "cut sound, not features"),
         ("[" * 100000, "recursion"),
+        (f'{{"id": "b", "text": "x", "audio": "b.wav", "duration_s": 1{"0" * 400}}}', "more than 300 digits"),
+        (f'{{"id": "b", "text": "x", "audio": "b.wav", "start_s": 1{"0" * 5000}}}', "4300 digits"),
+        (r'{"id": "\ud800", "text": "x", "audio": "b.wav"}', "must not be empty nor hold spaces"),
+        (r'{"id": "a\u001b[2J", "text": "x", "audio": "b.wav"}', "must not be empty nor hold spaces"),
     ],
 )
 def test_bad_lines_are_named(tmp_path, line, said):
@@ -107,6 +114,57 @@ def bad_features(tmp_path):
     yield tmp_path / "complex.npy"
     np.save(tmp_path / "huge.npy", np.full((4, 13), 1e300))
     yield tmp_path / "huge.npy"
+
+
+@pytest.mark.parametrize("shape", ["(1000000000000, 13)", "(1000000000, 13)", "(-10, 13)", "(10, 12)", "(11, 13)",
+                                   "(10, 13", "(10, 13,))", "(1e3, 13)", f"({'9' * 50}, 13)", f"({'9' * 5000}, 13)",
+                                   "(10, 'a')", "10", "lambda: 0", "\0", "(" * 300])  # fmt: skip
+def test_a_damaged_header_of_an_array_takes_no_memory_and_is_named(tmp_path, shape):
+    np.save(tmp_path / "x.npy", np.zeros((10, 13), np.float32))
+    data = (tmp_path / "x.npy").read_bytes()
+    header = f"{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}, }}".encode()
+    (tmp_path / "x.npy").write_bytes(data[:8] + len(header).to_bytes(2, "little") + header + data[128:])
+    with pytest.raises(ManifestError, match=r"x\.npy") as caught:
+        manifest.read_features(tmp_path / "x.npy", 13)
+    assert "\n" not in str(caught.value) and len(str(caught.value)) < 500
+
+
+@pytest.mark.parametrize("descr", ["'|O'", "'<c8'", "'<U3'", "[('a', '<f4')]", "'nonsense'", "'>f4'", "'<i2'"])
+def test_arrays_of_any_numbers_and_of_nothing_else(tmp_path, descr):
+    frames = np.arange(130).reshape(10, 13)
+    path = tmp_path / "x.npy"
+    if descr in ("'>f4'", "'<i2'"):
+        np.save(path, np.asfortranarray(frames.astype(descr.strip("'"))))
+        assert np.array_equal(manifest.read_features(path, 13), frames)
+        return
+    np.save(path, np.zeros((10, 13), np.float32))
+    path.write_bytes(path.read_bytes().replace(b"'<f4'", descr.encode()))
+    with pytest.raises(ManifestError, match=r"x\.npy: (not a|damaged)"):
+        manifest.read_features(path, 13)
+
+
+def test_names_that_are_not_utf_8_come_back(tmp_path):
+    """Python has the bytes of such a name as surrogates."""
+    utterance = Utterance("u", "é", str(tmp_path / "caf\udce9.wav"))
+    manifest.write(tmp_path / "m.jsonl", [utterance])
+    assert manifest.read(tmp_path / "m.jsonl") == [utterance]
+    (tmp_path / "m.jsonl").read_text("ascii")
+
+
+@pytest.mark.parametrize("name", ["a\0b", "x" * 5000, "\ud800"])
+def test_what_cannot_be_the_name_of_a_file_is_named(tmp_path, name):
+    with pytest.raises(audio.AudioError, match="no such file") as caught:
+        manifest.read_waveform(Utterance("u", "x", str(tmp_path / name)), 16000)
+    assert "\0" not in str(caught.value)
+    for suffix in (".npy", ".mfc"):
+        with pytest.raises(ManifestError, match="no such file"):
+            manifest.read_features(tmp_path / (name + suffix), 13)
+
+
+def test_a_manifest_may_come_from_a_pipe(tmp_path):
+    line = b'{"id": "a", "text": "x", "audio": "a.wav"}\n'
+    code = "from asr.data import manifest; print(manifest.read('/dev/stdin')[0].id)"
+    assert subprocess.run([sys.executable, "-c", code], input=line, capture_output=True).stdout.split() == [b"a"]
 
 
 def test_bad_feature_files_are_named(tmp_path):

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -48,7 +50,22 @@ def test_loading_runs_no_code(tmp_path, monkeypatch):
     assert not (tmp_path / "trap").exists()
 
 
-@pytest.mark.parametrize("data", [None, b"", b"nonsense"])
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+def test_a_full_disk_is_one_sentence_that_names_the_file():
+    with pytest.raises(OSError, match=r"No space left on device: '/dev/full'"):
+        save_state(Path("/dev/full"), {"weights": torch.zeros(100_000)})
+
+
+@pytest.mark.parametrize("size", [0, 10, 1000, 5000])
+def test_a_checkpoint_that_breaks_off_is_named_with_what_to_do(tmp_path, size):
+    save_state(tmp_path / "x.pt", {"weights": {"a": torch.zeros(5000)}})
+    (tmp_path / "x.pt").write_bytes((tmp_path / "x.pt").read_bytes()[:size])
+    with pytest.raises(UserError, match=r"x\.pt: not a checkpoint, or a damaged one.*begin again") as caught:
+        load_state(tmp_path / "x.pt")
+    assert "weights_only" not in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("data", [None, b"", b"nonsense", bytes(200_000), b"[1]", b"PK\x03\x04" + bytes(99)])
 def test_bad_files_are_named(tmp_path, data):
     if data is not None:
         (tmp_path / "x.pt").write_bytes(data)

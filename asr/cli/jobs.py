@@ -50,5 +50,5 @@ def portions(items: "Sequence[Item]", path: "Callable[[Item], str]") -> "Iterato
 def _size(path: str) -> int:
     try:
         return os.path.getsize(path)  # noqa: PTH202 -- for every file of a batch, and Path is four times slower
-    except OSError:
+    except (OSError, ValueError):  # ValueError: a name with a NUL
         return 0

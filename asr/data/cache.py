@@ -7,6 +7,7 @@ anew, and nothing else does.
 
 import hashlib
 import json
+import math
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -18,13 +19,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from asr import files
 from asr.data.manifest import LeftOut, Utterance
+from asr.errors import UserError
 from asr.features import FeatureConfig
 
 Source = npt.NDArray[Any]
 """Of an utterance: its waveform (num_samples,) int16 or its cepstra (num_frames, num_cepstra) float32."""
 
 _VERSION = 1  # of the files; and of what static features are made of, if their numbers should ever change
+_BLOCK = 1 << 24  # bytes digested at a time
 _STALE_S = 3600  # an unfinished file that nobody has written to for so long was left by a run that was killed
 _FINISHED_LATER = {"deltas", "delta_window", "mean", "variance", "stack"}  # settings of frames, not of cepstra
 
@@ -40,10 +44,12 @@ def digest(utterances: Sequence[Utterance], config: FeatureConfig, *, is_sound: 
         try:
             state = os.stat(path or "")  # noqa: PTH116 -- many thousand times, and Path is ten times slower
             seen = (state.st_size, state.st_mtime_ns)
-        except OSError:
+        except (OSError, ValueError):  # ValueError: a name with a NUL
             seen = (-1, -1)
         where = os.path.abspath(path or "")  # noqa: PTH100
-        found.update(repr((utterance.id, where, utterance.start_s, utterance.end_s, *seen)).encode())
+        found.update(
+            repr((utterance.id, where, utterance.start_s, utterance.end_s, *seen)).encode("utf-8", "surrogateescape")
+        )
     return found.hexdigest()[:16]
 
 
@@ -55,46 +61,69 @@ def sources(
 ) -> Iterator[Source | LeftOut]:
     """The sources called `name` under the digest `key`, mapped from `folder`; made and written there if they are not.
 
-    Older ones of that name are deleted: a corpus has one set of each kind.
+    So are those whose files have been damaged: the index holds their size and a digest of them. Older ones of that
+    name are deleted: a corpus has one set of each kind.
     """
     data, index = (folder / f"{name}-{key}.{suffix}" for suffix in ("bin", "json"))
-    if not index.is_file() or not data.is_file():
+    found = _read(data, index)
+    if not found:
         _write(data, index, make())
         for old in folder.glob(f"{name}-*"):
             with suppress(OSError):  # Windows keeps what another run has mapped
                 is_being_written = old.suffix == ".part" and time.time() - old.stat().st_mtime < _STALE_S
                 if old not in (data, index) and not is_being_written:
                     old.unlink()
-    entries = json.loads(index.read_text("utf-8"))
-    # As a plain array: each part of a memmap would carry a dictionary of its own.
-    mapped = np.asarray(np.memmap(data, np.uint8, "r") if data.stat().st_size else np.empty(0, np.uint8))
-    dtype = np.dtype(entries["dtype"])
-    for entry in entries["entries"]:
-        if isinstance(entry[1], str):
-            yield LeftOut(*entry)
-        else:
-            start, shape = entry
-            yield mapped[start : start + dtype.itemsize * int(np.prod(shape))].view(dtype).reshape(shape)
+        found = _read(data, index)
+    if not found:
+        raise UserError(f"{data}: is not what was just written there; is the disk damaged, or does another run write?")
+    yield from found
+
+
+def _read(data: Path, index: Path) -> list[Source | LeftOut] | None:
+    """What the two files hold, mapped; None where they are missing or damaged, and must be made again."""
+    try:
+        content = json.loads(index.read_bytes())
+        # As a plain array: each part of a memmap would carry a dictionary of its own.
+        mapped = np.asarray(np.memmap(data, np.uint8, "r") if content["num_bytes"] else np.empty(0, np.uint8))
+        if len(mapped) != content["num_bytes"] or _digest(mapped) != content["digest"]:
+            return None
+        dtype = np.dtype(content["dtype"])
+        made: list[Source | LeftOut] = []
+        for entry in content["entries"]:
+            if isinstance(entry[1], str):
+                made.append(LeftOut(*entry))
+            else:
+                start, shape = entry
+                made.append(mapped[start : start + dtype.itemsize * math.prod(shape)].view(dtype).reshape(shape))
+    except (OSError, ValueError, TypeError, LookupError):
+        return None
+    return made
+
+
+def _digest(data: npt.NDArray[np.uint8]) -> str:
+    found = hashlib.blake2b(digest_size=16)
+    for start in range(0, len(data), _BLOCK):
+        found.update(data[start : start + _BLOCK].data)
+    return found.hexdigest()
 
 
 def _write(data: Path, index: Path, made: Iterable[Source | LeftOut]) -> None:
     """Both files whole or not at all; the index last, so that one without the other is never believed."""
     data.parent.mkdir(parents=True, exist_ok=True)
-    part = data.with_name(f"{data.name}.{os.getpid()}.part")
     entries: list[tuple[Any, Any]] = []
     dtype = "float32"
-    try:
-        with part.open("wb") as file:
-            for source in made:
-                if isinstance(source, LeftOut):
-                    entries.append((source.id, source.reason))
-                    continue
-                file.write(bytes(-file.tell() % 8))  # alignment
-                entries.append((file.tell(), source.shape))
-                file.write(np.ascontiguousarray(source).data)
-                dtype = str(source.dtype)
-        part.replace(data)
-        part.write_text(json.dumps({"dtype": dtype, "entries": entries}), encoding="utf-8")
-        part.replace(index)
-    finally:
-        part.unlink(missing_ok=True)
+    digest = hashlib.blake2b(digest_size=16)
+    with files.whole(data) as part, part.open("wb") as file:
+        for source in made:
+            if isinstance(source, LeftOut):
+                entries.append((source.id, source.reason))
+                continue
+            padding = bytes(-file.tell() % 8)  # alignment
+            entries.append((file.tell() + len(padding), source.shape))
+            packed = padding + np.ascontiguousarray(source).tobytes()
+            file.write(packed)
+            digest.update(packed)
+            dtype = str(source.dtype)
+        num_bytes = file.tell()
+    content = {"dtype": dtype, "num_bytes": num_bytes, "digest": digest.hexdigest(), "entries": entries}
+    files.write_text(index, json.dumps(content))

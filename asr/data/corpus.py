@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from asr import audio
+from asr import audio, files
 from asr.data import manifest
 from asr.data.manifest import LeftOut, Utterance
 from asr.errors import UserError
@@ -83,11 +83,13 @@ def build(prepare: Prepare, folder: Path, values: dict[str, Any]) -> bool:
     sources = {name: _contents(Path(str(values[name])), folder) for name in SOURCES if values.get(name)}
     made = [folder / f"{split}.jsonl" for split in SPLITS]
     if record.is_file() and all(path.is_file() for path in made):
-        before = json.loads(record.read_text("utf-8"))
+        before = _read_record(record)
         known = before.pop("sources", {})
         # Of a source that is not there any more, what was made of it is all there is.
         changed = [name for name, contents in sources.items() if contents and contents != known.get(name)]
-        if json.dumps(before, sort_keys=True) != wanted:
+        if not before:
+            print(f"{folder}: made again: {RECORD} is damaged", file=sys.stderr)
+        elif json.dumps(before, sort_keys=True) != wanted:
             print(f"{folder}: made again: the settings or the script have changed", file=sys.stderr)
         elif changed:
             print(f"{folder}: made again: the files of {values[changed[0]]} have changed", file=sys.stderr)
@@ -95,7 +97,6 @@ def build(prepare: Prepare, folder: Path, values: dict[str, Any]) -> bool:
             print(f"{folder}: made before with these settings; delete it to make it again", file=sys.stderr)
             return False
     folder.mkdir(parents=True, exist_ok=True)
-    record.unlink(missing_ok=True)
     splits = prepare(folder=folder, **values)
     if not splits.train:
         reasons = "; ".join(f"{item.id}: {item.reason}" for item in splits.left_out[:3])
@@ -103,12 +104,23 @@ def build(prepare: Prepare, folder: Path, values: dict[str, Any]) -> bool:
     counts = Counter(utterance.id for split in SPLITS for utterance in getattr(splits, split))
     if len(counts) < counts.total():
         raise CorpusError(f"the id {counts.most_common(1)[0][0]} stands for {counts.most_common(1)[0][1]} utterances")
+    record.unlink(missing_ok=True)  # not before: a mistake in the settings must not cost the corpus that is there
     for split, path in zip(SPLITS, made, strict=True):
         manifest.write(path, getattr(splits, split))
-    (folder / LEFT_OUT).write_text("".join(f"{item.id}\t{item.reason}\n" for item in splits.left_out), "utf-8")
-    record.write_text(json.dumps({**json.loads(wanted), "sources": sources}, indent=1) + "\n", "utf-8")
+    files.write_text(folder / LEFT_OUT, "".join(f"{item.id}\t{item.reason}\n" for item in splits.left_out))
+    files.write_text(record, json.dumps({**json.loads(wanted), "sources": sources}, indent=1) + "\n")
     print(summary(splits), file=sys.stderr)
     return True
+
+
+def _read_record(path: Path) -> dict[str, Any]:
+    """What a corpus was made of; empty where the file is damaged."""
+    try:
+        record = json.loads(path.read_bytes())
+    except (ValueError, RecursionError):
+        return {}
+    is_whole = isinstance(record, dict) and isinstance(record.get("sources", {}), dict)
+    return record if is_whole else {}
 
 
 def _contents(source: Path, folder: Path) -> str:

@@ -17,6 +17,8 @@ from asr import audio, files
 from asr.errors import UserError
 from asr.features import FeatureError, FeatureExtractor, Frames
 
+_MAX_BYTES = 1 << 30  # of a manifest: of some million utterances
+
 
 class ManifestError(UserError):
     """A manifest or feature file that cannot be used; the message names file and line."""
@@ -36,8 +38,10 @@ class Utterance:
     end_s: float | None = None
 
     def __post_init__(self) -> None:
-        if not re.fullmatch(r"[^\s()]+", self.id):
-            raise UserError(f"the id {self.id!r} must not be empty nor hold spaces or parentheses")
+        if not re.fullmatch(r"[^\s()\x00-\x1f\x7f-\x9f\ud800-\udfff]+", self.id):
+            raise UserError(
+                f"the id {self.id[:60]!r} must not be empty nor hold spaces, parentheses or control characters"
+            )
         end_s = self.start_s if self.end_s is None else self.end_s
         if not (
             math.isfinite(self.duration_s + self.start_s + end_s) and self.duration_s >= 0 <= self.start_s <= end_s
@@ -70,26 +74,25 @@ def read(path: str | Path) -> list[Utterance]:
     Raises ManifestError naming file and line: invalid JSON or UTF-8, an unknown or missing key, a value of the wrong
     type, an id that came before, or no line at all.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise ManifestError(f"{path}: no such manifest")
+    folder = Path(path).parent
     utterances: list[Utterance] = []
-    lines: dict[str, int] = {}
-    for number, line in enumerate(path.read_bytes().splitlines(), start=1):
+    earlier: dict[str, int] = {}
+    lines = files.Lines(path, kind="manifest", max_bytes=_MAX_BYTES, error=ManifestError)
+    for line in lines:
         if not line.strip():
             continue
         try:
-            utterance = _parse(line.decode("utf-8-sig"))
+            utterance = _parse(line)
         except (UserError, ValueError, RecursionError) as error:
-            raise ManifestError(f"{path}, line {number}: {error}") from None
-        if utterance.id in lines:
+            raise ManifestError(f"{lines.name}, line {lines.number}: {error}") from None
+        if utterance.id in earlier:
             raise ManifestError(
-                f"{path}, line {number}: the id {utterance.id} was on line {lines[utterance.id]} before"
+                f"{lines.name}, line {lines.number}: the id {utterance.id} was on line {earlier[utterance.id]} before"
             )
-        lines[utterance.id] = number
-        utterances.append(_moved(utterance, lambda name: os.path.normpath(path.parent / name)))
+        earlier[utterance.id] = lines.number
+        utterances.append(_moved(utterance, lambda name: os.path.normpath(folder / name)))
     if not utterances:
-        raise ManifestError(f"{path}: no utterances in this manifest")
+        raise ManifestError(f"{lines.name}: no utterances in this manifest")
     return utterances
 
 
@@ -102,7 +105,10 @@ def write(path: str | Path, utterances: Iterable[Utterance]) -> None:
             moved = _moved(utterance, lambda name: relative(name, path.parent))
             values = {field.name: getattr(moved, field.name) for field in dataclasses.fields(moved)}
             kept = {name: value for name, value in values.items() if value not in (None, 0.0) or name == "duration_s"}
-            file.write(json.dumps(kept, ensure_ascii=False) + "\n")
+            line = json.dumps(kept, ensure_ascii=False)
+            # The bytes of a name that is not UTF-8 are written as escapes, from which Python makes them again.
+            is_utf8 = not _SURROGATE.search(moved.audio or "") and not _SURROGATE.search(moved.features or "")
+            file.write((line if is_utf8 else json.dumps(kept)) + "\n")
 
 
 def read_waveform(utterance: Utterance, sample_rate: int) -> audio.Waveform:
@@ -118,33 +124,48 @@ def read_features(path: str | Path, width: int) -> npt.NDArray[np.float32]:
     A Sphinx file is an int32 count of values, then that many float32 (CMU Sphinx, feature file format); the count
     tells the byte order. Raises ManifestError naming the file.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise ManifestError(f"{path}: no such file")
-    if path.suffix == ".npy":
-        try:
-            matrix = np.load(path, allow_pickle=False)
-        except (ValueError, EOFError, OSError) as error:
-            raise ManifestError(f"{path}: not a NumPy array: {error}") from None
-        if not isinstance(matrix, np.ndarray) or matrix.dtype.kind not in "fiu":
-            raise ManifestError(f"{path}: not an array of real numbers")
-    else:
-        data = path.read_bytes()
-        count = len(data) // 4 - 1
-        orders = [order for order in "<>" if len(data) >= 4 and np.frombuffer(data[:4], f"{order}i4")[0] == count]
-        if count < 1 or len(data) % 4 or not orders:
-            raise ManifestError(f"{path}: not a Sphinx feature file: its first four bytes do not count its values")
-        matrix = np.frombuffer(data, f"{orders[0]}f4", offset=4)
-        if len(matrix) % width:
-            raise ManifestError(f"{path}: {len(matrix)} values do not make frames of {width}")
-        matrix = matrix.reshape(-1, width)
+    path, name = Path(path), files.shown(path)
+    if not os.path.isfile(path):  # noqa: PTH113 -- Path's raises where a name is too long
+        raise ManifestError(f"{name}: no such file")
+    matrix = _read_npy(path) if path.suffix == ".npy" else _read_mfc(path, width)
     if matrix.ndim != 2 or matrix.shape[1] != width or not len(matrix):
-        raise ManifestError(f"{path}: features of shape {matrix.shape}, where (frames, {width}) is wanted")
+        raise ManifestError(f"{name}: features of shape {matrix.shape}, where (frames, {width}) is wanted")
     with np.errstate(over="ignore"):
         matrix = np.ascontiguousarray(matrix, dtype=np.float32)
     if not np.isfinite(matrix).all():
-        raise ManifestError(f"{path}: holds values that are not finite numbers")
+        raise ManifestError(f"{name}: holds values that are not finite numbers")
     return matrix
+
+
+def _read_npy(path: Path) -> npt.NDArray[Any]:
+    with path.open("rb") as file:
+        try:
+            version = np.lib.format.read_magic(file)
+            read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+            shape, is_fortran, dtype = read(file)
+        except Exception as error:  # whatever Python's parser has against a header that is not one
+            raise ManifestError(f"{files.shown(path)}: not a NumPy array: {_short(error)}") from None
+        if dtype.kind not in "fiu":
+            raise ManifestError(f"{files.shown(path)}: not an array of real numbers")
+        # Before anything is made of the size that it claims.
+        claimed, held = math.prod(shape) * dtype.itemsize, path.stat().st_size - file.tell()
+        if claimed != held or min(shape, default=1) < 0:
+            raise ManifestError(f"{files.shown(path)}: damaged: its header claims {_short(shape)} numbers of "
+                                f"{dtype.itemsize} bytes, and {held} bytes follow")  # fmt: skip
+        matrix = np.fromfile(file, dtype)
+    return matrix.reshape(shape, order="F" if is_fortran else "C")
+
+
+def _read_mfc(path: Path, width: int) -> npt.NDArray[Any]:
+    data, name = path.read_bytes(), files.shown(path)
+    count = len(data) // 4 - 1
+    orders = [order for order in "<>" if len(data) >= 4 and np.frombuffer(data[:4], f"{order}i4")[0] == count]
+    if count < 1 or len(data) % 4 or not orders:
+        raise ManifestError(f"{name}: not a Sphinx feature file: its first four bytes do not count its values")
+    matrix = np.frombuffer(data, f"{orders[0]}f4", offset=4)
+    if len(matrix) % width:
+        raise ManifestError(f"{name}: {len(matrix)} values do not make frames of {width}")
+    return matrix.reshape(-1, width)
 
 
 def load_frames(utterance: Utterance, extractor: FeatureExtractor) -> Frames:
@@ -169,19 +190,32 @@ _TYPES: dict[str, tuple[type, ...]] = {
 }  # fmt: skip
 
 
+_NUMBERS = [name for name, kinds in _TYPES.items() if float in kinds]
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
 def _parse(line: str) -> Utterance:
     values: Any = json.loads(line)
     if not isinstance(values, dict):
         raise UserError("not a JSON object")
     for name, value in values.items():
         if name not in _TYPES:
-            raise UserError(f"unknown key {name!r}; the keys are {', '.join(_TYPES)}")
+            raise UserError(f"unknown key {_short(name)!r}; the keys are {', '.join(_TYPES)}")
         if value is not None and (not isinstance(value, _TYPES[name]) or isinstance(value, bool)):
-            raise UserError(f"{name} must be a {_TYPES[name][-1].__name__}, not {json.dumps(value)}")
+            raise UserError(f"{name} must be a {_TYPES[name][-1].__name__}, not {_short(json.dumps(value))}")
     for name in ("id", "text"):
         if values.get(name) is None:
             raise UserError(f"the key {name!r} is missing")
-    return Utterance(**{name: value for name, value in values.items() if value is not None})
+    try:
+        numbers = {name: float(values[name]) for name in _NUMBERS if values.get(name) is not None}
+    except OverflowError:
+        raise UserError("a time of more than 300 digits") from None
+    return Utterance(**{name: value for name, value in values.items() if value is not None} | numbers)
+
+
+def _short(value: Any) -> str:
+    text = " ".join(str(value).split())
+    return text if len(text) <= 60 else text[:57] + "..."
 
 
 def _moved(utterance: Utterance, move: Any) -> Utterance:

@@ -11,6 +11,7 @@ from typing import Any
 import pydantic
 import yaml
 
+from asr import files
 from asr.data import corpus
 from asr.data.augment import SOUND, AugmentConfig
 from asr.errors import UserError
@@ -114,7 +115,7 @@ def save(recipe: Recipe, path: Path, prepare: str) -> None:
     """Write the resolved recipe; `prepare` is the script's place as seen from there."""
     values = recipe.to_dict()
     values["data"]["prepare"] = prepare
-    path.write_text(yaml.safe_dump(values, sort_keys=False, allow_unicode=True), "utf-8")
+    files.write_text(path, yaml.safe_dump(values, sort_keys=False, allow_unicode=True))
 
 
 def schema() -> str:

@@ -79,10 +79,10 @@ def start(path: Path, overrides: list[str], *, jobs: int = 2) -> Result:
     source = _source(settings.train.init_from)
     parent = _prepare(settings, script, source)
     run = _new_folder(settings)
-    if source:  # so that resuming needs nothing else
-        shutil.copyfile(source, run / PARENT_FILE)
-    recipe.save(settings, run / RECIPE_FILE, prepare=manifest.relative(str(script), run))
     try:
+        if source:  # so that resuming needs nothing else
+            shutil.copyfile(source, run / PARENT_FILE)
+        recipe.save(settings, run / RECIPE_FILE, prepare=manifest.relative(str(script), run))
         return _carry_out(settings, script, run, parent, began, jobs)
     except Exception:
         if not any((run / name).exists() for name in _LEARNED):  # the folder is free for the command without mistakes
@@ -149,7 +149,7 @@ def _carry_out(
         to_choose_by = parts["train"]
 
     card = _card(settings, script)
-    (run / "left_out.txt").unlink(missing_ok=True)
+    (run / corpus.LEFT_OUT).unlink(missing_ok=True)
     augmenter = Augmenter(settings.augment, settings.features)
     examples = _load(parts["train"], card, settings.augment.touches_sound, folder, run, "train", jobs)
     if parent and parent.card.statistics and parent.card.features.in_training == card.features.in_training:
@@ -229,8 +229,9 @@ def _load(
     )
     if left_out:
         print("\n".join([f"{part}: {line}" for line in corpus.describe(left_out)]), file=sys.stderr)
-        with (run / "left_out.txt").open("a", encoding="utf-8") as file:
-            file.writelines(f"{part}\t{item.id}\t{item.reason}\n" for item in left_out)
+        path = run / corpus.LEFT_OUT
+        earlier = path.read_text("utf-8") if path.is_file() else ""
+        files.write_text(path, earlier + "".join(f"{part}\t{item.id}\t{item.reason}\n" for item in left_out))
     if not examples:
         reason = f"; {left_out[0].id}: {left_out[0].reason}" if left_out else ""
         raise corpus.CorpusError(f"nothing is left of the {part} part{reason}")

@@ -1,0 +1,66 @@
+"""Files are written whole or not at all, and their names are printed in one line."""
+
+import os
+import threading
+from pathlib import Path
+
+import pytest
+
+from asr import files
+
+
+class TestWhole:
+    def test_what_was_there_stays_until_all_is_written(self, tmp_path):
+        path = tmp_path / "x"
+        files.write_text(path, "before")
+        with pytest.raises(RuntimeError), files.whole(path) as part:
+            part.write_text("half")
+            assert path.read_text() == "before"
+            raise RuntimeError
+        assert path.read_text() == "before" and [one.name for one in tmp_path.iterdir()] == ["x"]
+
+    def test_two_writers_of_one_file_do_not_meet(self, tmp_path):
+        path = tmp_path / "x"
+        with files.whole(path) as one, files.whole(path) as other:
+            assert one != other and str(os.getpid()) in one.name
+            one.write_text("one")
+            other.write_text("other")
+        assert path.read_text() == "one" and [file.name for file in tmp_path.iterdir()] == ["x"]
+
+    def test_the_bytes_reach_the_disk_before_the_name_and_the_name_after(self, tmp_path, monkeypatch):
+        """In the order that a power failure asks for."""
+        done = []
+        monkeypatch.setattr(
+            os, "fsync", lambda descriptor: done.append(os.path.realpath(f"/proc/self/fd/{descriptor}"))
+        )
+        replace = type(tmp_path).replace
+        monkeypatch.setattr(type(tmp_path), "replace", lambda *paths: (done.append("replace"), replace(*paths)))
+        files.write_text(tmp_path / "x", "text")
+        if Path("/proc/self/fd").is_dir():
+            part, renamed, folder = done
+            assert part.endswith(".part") and renamed == "replace" and folder == str(tmp_path)
+
+    @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+    def test_a_full_disk_names_the_file(self):
+        with pytest.raises(OSError, match=r"No space left on device: '/dev/full'"):
+            files.write_text(Path("/dev/full"), "text")
+
+    def test_what_cannot_be_made_names_the_file_and_not_its_unfinished_part(self, tmp_path):
+        with pytest.raises(OSError, match=r"gone/x'$"):
+            files.write_text(tmp_path / "gone" / "x", "text")
+
+    @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes")
+    def test_a_pipe_is_written_to_as_it_is(self, tmp_path):
+        os.mkfifo(tmp_path / "pipe")
+        read = []
+        reader = threading.Thread(target=lambda: read.append((tmp_path / "pipe").read_text()))
+        reader.start()
+        files.write_text(tmp_path / "pipe", "text")
+        reader.join()
+        assert read == ["text"]
+
+
+def test_names_are_printed_in_one_line():
+    assert files.shown("a/ü b.wav") == "a/ü b.wav" and files.shown("-") == "standard input"
+    assert files.shown("caf\udce9.wav") == r"caf\xe9.wav"
+    assert files.shown("a\x1b]0;x\x07\nb\u202ec\ud800") == r"a\x1b]0;x\x07\nb\u202ec\ud800"
