@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -18,6 +19,8 @@ from asr import audio
 from asr.data import corpus, manifest
 from asr.data.corpus import CorpusError, Splits
 from asr.data.manifest import LeftOut, Utterance
+from asr.features import FeatureConfig
+from asr.features.sphinx import from_sphinx
 from asr.synthesis import neural, speak
 
 
@@ -274,6 +277,16 @@ class TestAn4:
             if utterance.audio:
                 expected = (np.random.default_rng(0).standard_normal(4800) * 3000).astype(">i2") / 32768
                 assert np.allclose(audio.read(utterance.audio, 16000), expected, atol=1e-7)
+
+    @pytest.mark.parametrize("source", ["mfc"], indirect=True)
+    def test_sphinx_features_are_converted(self, source, tmp_path):
+        front_end = FeatureConfig(window_ms=25.6, window_function="hamming", energy="c0", num_filters=40, low_hz=130,
+                                  high_hz=6800, lifter=0)  # fmt: skip
+        raw, ours = (prepare("an4")(folder=tmp_path, source=str(source), convert=convert) for convert in (False, True))
+        for one, other in zip(raw.train, ours.train, strict=True):
+            assert one == replace(other, features=one.features)
+            cepstra, sphinx = np.load(other.features), manifest.read_features(one.features, 13)
+            assert np.array_equal(cepstra, from_sphinx(sphinx, front_end))
 
     def test_what_is_missing_is_named(self, source, tmp_path):
         next(

@@ -30,7 +30,6 @@ asr/cli/options.py
 asr/cli/output.py
 asr/cli/transcribe.py
 asr/data/corpus.py
-asr/features.py
 asr/modelfile/card.py
 asr/modelfile/convert.py
 asr/recognition/confidence.py

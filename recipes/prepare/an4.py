@@ -14,25 +14,33 @@ from asr import audio
 from asr.data import corpus, manifest
 from asr.data.corpus import CorpusError, Splits
 from asr.data.manifest import LeftOut, ManifestError, Utterance
+from asr.features import FeatureConfig
+from asr.features.sphinx import from_sphinx
 
 SAMPLE_RATE, FRAMES_PER_S, NUM_CEPSTRA = 16000, 100, 13
+FRONT_END = FeatureConfig(
+    window_ms=25.6, window_function="hamming", energy="c0", num_filters=40, low_hz=130, high_hz=6800, lifter=0
+)  # what the corpus's README says of its feature files, and Sphinx's defaults
 
 
-def prepare(folder: Path, source: str, dev_share: float = 0.15, seed: int = 1) -> Splits:
-    """Read the corpus below `source`; a seeded `dev_share` of the training speakers becomes dev."""
+def prepare(folder: Path, source: str, dev_share: float = 0.15, seed: int = 1, convert: bool = False) -> Splits:
+    """Read the corpus below `source`; a seeded `dev_share` of the training speakers becomes dev.
+
+    `convert` writes Sphinx features again as the cepstra of FRONT_END, so that they can be mixed with recordings.
+    """
     root = Path(source)
     splits = Splits()
-    train = _read_part(root, folder, "an4_train", splits.left_out)
+    train = _read_part(root, folder, "an4_train", splits.left_out, convert)
     if not train:
         raise CorpusError(f"data.source={source}: no etc/an4_train.fileids with sound or features below it")
     held_out = corpus.split_speakers((str(utterance.speaker) for utterance in train), dev_share, seed)
     for utterance in train:
         (splits.dev if utterance.speaker in held_out else splits.train).append(utterance)
-    splits.test = _read_part(root, folder, "an4_test", splits.left_out)
+    splits.test = _read_part(root, folder, "an4_test", splits.left_out, convert)
     return splits
 
 
-def _read_part(root: Path, folder: Path, name: str, left_out: list[LeftOut]) -> list[Utterance]:
+def _read_part(root: Path, folder: Path, name: str, left_out: list[LeftOut], convert: bool) -> list[Utterance]:
     fileids, transcription = root / "etc" / f"{name}.fileids", root / "etc" / f"{name}.transcription"
     if not fileids.is_file() or not transcription.is_file():
         return []
@@ -47,7 +55,7 @@ def _read_part(root: Path, folder: Path, name: str, left_out: list[LeftOut]) -> 
             if key not in texts:
                 raise ManifestError(f"no transcript: {transcription} does not name {key}")
             utterances.append(
-                _locate(root, folder, path, Utterance(key, texts[key].lower(), audio=path, speaker=speaker))
+                _locate(root, folder, path, Utterance(key, texts[key].lower(), audio=path, speaker=speaker), convert)
             )
         except (ManifestError, audio.AudioError) as error:
             left_out.append(LeftOut(key, f"missing: {error}"))
@@ -56,7 +64,7 @@ def _read_part(root: Path, folder: Path, name: str, left_out: list[LeftOut]) -> 
     return with_sound + [utterance for utterance in utterances if utterance.features]
 
 
-def _locate(root: Path, folder: Path, path: str, utterance: Utterance) -> Utterance:
+def _locate(root: Path, folder: Path, path: str, utterance: Utterance, convert: bool) -> Utterance:
     """The utterance with the file that it lies in; headerless .raw is written again as .wav below `folder`."""
     sphere, raw, features = (root / "wav" / f"{path}.sph", root / "wav" / f"{path}.raw", root / "feat" / f"{path}.mfc")
     if sphere.is_file():
@@ -66,9 +74,13 @@ def _locate(root: Path, folder: Path, path: str, utterance: Utterance) -> Uttera
         wav.parent.mkdir(parents=True, exist_ok=True)
         audio.write(wav, np.fromfile(raw, ">i2").astype(np.float32) / np.float32(32768), SAMPLE_RATE)
         return Utterance(utterance.id, utterance.text, audio=str(wav), speaker=utterance.speaker)
-    num_frames = len(manifest.read_features(features, NUM_CEPSTRA))
+    cepstra = manifest.read_features(features, NUM_CEPSTRA)
+    if convert:
+        features = folder / "cepstra" / f"{path}.npy"
+        features.parent.mkdir(parents=True, exist_ok=True)
+        np.save(features, from_sphinx(cepstra, FRONT_END))
     return Utterance(utterance.id, utterance.text, features=str(features), speaker=utterance.speaker,
-                     duration_s=num_frames / FRAMES_PER_S)  # fmt: skip
+                     duration_s=len(cepstra) / FRAMES_PER_S)  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -252,7 +252,7 @@ class FeatureExtractor:
         """This thread's work space: fresh memory for every chunk would cost more than the arithmetic."""
         rooms = self._rooms.__dict__
         if dtype.char not in rooms:
-            rooms[dtype.char] = _Room(self.config, dtype, self._filters, self._cosines)
+            rooms[dtype.char] = _Room(self.config, dtype, self.filters, self._cosines)
         room: _Room = rooms[dtype.char]
         return room
 
@@ -390,7 +390,7 @@ class FeatureExtractor:
         return made
 
     @cached_property
-    def _filters(self) -> npt.NDArray[np.float64]:
+    def filters(self) -> npt.NDArray[np.float64]:
         """(fft_size / 2 + 1, num_filters + 1): mel triangles, and a column of ones for the total energy.
 
         Scaled by fft_size to make up for the FFT's norm="forward".
@@ -408,7 +408,7 @@ class FeatureExtractor:
     @cached_property
     def _cosines(self) -> npt.NDArray[np.float64]:
         """(num_filters, num_cepstra): the orthonormal DCT-II with the lifter's weights folded in."""
-        return _dct(self.config) * self.config.liftering
+        return dct(self.config) * self.config.liftering
 
 
 class _Room:
@@ -470,14 +470,14 @@ def levels_db(static: Frames, config: FeatureConfig) -> npt.NDArray[np.float64]:
 @lru_cache(maxsize=32)
 def _deemphasis(config: FeatureConfig) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """(num_cepstra - 1, num_filters): cepstra -> log spectrum; (num_filters,): what pre-emphasis took from each."""
-    basis = _dct(config)[:, 1:] / np.where(config.liftering == 0, np.inf, config.liftering)[1:]
+    basis = dct(config)[:, 1:] / np.where(config.liftering == 0, np.inf, config.liftering)[1:]
     mels = np.linspace(mel(config.low_hz), mel(config.top_hz), config.num_filters + 2)[1:-1]
     hz = np.maximum(700 * (10 ** (mels / 2595) - 1), 300)
     gains = np.abs(1 - config.preemphasis * np.exp(-2j * np.pi * hz / config.sample_rate))
     return np.asarray(basis.T), np.asarray(-2 * np.log(gains))
 
 
-def _dct(config: FeatureConfig) -> npt.NDArray[np.float64]:
+def dct(config: FeatureConfig) -> npt.NDArray[np.float64]:
     """(num_filters, num_cepstra): the orthonormal DCT-II."""
     n, k = np.arange(config.num_filters)[:, None], np.arange(config.num_cepstra)
     basis = np.cos(np.pi * k * (2 * n + 1) / (2 * config.num_filters)) * math.sqrt(2 / config.num_filters)
