@@ -148,7 +148,7 @@ def test_another_vocal_tract_of_finished_frames_is_that_of_the_cepstra(mean, var
         ({"pause_ms": -1.0}, "pause_ms"),
         ({"tracts": []}, "0.5 to 2"),
         ({"tracts": (1.0, 5.0)}, "0.5 to 2"),
-        ({"tracts": (0.9, 1.0), "variance": "utterance"}, "vocal tract"),
+        ({"tracts": (0.9, 1.0), "variance": "utterance"}, "VTLN"),
     ],
 )
 def test_impossible_settings_are_refused(settings, said):

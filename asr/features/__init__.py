@@ -27,7 +27,7 @@ _DB = 10 / math.log(10)  # decibels in a neper of energy
 # it with some more; a click is no speech; below the level of speech all is equally silent.
 _SPEECH_RANGE_DB, _RAMP_DB, _CLICK_DB, _FLOOR_DB = 20.0, 6.0, 10.0, -60.0
 _PEAK_MS = 100.0  # how long the loudest lasts: longer than a click, shorter than a vowel
-_EPS = float(np.finfo(float).eps)  # what python_speech_features puts in place of a zero energy, in either precision
+_EPS = float(np.finfo(float).eps)  # what python_speech_features puts for a zero energy, in either precision
 
 
 class FeatureError(UserError):
@@ -78,15 +78,15 @@ class FeatureConfig:
     stack: int = 1
     """Consecutive frames that the network sees as one, side by side: as many times fewer steps (Sak et al. 2015)."""
     tracts: tuple[float, ...] = (1.0,)
-    """What is recognised is heard with each of these vocal tracts, the mean of the log-probabilities taken: with
-    [0.86, 1, 1.15] as said, by a taller and by a smaller speaker. Training hears 1 alone."""
+    """VTLN warp factors: what is recognised goes through the network with each of them, and the mean of the
+    log-probabilities is taken: with [0.86, 1, 1.15] as spoken, by a taller and by a smaller speaker. Training uses 1."""
     edge_ms: float = 0.0
     """What is recognised gets so much faint noise, 60 dB below its peak, before and after: a sound cut close to a word
     would begin in the middle of it. Training does not: it has augment.pad_ms."""
     pause_ms: float = 0.0
-    """What is recognised is cut in each pause of so much, and each stretch is heard on its own, with 0.3 s of silence
-    around it at most, for a network that spells one word at a time, and has heard none in long silence. 0: sound of up
-    to half a minute stays whole, as training hears it."""
+    """What is recognised is cut in each pause of so much, and each segment is recognised on its own, with 0.3 s of
+    silence around it at most, for a network that spells one word at a time, and was trained on none in long silence.
+    0: sound of up to half a minute stays whole, as in training."""
 
     def __post_init__(self) -> None:
         for name in ("sample_rate", "window_ms", "hop_ms", "num_cepstra", "num_filters", "fft_size", "delta_window",
@@ -111,11 +111,11 @@ class FeatureConfig:
             raise FeatureError(f"features.tracts must be numbers from 0.5 to 2, not {list(self.tracts)}")
         if self.tracts != (1.0,) and self.variance == "utterance":
             raise FeatureError("features.tracts needs a variance that is none or corpus: an utterance's own differs "
-                               "with the vocal tract")  # fmt: skip
+                               "with the VTLN warp factor")  # fmt: skip
 
     @property
     def in_training(self) -> "FeatureConfig":
-        """What training hears: nothing of the settings that are for recognition alone."""
+        """The same without the settings that are for recognition alone."""
         return replace(self, tracts=(1.0,), edge_ms=0.0, pause_ms=0.0)
 
     @property
@@ -156,7 +156,7 @@ class FeatureConfig:
         return self.hop_ms * self.stack
 
     def num_stacked(self, num_frames: int) -> int:
-        """Finished frames that `num_frames` frames of cepstra give."""
+        """Frames of features that `num_frames` frames of cepstra give."""
         return -(-num_frames // self.stack)
 
     def num_frames(self, num_samples: int) -> int:
@@ -319,7 +319,7 @@ class FeatureExtractor:
         return np.concatenate([before, waveform, after])
 
     def tracts(self, frames: Frames) -> Iterator[Frames]:
-        """Finished frames (T, F) -> the same, for each vocal tract of the configuration."""
+        """Features (T, F) -> the same, for each VTLN warp factor of the configuration."""
         if self.config.tracts == (1.0,):
             yield frames
             return
@@ -373,7 +373,7 @@ class FeatureExtractor:
 
     @cached_property
     def _tracts(self) -> list[tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]]:
-        """What warping the cepstra is for finished frames: a matrix (F, F) and an offset (F,)."""
+        """What a warp of the cepstra is for features: a matrix (F, F) and an offset (F,)."""
         config = self.config
         orders = 1 + config.deltas
         mean, std = np.zeros(config.num_cepstra * orders), np.ones(config.num_cepstra * orders)
