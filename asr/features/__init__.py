@@ -79,7 +79,7 @@ class FeatureConfig:
     """Consecutive frames that the network sees as one, side by side: as many times fewer steps (Sak et al. 2015)."""
     tracts: tuple[float, ...] = (1.0,)
     """VTLN warp factors: what is recognised goes through the network with each of them, and the mean of the
-    log-probabilities is taken: with [0.86, 1, 1.15] as spoken, by a taller and by a smaller speaker. Training uses 1."""
+    log-probabilities is taken: with [0.86, 1, 1.15] as spoken, by a taller and by a smaller one. Training uses 1."""
     edge_ms: float = 0.0
     """What is recognised gets so much faint noise, 60 dB below its peak, before and after: a sound cut close to a word
     would begin in the middle of it. Training does not: it has augment.pad_ms."""
