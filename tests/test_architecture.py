@@ -20,7 +20,7 @@ LAYERS = (
     {"cli"},
 )
 # Edges between rooms of one set.
-BESIDE = {("segment", "decode"), ("network", "modelfile")}
+BESIDE = {("segment", "decode"), ("network", "modelfile"), ("synthesis", "modelfile")}
 
 OWNERS = {
     "torch": {"network", "tasks", "training"},

@@ -6,7 +6,7 @@ import pytest
 
 from asr.data import manifest
 from asr.features import FeatureConfig, Statistics
-from asr.modelfile import card as card_module
+from asr.modelfile import onnx_file
 from asr.modelfile.card import ModelCard, ModelError, Tuning
 from asr.recognition.recognizer import Recognizer
 from asr.text import TextConfig
@@ -41,7 +41,7 @@ def test_a_model_file_gets_another_card_and_keeps_its_weights(tones_run, tones, 
     shutil.copy(tones_run[0] / "model.onnx", tmp_path / "model.onnx")
     before = Recognizer.load(tmp_path / "model.onnx")
     card = dataclasses.replace(before.card, tuning={"greedy": Tuning(slope=2.0)})
-    card_module.write_card(tmp_path / "model.onnx", card)
+    onnx_file.write_card(tmp_path / "model.onnx", card)
     after = Recognizer.load(tmp_path / "model.onnx")
     assert after.card.to_metadata() == card.to_metadata() and after.calibration.slope == 2.0
     utterance = manifest.read(tones / "test.jsonl")[0]
@@ -49,7 +49,7 @@ def test_a_model_file_gets_another_card_and_keeps_its_weights(tones_run, tones, 
     assert (after.log_probs(frames)[0] == before.log_probs(frames)[0]).all()
     (tmp_path / "bad.onnx").write_bytes(b"nonsense")
     with pytest.raises(ModelError, match=r"bad\.onnx: not an ONNX model"):
-        card_module.write_card(tmp_path / "bad.onnx", card)
+        onnx_file.write_card(tmp_path / "bad.onnx", card)
 
 
 def test_a_strangers_metadata_is_refused():

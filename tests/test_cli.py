@@ -15,8 +15,7 @@ from asr.data import manifest
 from asr.decode import lm
 from asr.recognition.recognizer import SHIPPED, Recognizer
 
-DOORS = ("asr-train", "asr-transcribe", "asr-align", "asr-evaluate", "asr-score", "asr-lm", "asr-export",
-         "asr-average")  # fmt: skip
+DOORS = ("asr-train", "asr-transcribe", "asr-align", "asr-evaluate", "asr-score", "asr-lm", "asr-export")
 
 
 def run(*command, cwd=None, stdin=None):
@@ -343,55 +342,6 @@ class TestAlign:
         assert done.returncode == 0 and " torch\n" not in done.stderr and "onnxruntime" in done.stderr
 
 
-class TestAverage:
-    def test_the_mean_of_a_model_and_itself_hears_what_it_hears(self, tones_run, tones, tmp_path):
-        mean, run_file = tmp_path / "mean.onnx", tones_run[0] / "model.onnx"
-        check = "--check", tones / "test.jsonl", "--format", "json"
-        done = run("asr-average", tones_run[0], run_file, "-o", mean, *check)
-        assert done.returncode == 0, done.stderr.decode()
-        result = json.loads(done.stdout)
-        assert result["scores"][str(mean)] == result["scores"][str(run_file)]
-        assert result["scores"][str(mean)]["word"] == tones_run[1].score.word.to_dict()
-        lines = run("asr-average", tones_run[0], run_file, "-o", mean).stdout.decode().splitlines()
-        assert lines[-1] == f"{mean}: {mean.stat().st_size / 1000:.0f} KB"
-
-    def test_an_ensemble_of_a_model_and_itself_hears_what_it_hears(self, tones_run, tones, tmp_path):
-        both, check = tmp_path / "both.onnx", ("--check", tones / "test.jsonl", "--format", "json")
-        done = run("asr-average", tones_run[0], tones_run[0], "-o", both, "--ensemble", *check)
-        assert done.returncode == 0, done.stderr.decode()
-        result, alone = json.loads(done.stdout), str(tones_run[0] / "model.onnx")
-        assert result["scores"][str(both)] == result["scores"][alone]
-        assert result["bytes"][str(both)] > 1.8 * result["bytes"][alone]
-
-    def test_mistakes_are_one_sentence(self, tones_run, tmp_path):
-        fails(run("asr-average", tones_run[0], tmp_path / "gone.onnx", "-o", tmp_path / "o.onnx"), "gone.onnx: no such")
-        same = tones_run[0] / "model.onnx"
-        fails(run("asr-average", tones_run[0], same, "-o", same), "would replace the model")
-        fails(run("asr-average", same, "-o", tmp_path / "o.onnx"), "name more of them")
-
-    @pytest.mark.parametrize("options", [("average", "--output"), ("average", "--ensemble", "--output"), ("export",)])
-    def test_what_is_made_of_models_needs_no_pytorch(self, tones_run, tmp_path, options):
-        door, *flags = options
-        models = [str(tones_run[0])] * (2 if door == "average" else 1)
-        arguments = ["x", *models, *flags, str(tmp_path / "o.onnx")]
-        code = f"import sys, asr.cli.{door}; sys.argv = {arguments}; asr.cli.{door}.main()"
-        done = subprocess.run([sys.executable, "-X", "importtime", "-c", code], capture_output=True, text=True)
-        assert done.returncode == 0 and " torch\n" not in done.stderr and " asr.modelfile.convert\n" in done.stderr
-
-
-@pytest.mark.parametrize("door", ["export", "average"])
-def test_a_check_names_the_utterances_that_it_cannot_read_once(tones_run, tones, tmp_path, door):
-    heard, gone = manifest.read(tones / "test.jsonl")[0], manifest.Utterance("gone", "ab", str(tmp_path / "gone.wav"))
-    manifest.write(tmp_path / "m.jsonl", [heard, gone])
-    models = [tones_run[0]] * (2 if door == "average" else 1)
-    output = [*(["--output"] if door == "average" else []), tmp_path / "o.onnx"]
-    for form in ("text", "json"):
-        done = run(f"asr-{door}", *models, *output, "--check", tmp_path / "m.jsonl", "--format", form)
-        assert done.returncode == 1 and done.stdout, done.stderr.decode()
-        named = [line for line in done.stderr.decode().splitlines() if line.startswith("error: ")]
-        assert len(named) == 1 and named[0].startswith("error: gone: ") and "gone.wav" in named[0]
-
-
 class TestExport:
     def test_a_smaller_file_and_what_it_costs(self, tones_run, tones, tmp_path):
         small = tmp_path / "small.onnx"
@@ -416,6 +366,41 @@ class TestExport:
         before = same.read_bytes()
         fails(run("asr-export", tones_run[0], same), "would replace the model")
         assert same.read_bytes() == before
+        fails(run("asr-export", tones_run[0]), "takes MODEL OUTPUT.onnx")
+        fails(run("asr-export", tones_run[0], tones_run[0], tmp_path / "o.onnx"), "with --ensemble OUTPUT.onnx")
+        fails(run("asr-export", tones_run[0], "--ensemble", tmp_path / "o.onnx"), "name more of them")
+        fails(run("asr-export", tones_run[0], same, "--ensemble", same), "would replace the model")
+        fails(
+            run("asr-export", tones_run[0], tmp_path / "gone.onnx", "--ensemble", tmp_path / "o.onnx"), "no such model"
+        )
+
+    def test_an_ensemble_of_a_model_and_itself_gives_what_the_model_gives(self, tones_run, tones, tmp_path):
+        both, check = tmp_path / "both.onnx", ("--check", tones / "test.jsonl", "--format", "json")
+        done = run("asr-export", tones_run[0], tones_run[0], "--ensemble", both, *check)
+        assert done.returncode == 0, done.stderr.decode()
+        result, alone = json.loads(done.stdout), str(tones_run[0] / "model.onnx")
+        assert result["scores"][str(both)] == result["scores"][alone]
+        assert result["bytes"][str(both)] > 1.8 * result["bytes"][alone]
+
+    @pytest.mark.parametrize("count", [1, 2])
+    def test_a_check_names_the_utterances_that_it_cannot_read_once(self, tones_run, tones, tmp_path, count):
+        good = manifest.read(tones / "test.jsonl")[0]
+        manifest.write(tmp_path / "m.jsonl", [good, manifest.Utterance("gone", "ab", str(tmp_path / "gone.wav"))])
+        output = [*(["--ensemble"] if count > 1 else []), tmp_path / "o.onnx"]
+        for form in ("text", "json"):
+            given = [tones_run[0]] * count
+            done = run("asr-export", *given, *output, "--check", tmp_path / "m.jsonl", "--format", form)
+            assert done.returncode == 1 and done.stdout, done.stderr.decode()
+            named = [line for line in done.stderr.decode().splitlines() if line.startswith("error: ")]
+            assert len(named) == 1 and named[0].startswith("error: gone: ") and "gone.wav" in named[0]
+
+    @pytest.mark.parametrize("options", [[], ["--ensemble"]])
+    def test_it_never_imports_pytorch(self, tones_run, tmp_path, options):
+        models = [str(tones_run[0])] * (2 if options else 1)
+        arguments = ["x", *models, *options, str(tmp_path / "o.onnx")]
+        code = f"import sys, asr.cli.export; sys.argv = {arguments}; asr.cli.export.main()"
+        done = subprocess.run([sys.executable, "-X", "importtime", "-c", code], capture_output=True, text=True)
+        assert done.returncode == 0 and " torch\n" not in done.stderr and " asr.modelfile.convert\n" in done.stderr
 
 
 class TestEvaluate:

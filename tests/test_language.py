@@ -24,7 +24,6 @@ BANNED = {
 """Regular expressions of whole words, each with what to write."""
 
 EXCEPTED = """
-asr/cli/average.py
 asr/cli/evaluate.py
 asr/cli/options.py
 asr/cli/output.py

@@ -10,7 +10,7 @@ from asr.data import manifest
 from asr.data.dataset import Batches, Example
 from asr.errors import UserError
 from asr.features import FeatureConfig, FeatureExtractor
-from asr.modelfile import card as card_module
+from asr.modelfile import onnx_file
 from asr.network import onnx_graph
 from asr.network.encoder import AcousticModel, ModelConfig
 from asr.training import loop, recipe, run
@@ -158,7 +158,7 @@ def test_statistics_are_those_of_the_model_to_begin_with_unless_it_hears_otherwi
     shutil.copy(tones_run[0] / "model.onnx", parent)
     _, card = onnx_graph.read(parent)
     moved = replace(card.statistics, mean=card.statistics.mean + 1)
-    card_module.write_card(parent, replace(card, statistics=moved))
+    onnx_file.write_card(parent, replace(card, statistics=moved))
 
     def mean(setting):
         settings = [f"train.init_from={parent}", "train.epochs=1", f"run_dir={tmp_path / setting}"]
@@ -218,7 +218,7 @@ def test_a_mistake_is_said_before_the_corpus_is_made(tones_recipe, tones_run, tm
 def test_a_run_that_learned_nothing_leaves_its_folder_to_the_next(tones_recipe, tones_run, tmp_path, monkeypatch):
     other = tmp_path / "other.onnx"
     shutil.copy(tones_run[0] / "model.onnx", other)
-    card_module.write_card(other, replace(onnx_graph.read(other)[1], commit="another"))
+    onnx_file.write_card(other, replace(onnx_graph.read(other)[1], commit="another"))
     settings = ["train.epochs=1", "data.limit=8", f"run_dir={tmp_path / 'r'}"]
 
     def fail(*_):

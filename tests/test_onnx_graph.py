@@ -180,58 +180,6 @@ def neighbour(model, seed):
     return near
 
 
-def test_the_mean_of_models_has_the_mean_of_their_weights(exported, tmp_path):
-    model, path = exported
-    others = [neighbour(model, seed) for seed in (1, 2)]
-    for number, other in enumerate(others):
-        onnx_graph.export(other, CARD, tmp_path / f"{number}.onnx")
-    convert.average([path, tmp_path / "0.onnx", tmp_path / "1.onnx"], tmp_path / "mean.onnx")
-    weights, card = onnx_graph.read(tmp_path / "mean.onnx")
-    states = [network.state_dict() for network in (model, *others)]
-    for name, value in weights.items():
-        assert torch.allclose(value, torch.stack([state[name] for state in states]).mean(dim=0), atol=1e-6)
-    assert not torch.allclose(weights["head.weight"], states[0]["head.weight"], atol=1e-3)
-    assert (card.features, card.text, card.recipe) == (CARD.features, CARD.text, CARD.recipe)
-    # The graph computes with the new weights: it gives what PyTorch gives.
-    load = copy.deepcopy(model)
-    load.load_state_dict(weights)
-    assert (
-        onnx_graph.parity(load, (tmp_path / "mean.onnx").read_bytes(), CARD.features.num_features) < onnx_graph.PARITY
-    )
-
-
-def test_the_mean_of_a_model_and_itself_is_that_model_without_its_tuning(exported, tmp_path):
-    model, _ = exported
-    tuned = replace(CARD, tuning={"beam": Tuning(lm_weight=1.0)})
-    onnx_graph.export(model, tuned, tmp_path / "tuned.onnx")
-    convert.average([tmp_path / "tuned.onnx"] * 3, tmp_path / "mean.onnx")
-    weights, card = onnx_graph.read(tmp_path / "mean.onnx")
-    assert all(torch.equal(weights[name], value) for name, value in model.state_dict().items())
-    assert onnx_graph.read(tmp_path / "tuned.onnx")[1].tuning and not card.tuning
-
-
-def test_models_without_a_mean_are_refused(exported, tmp_path):
-    model, path = exported
-    torch.manual_seed(5)
-    stranger = AcousticModel(model.config, CARD.features.num_features, len(CARD.tokenizer))
-    wider = AcousticModel(replace(model.config, hidden_size=6), CARD.features.num_features, len(CARD.tokenizer))
-    moved = replace(CARD.statistics, mean=CARD.statistics.mean + 1)
-    other_letters = replace(CARD.text, alphabet=CARD.text.alphabet[::-1])
-    cases = {
-        "stranger": (stranger, CARD, "not like those of"),
-        "wider": (wider, CARD, "another shape"),
-        "moved": (model, replace(CARD, statistics=moved), "hears or spells otherwise"),
-        "spells": (model, replace(CARD, text=other_letters), "hears or spells otherwise"),
-    }
-    for name, (other, card, _) in cases.items():
-        onnx_graph.export(other, card, tmp_path / f"{name}.onnx")
-    convert.quantise(path, tmp_path / "small.onnx")
-    for name, message in [*((name, case[2]) for name, case in cases.items()), ("small", "int8")]:
-        with pytest.raises(ModelError, match=f"{name}.onnx: .*{message}"):
-            convert.average([path, tmp_path / f"{name}.onnx"], tmp_path / "mean.onnx")
-        assert not (tmp_path / "mean.onnx").exists()
-
-
 def test_an_ensemble_hears_the_mean_of_its_networks(exported, tmp_path):
     model, path = exported
     config = replace(model.config, hidden_size=model.config.hidden_size + 3)
@@ -270,8 +218,6 @@ def test_what_an_ensemble_cannot_be_is_refused(exported, tmp_path):
     with pytest.raises(ModelError, match=r"spells.onnx: it hears or spells otherwise"):
         convert.ensemble([path, tmp_path / "spells.onnx"], tmp_path / "none.onnx")
     for refused in (lambda: convert.ensemble([path, whole], tmp_path / "none.onnx"),
-                    lambda: convert.average([whole, whole], tmp_path / "none.onnx"),
-                    lambda: convert.average([path, whole], tmp_path / "none.onnx"),
                     lambda: onnx_graph.read(whole)):  # fmt: skip
         with pytest.raises(ModelError, match=r"all.onnx: "):
             refused()

@@ -22,7 +22,8 @@ import synthetic
 
 from asr import audio
 from asr.decode import align
-from asr.modelfile.card import Timing, write_card
+from asr.modelfile.card import Timing
+from asr.modelfile.onnx_file import write_card
 from asr.recognition import confidence
 from asr.recognition.recognizer import Recognizer, model_file
 from asr.synthesis import espeak

@@ -140,7 +140,7 @@ def _counted(items: "Iterable[Made]", progress: Callable[[int], None]) -> "Itera
 def _tune(model: Path, recognizer: "Recognizer", utterances: "list[Utterance]") -> dict[str, Any]:
     from dataclasses import asdict, replace
 
-    from asr.modelfile.card import write_card
+    from asr.modelfile.onnx_file import write_card
     from asr.recognition import tune
     from asr.recognition.recognizer import model_file
 

@@ -1,4 +1,4 @@
-"""`asr-export`: write a model file with weights of 8 bits."""
+"""`asr-export`: make a model file of others: with weights of 8 bits, or several networks in one."""
 
 import argparse
 import sys
@@ -8,20 +8,29 @@ from typing import NoReturn
 from asr.cli.exits import run_command
 from asr.cli.options import add_format, new_parser, training_packages
 from asr.cli.output import check_model_file, print_models
+from asr.errors import UserError
 
 
 def main() -> NoReturn:
     """`asr-export`."""
     parser = new_parser(
-        "asr-export", "Write a model file with weights of 8 bits, a quarter of the size, for small devices."
+        "asr-export",
+        "Write a model file with weights of 8 bits, a quarter of the size, for small devices; or an ensemble.",
+        usage="asr-export [-h] [--version] [--check MANIFEST] [--format {text,json}] MODEL OUTPUT.onnx\n"
+        "       asr-export [...] MODEL MODEL... --ensemble OUTPUT.onnx",
     )
-    parser.add_argument("model", type=Path, metavar="MODEL", help="a run's folder or a .onnx file")
-    parser.add_argument("output", type=Path, metavar="OUTPUT.onnx", help="the file to write")
     parser.add_argument(
-        "--check",
+        "models", nargs="+", type=Path, metavar="MODEL", help="a run's folder or a .onnx file; then OUTPUT.onnx"
+    )
+    parser.add_argument(
+        "--ensemble",
         type=Path,
-        metavar="MANIFEST",
-        help="also score both on these utterances: what the smaller file costs",
+        metavar="OUTPUT.onnx",
+        help="keep all the networks in one file that averages their log-probabilities: as large as all together, "
+        "slower than one, more accurate than most of them alone",
+    )
+    parser.add_argument(
+        "--check", type=Path, metavar="MANIFEST", help="also score each model and the output on these utterances"
     )
     add_format(parser, "text", "json")
     run_command(_export, parser.parse_intermixed_args())
@@ -31,13 +40,22 @@ def _export(arguments: argparse.Namespace) -> int:
     from asr.data import manifest
     from asr.recognition.recognizer import model_file
 
-    source, output = model_file(arguments.model), arguments.output
-    check_model_file(output, [source])
+    paths: list[Path] = arguments.models + ([arguments.ensemble] if arguments.ensemble else [])
+    *models, output = paths
+    if arguments.ensemble and len(models) < 2:
+        raise UserError(f"{models[0]}: an ensemble needs several models; name more of them")
+    if not arguments.ensemble and len(models) != 1:
+        raise UserError("asr-export takes MODEL OUTPUT.onnx; several models become one with --ensemble OUTPUT.onnx")
+    sources = [model_file(model) for model in models]
+    check_model_file(output, sources)
     utterances = manifest.read(arguments.check) if arguments.check else []
     with training_packages("exporting"):
         from asr.modelfile import convert
-    difference = convert.quantise(source, output)
-    code = print_models([source, output], utterances, arguments, largest_difference=difference)
+    if arguments.ensemble:
+        convert.ensemble(sources, output)
+        return print_models([*sources, output], utterances, arguments)
+    difference = convert.quantise(sources[0], output)
+    code = print_models([*sources, output], utterances, arguments, largest_difference=difference)
     if arguments.format == "text":
-        print(f"no letter's probability in noise differs by more than {difference:.3f}", file=sys.stderr)
+        print(f"in noise, no token's probability differs by more than {difference:.3f}", file=sys.stderr)
     return code

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from asr.decode.decoder import DecoderConfig
 
 
-def new_parser(name: str, description: str) -> argparse.ArgumentParser:
+def new_parser(name: str, description: str, usage: str | None = None) -> argparse.ArgumentParser:
     """A parser of the command `name` that knows --version."""
-    parser = argparse.ArgumentParser(prog=name, description=description)
+    parser = argparse.ArgumentParser(prog=name, description=description, usage=usage)
     parser.add_argument("--version", action="version", version=f"%(prog)s {_version()}")
     return parser
 

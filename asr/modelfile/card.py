@@ -1,16 +1,11 @@
-"""What travels with a model, and the two PyTorch files of a run: training state (resume) and best weights.
-
-PyTorch is imported only by the functions that read or write its files, so that the card costs nothing elsewhere.
-"""
+"""What travels with the weights of a model: everything that inference needs beside them, and where they came from."""
 
 import json
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
-from asr import extras, files
 from asr.errors import UserError
 from asr.features import FeatureConfig, FeatureExtractor, Statistics
 from asr.text import TextConfig, Tokenizer
@@ -111,31 +106,3 @@ class ModelCard:
             )
         except (KeyError, TypeError, ValueError, AttributeError, UserError) as error:
             raise ModelError(f"not a model of this package: its metadata does not fit ({error})") from None
-
-
-def write_card(path: Path, card: ModelCard) -> None:
-    """Give a model file another card, its weights as they are, whole or not at all.
-
-    Raises ModelError where the package onnx is missing, or the file is no model.
-    """
-    try:
-        import onnx
-    except ModuleNotFoundError:
-        raise ModelError(extras.missing("changing a model file", "onnx", "train")) from None
-    model = read_graph(path)
-    onnx.helper.set_model_props(model, card.to_metadata())
-    files.write_bytes(path, model.SerializeToString())
-
-
-def read_graph(path: Path) -> Any:
-    """The onnx.ModelProto of a model file; raises ModelError naming it."""
-    import onnx
-
-    try:
-        return onnx.load_model_from_string(path.read_bytes())
-    except FileNotFoundError:
-        raise ModelError(f"{path}: no such model") from None
-    except OSError:
-        raise
-    except Exception:  # protobuf's errors share no base class with Python's
-        raise ModelError(f"{path}: not an ONNX model") from None

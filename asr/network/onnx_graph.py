@@ -16,7 +16,7 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 
 from asr import files
-from asr.modelfile import convert
+from asr.modelfile import onnx_file, session
 from asr.modelfile.card import ModelCard
 from asr.network.cells import CELLS
 from asr.network.encoder import AcousticModel
@@ -55,10 +55,10 @@ def export(model: AcousticModel, card: ModelCard, path: Path) -> float:
 def read(path: Path) -> tuple[dict[str, torch.Tensor], ModelCard]:
     """The weights by their names in AcousticModel, and the card, of a file that `export` wrote: its inverse.
 
-    Raises ModelError as `convert.read` does.
+    Raises ModelError as `onnx_file.read` does.
     """
-    graph, values, card = convert.read(path)
-    head = {"head.weight": values[convert.HEAD].T, "head.bias": values["head_bias"]}
+    graph, values, card = onnx_file.read(path)
+    head = {"head.weight": values[onnx_file.HEAD].T, "head.bias": values["head_bias"]}
     weights = {name: torch.from_numpy(value.copy()) for name, value in head.items()}
     cells = {cell.operator: cell for cell in CELLS.values()}
     for layer, node in enumerate(node for node in graph.graph.node if node.op_type in cells):
@@ -76,12 +76,12 @@ def parity(model: AcousticModel, exported: bytes, num_features: int) -> float:
     Less what rounding explains, _ROUNDING times what PyTorch itself loses in that batch by computing in float32: a
     network that has learned for long can make much of a small difference.
     """
-    session = convert.session(exported)
+    exported_session = session.start(exported)
     single = copy.deepcopy(model).eval()
     double = copy.deepcopy(single).double()
     worst = -math.inf
-    for frames, lengths in convert.probes(num_features):
-        got, _ = session.run(None, {"frames": frames, "frame_lengths": lengths})
+    for frames, lengths in session.probes(num_features):
+        got, _ = exported_session.run(None, {"frames": frames, "frame_lengths": lengths})
         with torch.no_grad():
             rounded = single(torch.from_numpy(frames), torch.from_numpy(lengths))[0].numpy()
             exact = double(torch.from_numpy(frames).double(), torch.from_numpy(lengths))[0].numpy()
@@ -123,7 +123,7 @@ def _graph(model: AcousticModel, num_features: int, num_tokens: int) -> Any:
         # (T, directions, B, H) -> (T, B, directions * H)
         output = add("Transpose", [output], f"batch_next{layer}", perm=[0, 2, 1, 3])
         hidden = add("Reshape", [output, flat], f"hidden{layer}")
-    head = constant(convert.HEAD, model.head.weight.detach().numpy().T.copy())
+    head = constant(onnx_file.HEAD, model.head.weight.detach().numpy().T.copy())
     logits = add("MatMul", [hidden, head], "product")
     logits = add("Add", [logits, constant("head_bias", model.head.bias.detach().numpy())], "logits")
     add("Transpose", [add("LogSoftmax", [logits], "time_first_log_probs", axis=2)], "log_probs", perm=[1, 0, 2])

@@ -20,7 +20,8 @@ from asr.decode.align import TokenSpan
 from asr.decode.decoder import DecoderConfig, Knowledge
 from asr.decode.hypothesis import Emission, Hypothesis
 from asr.features import FeatureError, Frames, pad
-from asr.modelfile.card import ModelCard, ModelError, Tuning
+from asr.modelfile import session
+from asr.modelfile.card import ModelCard, Tuning
 from asr.recognition import confidence
 from asr.recognition.confidence import Calibration
 from asr.text import BLANK
@@ -104,23 +105,8 @@ class Recognizer:
 
         `threads` is what onnxruntime may use; one is fastest for so small a network.
         """
-        import onnxruntime
-
-        path = model_file(path)
-        if not path.is_file():
-            raise ModelError(f"{path}: no such model")
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = threads
-        options.log_severity_level = 3  # errors only: the rest is about other people's hardware
-        try:
-            session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # onnxruntime's errors share no base class of their own
-            raise ModelError(f"{path}: not an ONNX model: {str(error).splitlines()[0]}") from None
-        try:
-            card = ModelCard.from_metadata(session.get_modelmeta().custom_metadata_map)
-        except ModelError as error:
-            raise ModelError(f"{path}: {error}") from None
-        return cls(session, card, decoding)
+        network, card = session.load(model_file(path), threads=threads)
+        return cls(network, card, decoding)
 
     def transcribe(self, source: Source, sample_rate: int | None = None, *, has_words: bool = True) -> Transcript:
         """A sound file ("-": standard input), a feature file, an utterance, or a waveform (num_samples,).

@@ -18,6 +18,8 @@ import numpy as np
 import numpy.typing as npt
 
 from asr import audio, extras
+from asr.modelfile import session
+from asr.modelfile.card import ModelError
 from asr.synthesis.espeak import DEFAULT_RATE, Line, SynthesisError
 
 Phonemes = Callable[[str, str], str]
@@ -158,7 +160,7 @@ class _Piper:
 
     @cached_property
     def _session(self) -> Any:
-        return _session(self._model, self._model)
+        return _session(self._model, Path(self._model))
 
     def speak(self, line: Line, speaker: int, phonemes: Phonemes) -> audio.Waveform:
         tokens = [*self._start, *self._pad]
@@ -183,18 +185,15 @@ def _said(line: Line, phonemes: Phonemes) -> str:
     return phonemes(line.text, line.voice.partition("+")[0]) + _END
 
 
-def _session(name: str, model: str | bytes) -> Any:
+def _session(name: str, model: Path | bytes) -> Any:
     """A model, or the file of one, on one thread, with noise that is the same in every fresh process."""
     import onnxruntime
 
     onnxruntime.set_seed(1)
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = 3
     try:
-        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # its classes have no common base but this
-        raise SynthesisError(f"{name}: onnxruntime does not take it for a model: {error}") from None
+        return session.start(model)
+    except ModelError as error:
+        raise SynthesisError(f"{name}: {error}") from None
 
 
 def _tamed(sound: npt.ArrayLike) -> audio.Waveform:
