@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import subprocess
 import tracemalloc
 
 import numpy as np
@@ -318,3 +319,29 @@ def test_a_grammar_written_as_yaml_is_the_same(read, text):
     parses = [Parser(each, grammar.skip_words) for each in (one, other)]
     for text, _ in sample.samples(one, 30, np.random.default_rng(3)):
         assert parses[0](text).values() == parses[1](text).values()
+
+
+def run(*arguments, stdin=None):
+    done = subprocess.run(["asr-sentences", *map(str, arguments)], input=stdin, capture_output=True, text=True)
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_the_command(tmp_path):
+    (tmp_path / "lights.yaml").write_text(LIGHTS)
+    (tmp_path / "lights.jsgf").write_text(JSGF)
+    (tmp_path / "rhino.yml").write_text(RHINO)
+    code, out, _ = run("check", tmp_path / "lights.yaml", "--format", "json")
+    assert code == 0 and json.loads(out)["intents"] == ["TurnOn", "Brightness", "Order"]
+    for name in ("lights.jsgf", "rhino.yml"):
+        assert run("convert", tmp_path / name, tmp_path / "out.yaml")[0] == 0
+        before, after = (run("check", path)[1] for path in (tmp_path / name, tmp_path / "out.yaml"))
+        assert before.partition(" ")[0] == after.partition(" ")[0], "as many sentences"
+    code, out, _ = run("sample", tmp_path / "lights.yaml", "-n", 5, "--format", "json")
+    texts = [json.loads(line)["text"] for line in out.splitlines()]
+    assert code == 0 and len(texts) == 5
+    code, out, _ = run("parse", tmp_path / "lights.yaml", stdin="\n".join(texts))
+    assert code == 0 and len(out.splitlines()) == 5
+    code, out, _ = run("parse", tmp_path / "lights.yaml", "turn on nothing")
+    assert code == 1 and "no sentence of" in out
+    code, _, err = run("check", tmp_path / "none.yaml")
+    assert code == 2 and err.count("\n") == 1 and "no such file of sentences" in err

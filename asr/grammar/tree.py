@@ -86,3 +86,13 @@ def texts(node: Node) -> Iterator[str]:
     else:
         for item in node.items:
             yield from texts(item)
+
+
+def slots(node: Node) -> Iterator[str]:
+    """The name of every slot of a tree."""
+    if isinstance(node, Slot):
+        yield node.name
+        yield from slots(node.item)
+    elif not isinstance(node, Text):
+        for item in node.items:
+            yield from slots(item)
