@@ -33,7 +33,6 @@ asr/modelfile/card.py
 asr/modelfile/convert.py
 asr/recognition/confidence.py
 asr/recognition/evaluate.py
-asr/recognition/formats.py
 asr/recognition/recognizer.py
 asr/recognition/tune.py
 asr/report/plot.py

@@ -146,7 +146,7 @@ def test_the_page_is_whole_without_scripts_and_escapes_everything(two_systems):
 
 
 def test_a_page_of_many_utterances_says_what_it_leaves_out(monkeypatch):
-    monkeypatch.setattr("asr.score.page.MOST_UTTERANCES", 10)
+    monkeypatch.setattr("asr.score.page.MAX_UTTERANCES", 10)
     texts = {f"u{place}": "a b" for place in range(25)}
     html = page(Report.of(["x"], [score.score(texts, {**texts, "u24": "a"})]), "many")
     assert html.count("<article") == 10 and "15 more are not on this page" in html
@@ -245,3 +245,13 @@ class TestInChromium:
             "return [...document.querySelectorAll('section .w b')].map(one => one.textContent)"
         )
         assert sorted(marks) == ["D", "I", "S", "S", "S"]
+
+
+def test_no_word_or_id_steers_the_terminal():
+    evil = "\x1b[2J\x07\x9b"
+    result = score.score({f"u{evil}": f"a {evil} b"}, {f"u{evil}": f"a {evil}x b"}, speakers={f"u{evil}": evil})
+    report = Report.of([f"sys{evil}"], [result], resamples=0)
+    for text in (report.to_text(has_details=True), report.to_markdown(has_details=True), report.to_sys(),
+                 report.to_alignments()):  # fmt: skip
+        assert not set(text) & {"\x1b", "\x07", "\x9b"}
+    assert r"\x1b[2J\x07\x9bx" in report.to_text(has_details=True)

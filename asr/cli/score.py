@@ -4,14 +4,18 @@ import argparse
 import json
 import os
 import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from asr.cli.exits import run_command
 from asr.cli.options import add_format, new_parser, positive, share, whole
 from asr.cli.output import check_folder
 from asr.errors import UserError
 from asr.files import write_text
+
+if TYPE_CHECKING:
+    from asr.score import Report, Score
 
 
 def main() -> NoReturn:
@@ -74,19 +78,38 @@ def main() -> NoReturn:
 
 
 def _score(arguments: argparse.Namespace) -> int:
-    import shutil
-
-    from asr.score import Counting, Normaliser, Report, read_all
-    from asr.score import score as score_one
-    from asr.score.guess import NAMES
-    from asr.score.normalise import default_rules, parse_rules, read_mapping
-    from asr.score.source import some
-    from asr.score.transcripts import read_speakers
-
     if arguments.html:
         check_folder(arguments.html)
     if [arguments.reference, *arguments.hypotheses].count("-") > 1:
         raise UserError("standard input can be read once: give one - only")
+    report = _report(arguments)
+    if arguments.html:
+        from asr.score.page import page
+
+        names = ", ".join(report.names)
+        write_text(arguments.html, page(report, f"{names} against {Path(arguments.reference).name}"))
+        print(f"page: {arguments.html}", file=sys.stderr)
+    if arguments.format == "json":
+        print(json.dumps(report.to_dict(), ensure_ascii=False))
+    elif arguments.format == "sys":
+        print(report.to_sys(), end="")
+    elif arguments.format == "markdown":
+        print(report.to_markdown(has_details=arguments.details, top=arguments.top), end="")
+    else:
+        print(report.to_text(has_details=arguments.details, top=arguments.top), end="")
+    if arguments.alignments and arguments.format in ("text", "markdown"):
+        _print_alignments(report, arguments)
+    return 0
+
+
+def _report(arguments: argparse.Namespace) -> "Report":
+    """Scores of all systems; what is odd about the files is printed."""
+    from asr.score import Counting, Normaliser, Report, read_all, score
+    from asr.score.guess import NAMES
+    from asr.score.normalise import default_rules, parse_rules, read_mapping
+    from asr.score.tables import printable
+    from asr.score.transcripts import read_speakers
+
     reference, hypotheses = read_all(arguments.reference, arguments.hypotheses, arguments.input_format)
     if not arguments.input_format:
         forms = dict.fromkeys(one.form for one in (reference, *hypotheses))
@@ -99,42 +122,37 @@ def _score(arguments: argparse.Namespace) -> int:
         "normaliser": Normaliser(rules, read_mapping(arguments.map) if arguments.map else {}),
     }
     names = _names(arguments.hypotheses)
-    scores = [score_one(reference.texts, one.texts, **settings) for one in hypotheses]
-    notes = [*reference.notes, *(note for one in hypotheses for note in one.notes)]
+    scores = [score(reference.texts, one.texts, **settings) for one in hypotheses]
+    notes = [*reference.notes, *(note for one in hypotheses for note in one.notes), *_unpaired(names, scores)]
+    for note in notes:
+        print(f"note: {printable(note)}", file=sys.stderr)
+    return Report.of(
+        names, scores, level=arguments.confidence, resamples=arguments.resamples, seed=arguments.seed, notes=notes
+    )
+
+
+def _unpaired(names: Sequence[str], scores: "Sequence[Score]") -> Iterator[str]:
+    """Which ids are on one side alone."""
+    from asr.score.source import some
+
     for name, result in zip(names, scores, strict=True):
         for kind, ids in (
             ("without a hypothesis, counted as deletions", result.missing),
             ("without a reference, not counted", result.extra),
         ):
             if ids:
-                of = f"{name}: " if len(names) > 1 else ""
-                notes.append(f"{of}{len(ids)} {kind}: {some(ids)}")
-    for note in notes:
-        print(f"note: {note}", file=sys.stderr)
-    made = Report.of(
-        names, scores, level=arguments.confidence, resamples=arguments.resamples, seed=arguments.seed, notes=notes
-    )
-    if arguments.html:
-        from asr.score.page import page
+                yield f"{f'{name}: ' if len(names) > 1 else ''}{len(ids)} {kind}: {some(ids)}"
 
-        write_text(arguments.html, page(made, f"{', '.join(names)} against {Path(arguments.reference).name}"))
-        print(f"page: {arguments.html}", file=sys.stderr)
-    if arguments.format == "json":
-        print(json.dumps(made.to_dict(), ensure_ascii=False))
-    elif arguments.format == "sys":
-        print(made.to_sys(), end="")
-    elif arguments.format == "markdown":
-        print(made.to_markdown(has_details=arguments.details, top=arguments.top), end="")
-    else:
-        print(made.to_text(has_details=arguments.details, top=arguments.top), end="")
-    if arguments.alignments and arguments.format in ("text", "markdown"):
-        is_colored = arguments.color == "always" or (
-            arguments.color == "auto" and sys.stdout.isatty() and not os.environ.get("NO_COLOR")
-        )
-        columns = shutil.get_terminal_size((100, 24)).columns
-        text = made.to_alignments(top=arguments.top, width=columns, has_color=is_colored)
-        print(f"\n```\n{text}```" if arguments.format == "markdown" else f"\n{text}", end="")
-    return 0
+
+def _print_alignments(report: "Report", arguments: argparse.Namespace) -> None:
+    import shutil
+
+    is_colored = arguments.color == "always" or (
+        arguments.color == "auto" and sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    )
+    columns = shutil.get_terminal_size((100, 24)).columns
+    text = report.to_alignments(top=arguments.top, width=columns, has_color=is_colored)
+    print(f"\n```\n{text}```" if arguments.format == "markdown" else f"\n{text}", end="")
 
 
 def _names(paths: list[str]) -> list[str]:

@@ -17,9 +17,9 @@ from asr.decode.hypothesis import DecodeError, Emission, Hypothesis, probabiliti
 from asr.decode.lm import SPACE, LanguageModel, State
 from asr.text import BLANK, Tokenizer
 
-_MOST_PENALTY = 50.0  # nats; far less leaves no blank at all
-_MOST_WEIGHT = 100.0  # of the language model, and nats of a word's bonus: far less leaves nothing of the sound
-_MOST_GAIN = 600.0  # nats of them all: e to the 709 is the largest number there is
+_MAX_PENALTY = 50.0  # nats; far less leaves no blank at all
+_MAX_WEIGHT = 100.0  # of the language model, and nats of a word's bonus: far less leaves nothing of the sound
+_MAX_GAIN = 600.0  # nats of them all: e to the 709 is the largest number there is
 _FREE = (0, 0.0)  # a step without a constraint
 _NO_CHILDREN: dict[int, tuple["_Prefix", float]] = {}
 
@@ -31,13 +31,34 @@ class _Prefix:
     what constraint, language model, word bonus and hot words add to the paths; it is part of the probabilities already.
     """
 
-    __slots__ = ("ahead", "bias", "blank", "children", "hot", "lm_state", "next_blank", "next_token", "offered",
-                 "parent", "state", "token", "token_end", "word")  # fmt: skip
+    __slots__ = (
+        "ahead",
+        "bias",
+        "blank",
+        "children",
+        "hot",
+        "lm_state",
+        "next_blank",
+        "next_token",
+        "offered",
+        "parent",
+        "state",
+        "token",
+        "token_end",
+        "word",
+    )
 
     def __init__(
-        self, parent: "_Prefix | None", token: int, word: str, state: int, lm_state: State, hot: Any, bias: float,
+        self,
+        parent: "_Prefix | None",
+        token: int,
+        word: str,
+        state: int,
+        lm_state: State,
+        hot: Any,
+        bias: float,
         ahead: float = 0.0,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.parent = parent
         self.token = token
         self.word = word  # what is spelled of the word that has begun
@@ -88,11 +109,13 @@ class BeamSearch:
             raise DecodeError("beam_width and nbest must be at least 1")
         if not beam_threshold > 0:
             raise DecodeError(f"beam_threshold must be above 0, not {beam_threshold}")
-        for name, value, least, most in (("lm_weight", lm_weight, 0, _MOST_WEIGHT),
-                                         ("word_bonus", word_bonus, -_MOST_WEIGHT, _MOST_WEIGHT),
-                                         ("blank_penalty", blank_penalty, 0, _MOST_PENALTY)):  # fmt: skip
-            if not least <= value <= most:
-                raise DecodeError(f"{name} must be in [{least:g}, {most:g}], not {value}")
+        for name, value, low, high in (
+            ("lm_weight", lm_weight, 0, _MAX_WEIGHT),
+            ("word_bonus", word_bonus, -_MAX_WEIGHT, _MAX_WEIGHT),
+            ("blank_penalty", blank_penalty, 0, _MAX_PENALTY),
+        ):
+            if not low <= value <= high:
+                raise DecodeError(f"{name} must be in [{low:g}, {high:g}], not {value}")
         self.tokenizer = tokenizer
         self.beam_width, self.nbest = beam_width, nbest
         self.beam_threshold, self.blank_skip = beam_threshold, blank_skip
@@ -109,10 +132,12 @@ class BeamSearch:
             gain[self._space] += max(0.0, word_bonus)
             if self._lm and self._looks_ahead:
                 gain[self._space] += lm_weight * self._lm.max_gain()
-        if not gain.max() <= _MOST_GAIN:
-            raise DecodeError(f"boosts, word_bonus and lm_weight make a word likelier by up to {gain.max():.0f} nats, "
-                              f"of which at most {_MOST_GAIN:g} can be computed with: take less of them")  # fmt: skip
-        self._most = np.exp(gain)
+        if not gain.max() <= _MAX_GAIN:
+            raise DecodeError(
+                f"boosts, word_bonus and lm_weight make a word likelier by up to {gain.max():.0f} nats, "
+                f"of which at most {_MAX_GAIN:g} can be computed with: take less of them"
+            )
+        self._max_gain = np.exp(gain)
         # By state of the constraint: the only word that may be meant, if it is one, and what the likeliest has alone.
         self._only: dict[int, str] = {}
         self._likeliest: dict[int, float] = {}
@@ -144,7 +169,7 @@ class BeamSearch:
         beam, log_scale, floor = [root], 0.0, math.exp(-threshold)
         space, constraint = self._space, self._constraint
         steps: Mapping[int, tuple[int, float]] | None = None
-        for row, tokens, log_blank in _frames(probability, self.blank_skip, floor, self._most):
+        for row, tokens, log_blank in _frames(probability, self.blank_skip, floor, self._max_gain):
             if row is None:  # a run of blanks
                 log_scale += log_blank
                 for prefix in beam:
@@ -313,17 +338,17 @@ _Row = tuple[list[float] | None, list[tuple[int, float, float]], float]
 
 
 def _frames(
-    probability: npt.NDArray[np.float64], blank_skip: float, floor: float, most: npt.NDArray[np.float64]
+    probability: npt.NDArray[np.float64], blank_skip: float, floor: float, max_gain: npt.NDArray[np.float64]
 ) -> list[_Row]:
     """What each frame can be: probabilities by token, and the tokens worth a look as (token, its probability, the
-    same times the `most` that it may gain), best first; or, for a run of frames with a confident blank, None and
+    same times the `max_gain` that it may have), best first; or, for a run of frames with a confident blank, None and
     the run's log-probability.
     """
     is_blank = probability[:, BLANK] > blank_skip
     until = np.concatenate([[0.0], np.cumsum(np.log(np.where(is_blank, probability[:, BLANK], 1.0)))]).tolist()
     others = np.flatnonzero(~is_blank)
     rows = probability[others]
-    reach = rows * most
+    reach = rows * max_gain
     order = np.argsort(-reach, axis=1, kind="stable").tolist()
     counts = (reach >= floor * rows.max(axis=1, keepdims=True)).sum(axis=1).tolist()
     frames: list[_Row] = []

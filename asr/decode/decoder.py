@@ -48,8 +48,11 @@ class DecoderConfig:
             given = getattr(self, name)
             if isinstance(given, Sequence) and not isinstance(given, str):
                 object.__setattr__(self, name, tuple(given))
-        wanted = [name for name in ("lexicon", "lm", "hotwords", "beam_width", "lm_weight", "word_bonus",
-                                    "blank_penalty") if getattr(self, name) is not None]  # fmt: skip
+        wanted = [
+            name
+            for name in ("lexicon", "lm", "hotwords", "beam_width", "lm_weight", "word_bonus", "blank_penalty")
+            if getattr(self, name) is not None
+        ]
         wanted += ["nbest"] * (self.nbest != 1)
         if self.decoder == "greedy" and wanted:
             raise DecodeError(f"the greedy decoder has no {wanted[0]}; leave it out, or take the beam")
@@ -86,8 +89,10 @@ class Knowledge:
         words = lexicon.read_words(config.lexicon, text) if config.lexicon is not None else None
         model = lm.read(config.lm) if config.lm is not None else None
         if model and not any(_is_spelled(word, text) for word in model.vocabulary):
-            raise DecodeError(f"{config.lm}: the model's alphabet, {text.alphabet!r}, cannot spell a word of it; is it "
-                              "of the same case?")  # fmt: skip
+            raise DecodeError(
+                f"{config.lm}: the model's alphabet, {text.alphabet!r}, cannot spell a word of it; is it "
+                "of the same case?"
+            )
         hot = hotwords.read_hotwords(config.hotwords, text) if config.hotwords is not None else None
         if words is not None and hot:
             _check_hotwords(hot, words)
@@ -104,9 +109,11 @@ class Knowledge:
         Each is the configuration's, else that which is given, else the default.
         """
         config = self.config
-        choices = ((config.lm_weight, lm_weight, LM_WEIGHT),
-                   (config.word_bonus, word_bonus, WORD_BONUS if self.lm else 0.0),
-                   (config.blank_penalty, blank_penalty, 0.0))  # fmt: skip
+        choices = (
+            (config.lm_weight, lm_weight, LM_WEIGHT),
+            (config.word_bonus, word_bonus, WORD_BONUS if self.lm else 0.0),
+            (config.blank_penalty, blank_penalty, 0.0),
+        )
         first, second, third = (next(value for value in values if value is not None) for values in choices)
         return first, second, third
 
@@ -120,17 +127,26 @@ class Knowledge:
         from asr.decode.beam import BeamSearch
 
         lm_weight, word_bonus, blank_penalty = self.weights(lm_weight, word_bonus, blank_penalty)
-        return BeamSearch(self.tokenizer, constraint=self.lexicon, lm=self.lm, hotwords=self.hotwords,
-                          beam_width=config.beam_width or BEAM_WIDTH, lm_weight=lm_weight, word_bonus=word_bonus,
-                          blank_penalty=blank_penalty, nbest=config.nbest)  # fmt: skip
+        return BeamSearch(
+            self.tokenizer,
+            constraint=self.lexicon,
+            lm=self.lm,
+            hotwords=self.hotwords,
+            beam_width=config.beam_width or BEAM_WIDTH,
+            lm_weight=lm_weight,
+            word_bonus=word_bonus,
+            blank_penalty=blank_penalty,
+            nbest=config.nbest,
+        )
 
 
 def _check_hotwords(hot: Iterable[str], words: Iterable[str]) -> None:
     known = {word for entry in words for word in entry.split()}
     for phrase in hot:
         if not known.issuperset(phrase.split()):
-            raise DecodeError(f"the hot word {phrase!r} is not in the lexicon, so that it is never recognised; add it "
-                              "there")  # fmt: skip
+            raise DecodeError(
+                f"the hot word {phrase!r} is not in the lexicon, so that it is never recognised; add it there"
+            )
 
 
 def _is_spelled(word: str, text: TextConfig) -> bool:

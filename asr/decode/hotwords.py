@@ -37,8 +37,13 @@ class HotWords:
                 self._share[node] = max(self._share[node], boost * count / len(tokens))
             self._boost[node] = boost
         # What ends a text may be the end of several: of "three", and of "one two three".
-        self.max_gain = max((sum(boosts.get(" ".join(words[at:]), 0.0) for at in range(len(words)))
-                         for words in map(str.split, boosts)), default=0.0)  # fmt: skip
+        self.max_gain = max(
+            (
+                sum(boosts.get(" ".join(words[at:]), 0.0) for at in range(len(words)))
+                for words in map(str.split, boosts)
+            ),
+            default=0.0,
+        )
 
     def step(self, state: tuple[int, ...], token: int, is_start: bool) -> tuple[tuple[int, ...], float]:
         """(next state, boosts of what this token completes); `is_start`: the token begins a word."""
@@ -71,8 +76,10 @@ def read_hotwords(
         name = str(source)
         lines = wordlist.lines(source, "file of hot words")
         parts = [(number, *line.partition("\t")) for number, line in lines]
-        pairs = [(wordlist.Entry(f"{name}, line {number}", phrase), value if tab else str(boost))
-                 for number, phrase, tab, value in parts]  # fmt: skip
+        pairs = [
+            (wordlist.Entry(f"{name}, line {number}", phrase), value if tab else str(boost))
+            for number, phrase, tab, value in parts
+        ]
     else:
         name = "the hot words"
         pairs = [(entry, str(boost)) for entry in wordlist.given(source, "hot words")]

@@ -80,8 +80,9 @@ def _adjusted(counts: list[Counter[Ngram]]) -> list[Counter[Ngram]]:
     adjusted = []
     for table, longer in itertools.pairwise(counts):
         follows = Counter(ngram[1:] for ngram in longer)
-        adjusted.append(Counter({ngram: count if ngram[0] == BEGIN else follows[ngram]
-                                 for ngram, count in table.items()}))  # fmt: skip
+        adjusted.append(
+            Counter({ngram: count if ngram[0] == BEGIN else follows[ngram] for ngram, count in table.items()})
+        )
     return [*adjusted, counts[-1]]
 
 

@@ -76,8 +76,17 @@ class LanguageModel:
     def max_gain(self) -> float:
         """How much likelier, in nats, a context makes any word than it is without one; at least 0."""
         alone = self.ngrams[0]
-        gain = max([0.0, *(found[0] - alone[ngram[-1:]][0] for table in self.ngrams[1:] for ngram, found in
-                           table.items() if ngram[-1:] in alone)])  # fmt: skip
+        gain = max(
+            [
+                0.0,
+                *(
+                    found[0] - alone[ngram[-1:]][0]
+                    for table in self.ngrams[1:]
+                    for ngram, found in table.items()
+                    if ngram[-1:] in alone
+                ),
+            ]
+        )
         # Katz's back-off weights may be above 1, and on the way to a short n-gram stands one of every order.
         return gain + sum(max([0.0, *(found[1] for found in table.values())]) for table in self.ngrams[:-1])
 
@@ -140,9 +149,13 @@ def check_vocabulary(model: LanguageModel, entries: Iterable[str], kind: str, na
         return
     if len(missing) == len(wanted) > 1:
         raise DecodeError(f"{name}: holds none of {kind}, such as {missing[0]!r}; is it of the same language and case?")
-    effect = "scored as <unk>" if UNKNOWN in model.vocabulary else (
-        "which is never recognised, as the model has no <unk>; estimate it with --lexicon, or add them to its text"
-    )  # fmt: skip
+    effect = (
+        "scored as <unk>"
+        if UNKNOWN in model.vocabulary
+        else (
+            "which is never recognised, as the model has no <unk>; estimate it with --lexicon, or add them to its text"
+        )
+    )
     some = ", ".join(missing[:10]) + (", ..." if len(missing) > 10 else "")
     noun = "characters" if is_character else "words"
     _LOG.warning("%s: lacks %d of %d %s of %s, %s: %s", name, len(missing), len(wanted), noun, kind, effect, some)
@@ -239,8 +252,9 @@ def _ngram(line: str, n: int, *, is_longest: bool) -> tuple[tuple[str, ...], tup
     if is_longest and backoff:
         raise _LineError(f"{_shown(line)}: a back-off of {fields[n + 1]} on an n-gram that none is longer than")
     if not log_prob <= 1e-4 or not -math.inf < backoff < math.inf:
-        raise _LineError(f"{_shown(line)}: {fields[0]} is not the logarithm of a probability, or a back-off is "
-                         "not finite")  # fmt: skip
+        raise _LineError(
+            f"{_shown(line)}: {fields[0]} is not the logarithm of a probability, or a back-off is not finite"
+        )
     words = tuple(UNKNOWN if word in ("<UNK>", "<unk>") else word for word in fields[1 : n + 1])
     return words, (max(log_prob, -1e9) * _LN10, backoff * _LN10)
 

@@ -107,8 +107,10 @@ def _from_json(path: str | Path, kind: str, text: list[str]) -> list[Entry]:
     except (ValueError, RecursionError) as error:
         raise DecodeError(f"{path}: looks like JSON, and is none: {error}") from None
     if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
-        raise DecodeError(f"{path}: JSON that is no list of words; a {kind} has a word or a phrase on each line, or is "
-                          'a list like ["yes", "no"]')  # fmt: skip
+        raise DecodeError(
+            f"{path}: JSON that is no list of words; a {kind} has a word or a phrase on each line, or is "
+            'a list like ["yes", "no"]'
+        )
     return [Entry(f"{path}, entry {number}", word) for number, word in enumerate(words, start=1)]
 
 
@@ -116,8 +118,11 @@ def _without_pronunciations(name: str, text: TextConfig, numbered: list[tuple[in
     """The lines without what follows a tab or is surely a pronunciation."""
     if any("\t" in line.strip() for _, line in numbered):
         first = next(number for number, line in numbered if "\t" in line.strip())
-        _LOG.warning("%s: what follows the first tab of a line is skipped (as on line %d), for words are spelled with "
-                     "letters", name, first)  # fmt: skip
+        _LOG.warning(
+            "%s: what follows the first tab of a line is skipped (as on line %d), for words are spelled with letters",
+            name,
+            first,
+        )
         words = [(number, line.strip("\r ").partition("\t")[0]) for number, line in numbered]
         return [Entry(f"{name}, line {number}", _VARIANT.sub("", word.strip())) for number, word in words]
     parts = [line.split() for _, line in numbered if not _MARK.match(line.strip())]
@@ -125,15 +130,23 @@ def _without_pronunciations(name: str, text: TextConfig, numbered: list[tuple[in
         return [Entry(f"{name}, line {number}", line) for number, line in numbered]
     example = f"line {numbered[0][0]}: {_shortened(numbered[0][1])}"
     if _are_surely_pronounced(parts, has_digits=any(map(str.isdecimal, text.alphabet))):
-        _LOG.warning("%s: a lexicon of pronunciations (%s): the first word of each line is read, the rest skipped, for "
-                     "words are spelled with letters", name, example)  # fmt: skip
+        _LOG.warning(
+            "%s: a lexicon of pronunciations (%s): the first word of each line is read, the rest skipped, for "
+            "words are spelled with letters",
+            name,
+            example,
+        )
         return [Entry(f"{name}, line {number}", _VARIANT.sub("", line.split()[0])) for number, line in numbered]
     hint = ""
     if _may_be_pronounced(parts):
         hint = f"; the lines look like words and their pronunciations ({example}): give the words alone"
         if " " in text.alphabet:
-            _LOG.warning("%s: the lines look like words and their pronunciations (%s), and are taken as phrases; if "
-                         "they are pronunciations give the words alone", name, example)  # fmt: skip
+            _LOG.warning(
+                "%s: the lines look like words and their pronunciations (%s), and are taken as phrases; if "
+                "they are pronunciations give the words alone",
+                name,
+                example,
+            )
     return [Entry(f"{name}, line {number}", line, hint) for number, line in numbered]
 
 

@@ -77,7 +77,7 @@ def to_textgrid(_path: str, _key: str, transcript: Transcript) -> str:
         f"size = {len(tiers)}",
         "item []:",
     ]
-    for place, (name, parts) in enumerate(tiers.items(), start=1):
+    for tier, (name, parts) in enumerate(tiers.items(), start=1):
         intervals: list[tuple[float, float, str]] = []
         reached = 0.0
         for part in parts:
@@ -88,7 +88,7 @@ def to_textgrid(_path: str, _key: str, transcript: Transcript) -> str:
         if reached < end_s:
             intervals.append((reached, end_s, ""))
         lines += [
-            f"    item [{place}]:",
+            f"    item [{tier}]:",
             '        class = "IntervalTier"',
             f'        name = "{name}"',
             "        xmin = 0",
@@ -114,7 +114,7 @@ WRITERS: dict[str, Callable[[str, str, Transcript], str]] = {
     "vtt": to_vtt,
     "textgrid": to_textgrid,
 }
-"""By name of the format: (path of the sound, its id, what was heard) -> text without a line feed at its end."""
+"""By name of the format: (path of the sound, its id, its transcript) -> text without a line feed at its end."""
 
 SUFFIXES = {
     "json": ".json",
@@ -149,7 +149,7 @@ def _said(cue: Sequence[Word]) -> str:
     breaks = [space.start() for space in re.finditer(" ", text)]
     if len(text) <= _WIDEST or not breaks:
         return text
-    middle = min(breaks, key=lambda place: abs(place - len(text) / 2))
+    middle = min(breaks, key=lambda index: abs(index - len(text) / 2))
     return f"{text[:middle]}\n{text[middle + 1 :]}"
 
 

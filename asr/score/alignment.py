@@ -48,23 +48,25 @@ def align(references: Sequence[Tokens], hypotheses: Sequence[Tokens], weights: W
     are kept, and the rows between two are computed again when the way back passes through it.
     """
     ids: dict[Hashable, int] = {}
-    pairs = [(_codes(reference, ids), _codes(hypothesis, ids)) for reference, hypothesis in
-             zip(references, hypotheses, strict=True)]  # fmt: skip
+    pairs = [
+        (_codes(reference, ids), _codes(hypothesis, ids))
+        for reference, hypothesis in zip(references, hypotheses, strict=True)
+    ]
     found = [""] * len(pairs)
-    order = sorted(range(len(pairs)), key=lambda place: (len(pairs[place][0]), len(pairs[place][1])))
+    order = sorted(range(len(pairs)), key=lambda index: (len(pairs[index][0]), len(pairs[index][1])))
     while order:
         # Pairs of like length together, as many as the table of choices holds.
         rows = len(pairs[order[-1]][0]) + 1
         number, columns = 0, 1
-        for place in reversed(order):
-            columns = max(columns, len(pairs[place][1]) + 1)
+        for index in reversed(order):
+            columns = max(columns, len(pairs[index][1]) + 1)
             if number and (number + 1) * rows * columns > _CELLS:
                 break
             number += 1
         batch = order[-number:]
         del order[-number:]
-        for place, alignment in zip(batch, _align([pairs[place] for place in batch], weights), strict=True):
-            found[place] = alignment
+        for index, alignment in zip(batch, _align([pairs[index] for index in batch], weights), strict=True):
+            found[index] = alignment
     return found
 
 
@@ -102,8 +104,8 @@ def _align(pairs: Sequence[tuple[Codes, Codes]], weights: Weights) -> list[str]:
     rows, columns = max(1, int(i.max())), max(1, int(j.max()))
     reference = np.full((len(pairs), rows), -1, dtype=np.int32)  # the padding of the two sides never matches
     hypothesis = np.full((len(pairs), columns), -2, dtype=np.int32)
-    for place, pair in enumerate(pairs):
-        reference[place, : i[place]], hypothesis[place, : j[place]] = pair
+    for index, pair in enumerate(pairs):
+        reference[index, : i[index]], hypothesis[index, : j[index]] = pair
     cost = costs(weights, max(rows, columns))
     # The dearest way is to delete everything and insert everything.
     dtype = np.int32 if cost.substitution * (rows + columns + 1) < 2**31 else np.int64
@@ -125,8 +127,10 @@ def _align(pairs: Sequence[tuple[Codes, Codes]], weights: Weights) -> list[str]:
         i, j = _walk_back(block, hypothesis, choices, i - start, j, steps)
         i += start
     ways = np.stack(steps[::-1], axis=1) if steps else np.zeros((len(pairs), 0), dtype=np.uint8)
-    return ["I" * left + line.tobytes().replace(b"\0", b"").decode("ascii")
-            for left, line in zip(j.tolist(), ways, strict=True)]  # fmt: skip
+    return [
+        "I" * left + line.tobytes().replace(b"\0", b"").decode("ascii")
+        for left, line in zip(j.tolist(), ways, strict=True)
+    ]
 
 
 def _choices(reference: Codes, hypothesis: Codes, before: npt.NDArray[Any], cost: Costs) -> npt.NDArray[np.uint8]:
@@ -139,9 +143,13 @@ def _choices(reference: Codes, hypothesis: Codes, before: npt.NDArray[Any], cost
 
 
 def _walk_back(
-    reference: Codes, hypothesis: Codes, choices: npt.NDArray[np.uint8], i: Any, j: Any,
+    reference: Codes,
+    hypothesis: Codes,
+    choices: npt.NDArray[np.uint8],
+    i: Any,
+    j: Any,
     steps: list[npt.NDArray[np.uint8]],
-) -> tuple[Any, Any]:  # fmt: skip
+) -> tuple[Any, Any]:
     """Walk from the cells (i, j) (B,) to the top of a block; each step's letters go to `steps`, 0 where one rests."""
     everyone = np.arange(len(hypothesis))
     while (i > 0).any():

@@ -87,8 +87,9 @@ def errors(reference: Tokens, hypothesis: Tokens, weights: Weights = "levenshtei
     if not all(isinstance(token, str) for side in (reference, hypothesis) for token in side):
         # rapidfuzz compares by hash: as good as equality for strings, but hash(-1) is hash(-2).
         letters: dict[Hashable, str] = {}
-        reference, hypothesis = ([letters.setdefault(token, str(len(letters))) for token in side]
-                                 for side in (reference, hypothesis))  # fmt: skip
+        reference, hypothesis = (
+            [letters.setdefault(token, str(len(letters))) for token in side] for side in (reference, hypothesis)
+        )
     return single(count([cast(Words, reference)], [cast(Words, hypothesis)], weights)[0])
 
 
@@ -112,18 +113,18 @@ def count(references: Sequence[Words], hypotheses: Sequence[Words], weights: Wei
     counts = _split(fewest // scale, substitutions, lengths, cost)
     if weights == "sclite":
         # Three substitutions cost as much as two deletions and two insertions: with two of each there may be others.
-        places = np.flatnonzero(counts[:, 2:].min(axis=1, initial=2) >= 2)
-        most = -_distances(*_at(places, references, hypotheses), cost, scale, -1) % scale
-        unsure = places[most != substitutions[places]]
-        for place, letters in zip(unsure, align(*_at(unsure, references, hypotheses), weights), strict=True):
-            counts[place] = [letters.count(letter) for letter in "CSDI"]
+        indices = np.flatnonzero(counts[:, 2:].min(axis=1, initial=2) >= 2)
+        highest = -_distances(*_at(indices, references, hypotheses), cost, scale, -1) % scale
+        unsure = indices[highest != substitutions[indices]]
+        for index, letters in zip(unsure, align(*_at(unsure, references, hypotheses), weights), strict=True):
+            counts[index] = [letters.count(letter) for letter in "CSDI"]
     return counts
 
 
 def _at(
-    places: npt.NDArray[np.int64], references: Sequence[Words], hypotheses: Sequence[Words]
+    indices: npt.NDArray[np.int64], references: Sequence[Words], hypotheses: Sequence[Words]
 ) -> tuple[list[Words], list[Words]]:
-    return [references[place] for place in places.tolist()], [hypotheses[place] for place in places.tolist()]
+    return [references[index] for index in indices.tolist()], [hypotheses[index] for index in indices.tolist()]
 
 
 def _distances(
@@ -158,5 +159,11 @@ def _split(
 
 
 def _fields(count: ErrorCount) -> tuple[int, ...]:
-    return (count.correct, count.substitutions, count.deletions, count.insertions, count.utterances,
-            count.utterance_errors)  # fmt: skip
+    return (
+        count.correct,
+        count.substitutions,
+        count.deletions,
+        count.insertions,
+        count.utterances,
+        count.utterance_errors,
+    )

@@ -115,8 +115,10 @@ def normalised_mapping(
     mapping: Mapping[tuple[str, ...], tuple[str, ...]], normaliser: Normaliser
 ) -> dict[tuple[str, ...], tuple[str, ...]]:
     """A mapping whose words have gone through the other rules, as the words that it will meet have."""
-    return {tuple(normaliser.words(" ".join(before))): tuple(normaliser.words(" ".join(after)))
-            for before, after in mapping.items()}  # fmt: skip
+    return {
+        tuple(normaliser.words(" ".join(before))): tuple(normaliser.words(" ".join(after)))
+        for before, after in mapping.items()
+    }
 
 
 def _split_ascii(text: str) -> list[str]:
@@ -126,11 +128,11 @@ def _split_ascii(text: str) -> list[str]:
 def _without_punctuation(text: str) -> str:
     text = text.replace("\u2019", "'")
     kept = []
-    for place, mark in enumerate(text):
+    for index, mark in enumerate(text):
         if not unicodedata.category(mark).startswith("P"):
             kept.append(mark)
             continue
-        before, after = text[place - 1 : place], text[place + 1 : place + 2]
+        before, after = text[index - 1 : index], text[index + 1 : index + 2]
         is_inside = (mark == "'" and before.isalpha() and after.isalpha()) or (
             mark in ".," and before.isdecimal() and after.isdecimal()
         )
@@ -168,17 +170,17 @@ def _number_words(whole: str, fraction: str, is_ordinal: bool, language: str) ->
 def _mapped(words: Sequence[str], mapping: Mapping[tuple[str, ...], tuple[str, ...]]) -> list[str]:
     longest = max(map(len, mapping))
     result: list[str] = []
-    place = 0
-    while place < len(words):
-        for length in range(min(longest, len(words) - place), 0, -1):
-            after = mapping.get(tuple(words[place : place + length]))
+    index = 0
+    while index < len(words):
+        for length in range(min(longest, len(words) - index), 0, -1):
+            after = mapping.get(tuple(words[index : index + length]))
             if after is not None:
                 result.extend(after)
-                place += length
+                index += length
                 break
         else:
-            result.append(words[place])
-            place += 1
+            result.append(words[index])
+            index += 1
     return result
 
 

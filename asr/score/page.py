@@ -9,8 +9,8 @@ from asr.score.report import Report
 from asr.score.scoring import Score, Utterance, columns
 from asr.score.tables import Cell, Rate, Table
 
-MOST_UTTERANCES = 2000  # on a page, of each system: what a phone still scrolls
-_MOST_ROWS = 500
+MAX_UTTERANCES = 2000  # on a page, of each system: what a phone still scrolls
+_MAX_ROWS = 500
 
 
 def page(report: Report, title: str) -> str:
@@ -34,16 +34,18 @@ def _system(score: Score) -> str:
         parts.append(f'<p class="how">{len(score.extra)} hypotheses without a reference, not counted</p>')
     if score.speakers:
         parts.append(_table(tables.speakers(score)))
-    found = [table for table in tables.confusions(score, _MOST_ROWS) if table.rows]
+    found = [table for table in tables.confusions(score, _MAX_ROWS) if table.rows]
     if found:
         parts.append(f'<div class="side">{"".join(map(_table, found))}</div>')
     worst = score.worst()
-    some = [*worst, *(place for place in range(len(score.ids)) if not score.word_counts[place, 1:].any())]
-    left_out = len(some) - MOST_UTTERANCES
-    if left_out > 0:
-        parts.append(f'<p class="how">the {MOST_UTTERANCES} worst utterances; {left_out} more are not on this page</p>')
+    some = [*worst, *(index for index in range(len(score.ids)) if not score.word_counts[index, 1:].any())]
+    num_omitted = len(some) - MAX_UTTERANCES
+    if num_omitted > 0:
+        parts.append(
+            f'<p class="how">the {MAX_UTTERANCES} worst utterances; {num_omitted} more are not on this page</p>'
+        )
     parts.append(_TOOLS)
-    articles = (_article(score.utterance(place), score.alignments[place]) for place in some[:MOST_UTTERANCES])
+    articles = (_article(score.utterance(index), score.alignments[index]) for index in some[:MAX_UTTERANCES])
     parts.append(f'<div class="utterances">{"".join(articles)}</div>')
     return "\n".join(parts)
 
@@ -68,9 +70,15 @@ def _article(utterance: Utterance, letters: str) -> str:
     text = " ".join([utterance.id, utterance.speaker, *utterance.reference, *utterance.hypothesis])
     words = "".join(_word(*column) for column in columns(utterance.reference, utterance.hypothesis, letters))
     data = {
-        "k": utterance.id, "e": count.errors, "r": count.errors / max(count.reference_length, 1),
-        "s": count.substitutions, "d": count.deletions, "i": count.insertions, "n": count.reference_length, "t": text,
-    }  # fmt: skip
+        "k": utterance.id,
+        "e": count.errors,
+        "r": count.errors / max(count.reference_length, 1),
+        "s": count.substitutions,
+        "d": count.deletions,
+        "i": count.insertions,
+        "n": count.reference_length,
+        "t": text,
+    }
     attributes = " ".join(f'data-{key}="{escape(str(value))}"' for key, value in data.items())
     return f'<article {attributes}><h3>{escape(head)}</h3><div class="words" dir="auto">{words}</div></article>\n'
 
@@ -85,8 +93,9 @@ def _word(letter: str, reference: str, hypothesis: str) -> str:
 def _table(table: Table) -> str:
     caption = f"<caption>{escape(table.title)}</caption>" if table.title else ""
     numbers = [table.is_number(column) for column in range(len(table.header))]
-    head = "".join(f"<th{_CLASS[is_number]}>{escape(name)}</th>"
-                   for name, is_number in zip(table.header, numbers, strict=True))  # fmt: skip
+    head = "".join(
+        f"<th{_CLASS[is_number]}>{escape(name)}</th>" for name, is_number in zip(table.header, numbers, strict=True)
+    )
     body = "".join(
         f"<tr>{''.join(_cell(cell, is_number) for cell, is_number in zip(row, numbers, strict=True))}</tr>\n"
         for row in table.rows

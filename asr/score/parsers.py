@@ -228,8 +228,10 @@ def _parse_table(rows: Any, lines: Sequence[str], chooser: Chooser) -> Iterator[
         if field is None:
             raise FieldError(f"no header with {wanted()}; its columns are {', '.join(header)}")
         chooser.check(field)
-        id_at, speaker_at, offset_at = (next((header.index(key) for key in keys if key in header), None)
-                                        for keys in (ID_KEYS, SPEAKER_KEYS, OFFSET_KEYS))  # fmt: skip
+        id_at, speaker_at, offset_at = (
+            next((header.index(key) for key in keys if key in header), None)
+            for keys in (ID_KEYS, SPEAKER_KEYS, OFFSET_KEYS)
+        )
         assert id_at is not None  # or it were no header
         is_sound, text_at = header[id_at] in SOUND_KEYS, header.index(field.key)
         for row in rows:
@@ -237,8 +239,9 @@ def _parse_table(rows: Any, lines: Sequence[str], chooser: Chooser) -> Iterator[
                 continue
             if len(row) <= max(id_at, text_at):
                 raise FieldError(f"{len(row)} columns; the header has {len(header)}")
-            key, speaker, offset = ("" if at is None or at >= len(row) else row[at].strip()
-                                    for at in (id_at, speaker_at, offset_at))  # fmt: skip
+            key, speaker, offset = (
+                "" if at is None or at >= len(row) else row[at].strip() for at in (id_at, speaker_at, offset_at)
+            )
             if not key:
                 raise FieldError("no id")
             yield rows.line_num, segment_id(key, offset) if is_sound else key, row[text_at].strip(), speaker
@@ -249,7 +252,12 @@ def _parse_table(rows: Any, lines: Sequence[str], chooser: Chooser) -> Iterator[
 
 
 PARSERS: dict[str, Callable[[Sequence[str], Chooser], Iterator[Line]]] = {
-    "trn": _parse_trn, "kaldi": _parse_kaldi, "jsonl": _parse_jsonl, "json": _parse_json, "csv": _parse_csv,
-    "tsv": _parse_tsv, "lines": _parse_plain,
-}  # fmt: skip
+    "trn": _parse_trn,
+    "kaldi": _parse_kaldi,
+    "jsonl": _parse_jsonl,
+    "json": _parse_json,
+    "csv": _parse_csv,
+    "tsv": _parse_tsv,
+    "lines": _parse_plain,
+}
 """By format: (lines, what chooses the fields) -> utterances; each raises BadLineError."""

@@ -108,8 +108,10 @@ def place(source: Source, words: Sequence[Segment], parts: Sequence[Segment]) ->
             texts.setdefault(nearest.id, []).append(word.text)
     if words and parts and not {(word.recording, word.channel) for word in words} & set(times):
         known = some(sorted(" ".join(key) for key in times))
-        raise ScoreError(f"{source.name}: has words of {some(sorted(unknown))}, and the references are of {known}: "
-                         "no recording and channel is in both")  # fmt: skip
+        raise ScoreError(
+            f"{source.name}: has words of {some(sorted(unknown))}, and the references are of {known}: "
+            "no recording and channel is in both"
+        )
     notes = []
     if num_outside:
         notes.append(

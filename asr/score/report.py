@@ -24,26 +24,40 @@ class Report:
 
     @classmethod
     def of(
-        cls, names: Sequence[str], scores: Sequence[Score], *, level: float = 0.95, resamples: int = 1000,
-        seed: int = 0, notes: Sequence[str] = (),
-    ) -> "Report":  # fmt: skip
+        cls,
+        names: Sequence[str],
+        scores: Sequence[Score],
+        *,
+        level: float = 0.95,
+        resamples: int = 1000,
+        seed: int = 0,
+        notes: Sequence[str] = (),
+    ) -> "Report":
         """Work out intervals and comparisons of systems on the same references; no `resamples`, no intervals.
 
         Raises ScoreError where the references or the ways of counting differ, or where several systems are to be
         compared without resamples.
         """
-        intervals = [
-            (interval(score, "word", level=level, resamples=resamples, seed=seed),
-             interval(score, "character", level=level, resamples=resamples, seed=seed))
-            for score in scores
-        ] if resamples else []  # fmt: skip
+        intervals = (
+            [
+                (
+                    interval(score, "word", level=level, resamples=resamples, seed=seed),
+                    interval(score, "character", level=level, resamples=resamples, seed=seed),
+                )
+                for score in scores
+            ]
+            if resamples
+            else []
+        )
         compared = compare(scores, names, level=level, resamples=resamples, seed=seed)
         return cls(list(names), list(scores), intervals, compared, list(notes))
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON: one system's score as it is, several under `systems`."""
-        systems = [{"system": name, **score.to_dict(has_utterances=True)}
-                   for name, score in zip(self.names, self.scores, strict=True)]  # fmt: skip
+        systems = [
+            {"system": name, **score.to_dict(has_utterances=True)}
+            for name, score in zip(self.names, self.scores, strict=True)
+        ]
         for system, (word, character) in zip(systems, self.intervals, strict=False):
             system["intervals"] = {"word": word.to_dict(), "character": character.to_dict()}
         if len(systems) == 1:
@@ -68,10 +82,12 @@ class Report:
         """References over hypotheses, for the `top` worst utterances of each system."""
         blocks = []
         for name, score in zip(self.names, self.scores, strict=True):
-            for place in score.worst(top):
+            for index in score.worst(top):
                 of = f"{name}: " if len(self.names) > 1 else ""
-                utterance, letters = score.utterance(place), score.alignments[place]
-                blocks.append(of + tables.aligned(utterance, letters, width_limit=width, has_color=has_color))
+                utterance, letters = score.utterance(index), score.alignments[index]
+                blocks.append(
+                    tables.printable(of) + tables.aligned(utterance, letters, width_limit=width, has_color=has_color)
+                )
         return "\n".join(blocks)
 
     def _how(self) -> list[str]:

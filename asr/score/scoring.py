@@ -92,23 +92,27 @@ class Score:
 
     def utterances(self) -> Iterator[Utterance]:
         """Utterance by utterance, in the order of the references."""
-        for place in range(len(self.ids)):
-            yield self.utterance(place)
+        for index in range(len(self.ids)):
+            yield self.utterance(index)
 
-    def utterance(self, place: int) -> Utterance:
-        """One utterance by its place among the references."""
-        key = self.ids[place]
+    def utterance(self, index: int) -> Utterance:
+        """One utterance by its index among the references."""
+        key = self.ids[index]
         return Utterance(
-            key, self.speaker_of.get(key, ""), self.references[place], self.hypotheses[place],
-            single(self.word_counts[place]), single(self.character_counts[place]),
-        )  # fmt: skip
+            key,
+            self.speaker_of.get(key, ""),
+            self.references[index],
+            self.hypotheses[index],
+            single(self.word_counts[index]),
+            single(self.character_counts[index]),
+        )
 
-    def worst(self, most: int | None = None) -> list[int]:
-        """Places of the utterances with errors: most word errors first, then the highest rate, then as they stood."""
+    def worst(self, limit: int | None = None) -> list[int]:
+        """Indices of the utterances with errors: most word errors first, then the highest rate, then as they stood."""
         wrong = self.word_counts[:, 1:].sum(axis=1)
         rates = wrong / np.maximum(self.word_counts[:, :3].sum(axis=1), 1)
         order = np.lexsort((-rates, -wrong))
-        return [int(place) for place in order[:most] if wrong[place]]
+        return [int(index) for index in order[:limit] if wrong[index]]
 
     @cached_property
     def speakers(self) -> dict[str, tuple[ErrorCount, ErrorCount]]:
@@ -116,20 +120,25 @@ class Score:
         if not self.speaker_of:
             return {}
         groups: dict[str, list[int]] = {}
-        for place, key in enumerate(self.ids):
-            groups.setdefault(self.speaker_of.get(key, ""), []).append(place)
-        return {name: (total(self.word_counts[places]), total(self.character_counts[places]))
-                for name, places in groups.items()}  # fmt: skip
+        for index, key in enumerate(self.ids):
+            groups.setdefault(self.speaker_of.get(key, ""), []).append(index)
+        return {
+            name: (total(self.word_counts[indices]), total(self.character_counts[indices]))
+            for name, indices in groups.items()
+        }
 
     @cached_property
     def alignments(self) -> list[str]:
         """One letter of C, S, D and I for each step of each utterance's word alignment."""
-        places = [int(place) for place in np.flatnonzero(self.word_counts[:, 1:].any(axis=1))]
+        indices = [int(index) for index in np.flatnonzero(self.word_counts[:, 1:].any(axis=1))]
         found = ["C" * len(words) for words in self.references]
-        made = align([self.references[place] for place in places], [self.hypotheses[place] for place in places],
-                     self.counting.weights)  # fmt: skip
-        for place, letters in zip(places, made, strict=True):
-            found[place] = letters
+        made = align(
+            [self.references[index] for index in indices],
+            [self.hypotheses[index] for index in indices],
+            self.counting.weights,
+        )
+        for index, letters in zip(indices, made, strict=True):
+            found[index] = letters
         return found
 
     @cached_property
@@ -164,10 +173,17 @@ class Score:
         }
         if has_utterances:
             result["utterances"] = [
-                {"id": one.id, "speaker": one.speaker, "word": one.word.to_dict(), "character": one.character.to_dict(),
-                 "reference": one.reference, "hypothesis": one.hypothesis, "alignment": letters}
+                {
+                    "id": one.id,
+                    "speaker": one.speaker,
+                    "word": one.word.to_dict(),
+                    "character": one.character.to_dict(),
+                    "reference": one.reference,
+                    "hypothesis": one.hypothesis,
+                    "alignment": letters,
+                }
                 for one, letters in zip(self.utterances(), self.alignments, strict=True)
-            ]  # fmt: skip
+            ]
         return result
 
 
@@ -225,9 +241,9 @@ def _count_characters(
     counts = np.zeros((len(references), 4), dtype=np.int64)
     counts[:, 0] = [len(characters) for characters in sides[0]]
     # Equal words have equal characters, and most utterances of a good recogniser are equal.
-    places = np.flatnonzero(words[:, 1:].any(axis=1))
-    first, second = ([side[place] for place in places.tolist()] for side in sides)
-    counts[places] = count(first, second, counting.weights)
+    indices = np.flatnonzero(words[:, 1:].any(axis=1))
+    first, second = ([side[index] for index in indices.tolist()] for side in sides)
+    counts[indices] = count(first, second, counting.weights)
     return counts
 
 

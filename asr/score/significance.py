@@ -94,8 +94,10 @@ class Comparison:
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON, which has no infinity and no NaN: null there."""
-        return {key: {name: _or_null(value) for name, value in part.items()} if isinstance(part, dict) else part
-                for key, part in asdict(self).items()}  # fmt: skip
+        return {
+            key: {name: _or_null(value) for name, value in part.items()} if isinstance(part, dict) else part
+            for key, part in asdict(self).items()
+        }
 
 
 def _or_null(value: Any) -> Any:
@@ -103,9 +105,13 @@ def _or_null(value: Any) -> Any:
 
 
 def interval(
-    score: Score, unit: Literal["word", "character"] = "word", *, level: float = 0.95, resamples: int = 1000,
+    score: Score,
+    unit: Literal["word", "character"] = "word",
+    *,
+    level: float = 0.95,
+    resamples: int = 1000,
     seed: int = 0,
-) -> Interval:  # fmt: skip
+) -> Interval:
     """Confidence interval of a rate, over speakers where every utterance has one and there are two or more, else over
     utterances.
 
@@ -136,11 +142,15 @@ def compare(
     tests = [mapsswe(scores[one], scores[other]) for one, other in pairs]
     return [
         Comparison(
-            names[one], names[other], test, mcnemar(scores[one], scores[other]),
-            paired_bootstrap(scores[one], scores[other], level=level, resamples=resamples, seed=seed), corrected,
+            names[one],
+            names[other],
+            test,
+            mcnemar(scores[one], scores[other]),
+            paired_bootstrap(scores[one], scores[other], level=level, resamples=resamples, seed=seed),
+            corrected,
         )
         for (one, other), test, corrected in zip(pairs, tests, holm([test.p for test in tests]), strict=True)
-    ]  # fmt: skip
+    ]
 
 
 def mapsswe(a: Score, b: Score) -> Mapsswe:
@@ -248,9 +258,9 @@ def holm(ps: Sequence[float]) -> list[float]:
     """p-values corrected for their number by Holm's step-down method."""
     corrected = [0.0] * len(ps)
     highest = 0.0
-    for rank, place in enumerate(sorted(range(len(ps)), key=lambda place: ps[place])):
-        highest = max(highest, min(1.0, (len(ps) - rank) * ps[place]))
-        corrected[place] = highest
+    for rank, index in enumerate(sorted(range(len(ps)), key=lambda index: ps[index])):
+        highest = max(highest, min(1.0, (len(ps) - rank) * ps[index]))
+        corrected[index] = highest
     return corrected
 
 
@@ -258,7 +268,7 @@ def _units(score: Score, counts: Sequence[Counts]) -> tuple[Unit, list[npt.NDArr
     """What is resampled, and (num_units, 2) errors and reference length of each system's counts."""
     pairs = [np.stack([one[:, 1:].sum(axis=1), one[:, :3].sum(axis=1)], axis=1) for one in counts]
     speakers = [score.speaker_of.get(key) for key in score.ids]
-    names = {name: place for place, name in enumerate(dict.fromkeys(speakers))}
+    names = {name: index for index, name in enumerate(dict.fromkeys(speakers))}
     if None in names or len(names) < 2:
         return "utterances", pairs
     summed = []
@@ -281,8 +291,8 @@ def _resampled(
     # Rows as one number each, which sorts many times faster than rows do.
     radix = int(table.max(initial=0)) + 1
     keys = table @ np.array([radix**power for power in range(table.shape[1])])
-    _, places, numbers = np.unique(keys, return_index=True, return_counts=True)
-    kinds = table[places]
+    _, indices, numbers = np.unique(keys, return_index=True, return_counts=True)
+    kinds = table[indices]
     drawn = np.random.default_rng(seed).multinomial(len(table), numbers / len(table), size=resamples)
     sums = drawn @ kinds
     return [sums[:, system] for system in range(len(units))], sums[:, -1]

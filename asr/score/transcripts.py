@@ -50,8 +50,10 @@ def read_all(
     first = _parse(sources[0], forms[0], "reference")
     if forms[0] == "stm" and "ctm" in forms[1:]:
         segments = placing.segments(sources[0], "stm")
-        others = [_placed(source, segments) if one == "ctm" else _parse(source, one, "hypothesis")
-                  for source, one in zip(sources[1:], forms[1:], strict=True)]  # fmt: skip
+        others = [
+            _placed(source, segments) if one == "ctm" else _parse(source, one, "hypothesis")
+            for source, one in zip(sources[1:], forms[1:], strict=True)
+        ]
     else:
         others = [_parse(source, one, "hypothesis") for source, one in zip(sources[1:], forms[1:], strict=True)]
     if not first.texts:
@@ -191,8 +193,10 @@ def _disjoint(reference: str, references: list[str], hypothesis: str, hypotheses
         advice = "they differ in case alone: ids are names, not text"
     else:
         advice = "give both files the same ids"
-    return (f"{reference} and {hypothesis} share no id: {reference} has {_examples(references)}; {hypothesis} has "
-            f"{_examples(hypotheses)}; {advice}")  # fmt: skip
+    return (
+        f"{reference} and {hypothesis} share no id: {reference} has {_examples(references)}; {hypothesis} has "
+        f"{_examples(hypotheses)}; {advice}"
+    )
 
 
 def _examples(keys: list[str]) -> str:
