@@ -43,7 +43,7 @@ def to_ctm(_path: str, key: str, transcript: Transcript) -> str:
 def to_srt(_path: str, _key: str, transcript: Transcript) -> str:
     """SubRip: numbered subtitles; lines end as it wants them when written as text."""
     cues = [
-        f"{number}\n{_clock(cue[0].start_s, ',')} --> {_clock(cue[-1].end_s, ',')}\n{_said(cue)}\n"
+        f"{number}\n{_clock(cue[0].start_s, ',')} --> {_clock(cue[-1].end_s, ',')}\n{_caption(cue)}\n"
         for number, cue in enumerate(subtitles(transcript.words), start=1)
     ]
     return "\n".join(cues)
@@ -53,7 +53,7 @@ def to_vtt(_path: str, _key: str, transcript: Transcript) -> str:
     """WebVTT (W3C): a header, then the subtitles, with its three reserved characters escaped."""
     cues = ["WEBVTT\n"]
     for cue in subtitles(transcript.words):
-        text = _said(cue).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+        text = _caption(cue).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
         cues.append(f"{_clock(cue[0].start_s, '.')} --> {_clock(cue[-1].end_s, '.')}\n{text}\n")
     return "\n".join(cues)
 
@@ -136,14 +136,14 @@ def subtitles(words: Sequence[Word]) -> list[list[Word]]:
             not cues
             or word.start_s - cues[-1][-1].end_s > _PAUSE_S
             or word.end_s - cues[-1][0].start_s > _LONGEST_S
-            or len(_said([*cues[-1], word])) > 2 * _WIDEST
+            or len(_caption([*cues[-1], word])) > 2 * _WIDEST
         ):
             cues.append([])
         cues[-1].append(word)
     return cues
 
 
-def _said(cue: Sequence[Word]) -> str:
+def _caption(cue: Sequence[Word]) -> str:
     """The words of a subtitle on one line, or two of like length."""
     text = " ".join(word.text for word in cue)
     breaks = [space.start() for space in re.finditer(" ", text)]
