@@ -169,3 +169,65 @@ def test_saving_then_loading_is_identity(tmp_path):
     again = recipe.load(tmp_path / "recipe.yaml")
     assert again.to_dict() | {"data": None} == loaded.to_dict() | {"data": None}
     assert again.data.settings == loaded.data.settings
+
+
+class TestExtends:
+    def write(self, folder, **texts):
+        for name, text in texts.items():
+            path = folder / f"{name.replace('__', '/')}.yaml"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        return folder / "mine.yaml"
+
+    @pytest.fixture
+    def prepare(self, tmp_path):
+        script = tmp_path / "scripts" / "prepare.py"
+        script.parent.mkdir()
+        script.write_text(
+            "from asr.data.corpus import Splits\n\n\ndef prepare(folder, takes: int = 1):\n    return Splits()\n"
+        )
+        return script
+
+    def test_sections_are_merged_and_the_nearer_file_wins(self, tmp_path, prepare):
+        path = self.write(
+            tmp_path,
+            mine="extends: front_ends/a.yaml\nfeatures:\n  stack: 3\ntext:\n",
+            front_ends__a="extends: deeper/b.yaml\nfeatures:\n  stack: 2\n  deltas: 1\n",
+            front_ends__deeper__b="data: {prepare: ../../scripts/prepare.py, folder: x, takes: 4}\n"
+            "features: {num_filters: 17, deltas: 2}\ntext: {alphabet: ab}\n",
+        )
+        loaded = recipe.load(path, ["features.lifter=0"])
+        features = loaded.features
+        assert (features.stack, features.deltas, features.num_filters, features.lifter) == (3, 1, 17, 0)
+        assert (loaded.name, loaded.text.alphabet, loaded.data.settings) == ("mine", "ab", {"takes": 4})
+        assert (tmp_path / loaded.data.prepare).resolve() == prepare.resolve()
+        assert "extends" not in loaded.to_dict()
+
+    @pytest.mark.parametrize(
+        ("base", "message"),
+        [
+            ("features: {stak: 2}", r"base\.yaml: unknown setting features\.stak"),
+            ("features: {stack: two}", r"base\.yaml: features\.stack"),
+            ("features: {stack: 0}", r"base\.yaml: features\.stack must be above 0"),
+            ("features: [", r"base\.yaml: not YAML"),
+            ("- a", r"base\.yaml: a recipe is a mapping"),
+            (
+                "extends: mine.yaml",
+                r"base\.yaml: extends mine\.yaml, which extends it in turn: .*mine.* -> .*base.* -> ",
+            ),
+            ("extends: base.yaml", r"base\.yaml: extends base\.yaml, which"),
+            ("extends: other.yaml", r"other\.yaml: no such recipe, which .*base\.yaml extends"),
+            ("extends: [a]", r"base\.yaml: extends must be the path of one recipe"),
+        ],
+    )
+    def test_mistakes_name_the_file_that_they_are_in(self, tmp_path, prepare, base, message):
+        data = "data: {prepare: scripts/prepare.py, folder: x}\n"
+        path = self.write(tmp_path, mine="extends: base.yaml\n" + data, base=base)
+        with pytest.raises(RecipeError, match=message):
+            recipe.load(path)
+
+    def test_an_override_is_no_mistake_of_the_file_that_it_overrides(self, tmp_path, prepare):
+        data = "data: {prepare: scripts/prepare.py, folder: x}\n"
+        path = self.write(tmp_path, mine="extends: base.yaml\n" + data, base="features: {stack: 2}")
+        with pytest.raises(RecipeError, match=r"mine\.yaml: features\.stack"):
+            recipe.load(path, ["features.stack=0"])

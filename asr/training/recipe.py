@@ -3,7 +3,8 @@
 import difflib
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence, Set
+import re
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any
@@ -18,11 +19,10 @@ from asr.errors import UserError
 from asr.features import FeatureConfig
 from asr.network.encoder import ModelConfig
 from asr.text import TextConfig
+from asr.training import recipe_file
 from asr.training.loop import TrainConfig
-
-
-class RecipeError(UserError):
-    """A recipe that does not fit; the message names file and key, and the nearest valid one."""
+from asr.training.recipe_file import RecipeError as RecipeError
+from asr.training.recipe_file import RecipeFile
 
 
 @dataclass(frozen=True)
@@ -68,19 +68,17 @@ class Recipe:
 
 
 def load(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
-    """Read a recipe and apply `key=value` overrides with dotted keys; raises RecipeError or CorpusError."""
+    """Read a recipe and apply `key=value` overrides with dotted keys; raises RecipeError or CorpusError.
+
+    What the file `extends`, a path relative to it, stands for the settings that it does not have.
+    """
     path = Path(path)
-    if not path.is_file():
-        raise RecipeError(f"{path}: no such recipe")
-    try:
-        values = yaml.load(path.read_text("utf-8"), _Loader) or {}
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise RecipeError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(values, dict):
-        raise RecipeError(f"{path}: a recipe is a mapping of sections, not {type(values).__name__}")
+    file = recipe_file.read(path)
+    values = file.values
     values.setdefault("name", path.stem)
     for override in overrides:
         _override(values, override, _VERBATIM)
+        file.inherited.pop(override.partition("=")[0], None)
     for section in ("data", *_SECTIONS):
         if values.get(section) is None:
             values[section] = {}
@@ -96,18 +94,18 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
     for override in overrides:  # once more where the script takes text: as YAML three=T*'i: would be a mapping
         if override.partition("=")[0] in texts:
             _override(values, override, texts)
-    _refuse_unknown(values, parameters, path)
+    _refuse_unknown(file, parameters)
     for name, parameter in parameters.items():
         if parameter.default is parameter.empty and data.get(name) is None:
             raise RecipeError(f"{path}: data.{name} is missing; say where the corpus lies: data.{name}=FOLDER")
     settings = {}
     for name, parameter in parameters.items():
         kind = Any if parameter.annotation is parameter.empty else parameter.annotation
-        settings[name] = _check(kind, data.get(name, parameter.default), f"{path}: data.{name}")
+        settings[name] = _check(kind, data.get(name, parameter.default), file, f"data.{name}")
         if isinstance(settings[name], float) and not math.isfinite(settings[name]):  # of no kind
-            raise RecipeError(f"{path}: data.{name} must be finite, not {settings[name]}")
+            raise RecipeError(f"{file.file_of(f'data.{name}')}: data.{name} must be finite, not {settings[name]}")
     values["data"] = {"prepare": data["prepare"], "folder": data["folder"], "settings": settings}
-    recipe: Recipe = _check(Recipe, values, str(path))
+    recipe: Recipe = _check(Recipe, values, file)
     return recipe
 
 
@@ -123,7 +121,11 @@ def schema() -> str:
     described: dict[str, Any] = pydantic.TypeAdapter(Recipe).json_schema()
     described["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     described["title"] = "Speech recognition recipe"
-    described["required"] = ["data"]
+    extends = {"title": "Extends", "type": "string", "description": "A recipe whose settings this one has, but for its "
+               "own; its path is relative to this file."}  # fmt: skip
+    described["properties"] = {"extends": extends, **described["properties"]}
+    del described["required"]
+    described["anyOf"] = [{"required": ["data"]}, {"required": ["extends"]}]
     data = described["$defs"]["DataConfig"]
     del data["properties"]["settings"]
     owners = {kind.__name__: kind for kind in (Recipe, DataConfig, *_SECTIONS.values())}
@@ -149,17 +151,6 @@ _VERBATIM = {f"text.{item.name}" for item in fields(TextConfig) if item.type is 
 _VERBATIM |= {"name", "run_dir", "data.prepare", "data.folder", "data.source"}
 
 
-class _Loader(yaml.SafeLoader):
-    """YAML that refuses a key given twice, where the first would be lost in silence."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        twice = [str(key) for key in keys if keys.count(key) > 1]
-        if twice:
-            raise yaml.YAMLError(f"{twice[0]} stands there twice")
-        return super().construct_mapping(node, deep)
-
-
 def _override(values: dict[str, Any], override: str, verbatim: Set[str]) -> None:
     """Set what `key=value` says, as YAML but for the keys that are `verbatim` text."""
     key, equals, text = override.partition("=")
@@ -182,29 +173,24 @@ def _valid_keys(parameters: Mapping[str, Any]) -> list[str]:
     return keys + [f"{section}.{item.name}" for section, kind in _SECTIONS.items() for item in fields(kind)]
 
 
-def _refuse_unknown(values: Mapping[str, Any], parameters: Mapping[str, Any], path: Path) -> None:
+def _refuse_unknown(file: RecipeFile, parameters: Mapping[str, Any]) -> None:
     valid = _valid_keys(parameters)
-    for key in _leaves(values):
-        if key not in valid:
+    for key in recipe_file.leaves(file.values):
+        if key not in (*valid, "data", *_SECTIONS):
             # A key that is right but for its section is nearer than any other spelling.
             last = key.rpartition(".")[2]
             near = [name for name in valid if name.rpartition(".")[2] == last] or difflib.get_close_matches(
                 key, valid, 1, 0
             )
-            raise RecipeError(f"{path}: unknown setting {key}; did you mean {near[0]}?")
+            raise RecipeError(f"{file.file_of(key)}: unknown setting {key}; did you mean {near[0]}?")
 
 
-def _leaves(values: Mapping[str, Any]) -> Iterator[str]:
-    for name, value in values.items():
-        if isinstance(value, dict) and value:
-            yield from (f"{name}.{inner}" for inner in value)
-        elif name in ("data", *_SECTIONS):
-            pass
-        else:
-            yield str(name)
+def _check(kind: Any, value: Any, file: RecipeFile, name: str = "") -> Any:
+    """`value`, of the setting `name` or a whole recipe, as a `kind`; raises RecipeError naming file and key."""
 
+    def where(key: str) -> str:
+        return f"{file.file_of(name)}: {name}" if name else str(file.file_of(key))
 
-def _check(kind: Any, value: Any, where: str) -> Any:
     # In a list, as dataclasses take their configuration from what holds them alone. NaN and infinity are refused here,
     # not in the YAML: there, nan without its point is text, of which a number is made later.
     adapter: pydantic.TypeAdapter[list[Any]] = pydantic.TypeAdapter(list[kind], config={"allow_inf_nan": False})
@@ -212,16 +198,17 @@ def _check(kind: Any, value: Any, where: str) -> Any:
         return adapter.validate_python([value])[0]
     except UserError as error:  # of the section itself: its settings do not fit together
         message = str(error)
-        raise RecipeError(f"{where}: {message[0].lower()}{message[1:]}") from None
+        named = re.match(r"\w+\.\w+", message)
+        raise RecipeError(f"{where(named[0] if named else '')}: {message[0].lower()}{message[1:]}") from None
     except pydantic.ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"][1:] if part != "settings")
         if first["type"] == "finite_number":
-            raise RecipeError(f"{where}{key and f': {key}'} must be finite, not {first['input']}") from None
+            raise RecipeError(f"{where(key)}{key and f': {key}'} must be finite, not {first['input']}") from None
         message = first["msg"].removeprefix("Value error, ")
         got = "" if first["type"] == "value_error" else f", not {first['input']!r}"
-        named = f"{where}: {key}: " if key and first["type"] != "value_error" else f"{where}: "
-        raise RecipeError(f"{named}{message[0].lower()}{message[1:]}{got}") from None
+        place = f"{where(key)}: {key}: " if key and first["type"] != "value_error" else f"{where(key)}: "
+        raise RecipeError(f"{place}{message[0].lower()}{message[1:]}{got}") from None
 
 
 def _attribute_docs(kind: type) -> dict[str, str]:
