@@ -2,9 +2,9 @@
 
 Layouts: SOURCE/**/WORD_OR_PHRASE/*.wav (the folder's name is the text, underscores are spaces), or SOURCE/**/NAME.wav
 beside NAME.txt (its text). What lies below a folder whose name begins with an underscore (SOURCE/_unknown,
-SOURCE/_background_noise_) says none of your words, and is to be heard as nothing. Licence: whatever yours is. With
+SOURCE/_background_noise_) is a negative example: its transcript is empty. Licence: whatever yours is. With
 `speaker`, a regular expression whose first group finds the speaker in a file's path below SOURCE, dev and test get
-speakers of their own, who say the words; without, a random share of each text.
+speakers of their own for the words; without, a random share of each text.
 """
 
 import math
@@ -20,7 +20,7 @@ from asr.data import corpus
 from asr.data.corpus import CorpusError, Splits
 from asr.data.manifest import LeftOut, Utterance
 
-_LONGEST_S = 4.0  # of what is to be heard as nothing: minutes of noise would be padding to all the words of a batch
+_LONGEST_S = 4.0  # of a negative example: minutes of noise would be padding to all the words of a batch
 
 
 def prepare(
@@ -45,7 +45,7 @@ def prepare(
             text = _text(Path(path), Path(source))
             if key in utterances:
                 raise CorpusError(f"the same name as {utterances[key].audio}")
-            # Who says none of the words may be anybody, in files named in any way.
+            # Speakers of negative examples may be anybody, in files named in any way.
             found = re.search(speaker, Path(path).relative_to(source).as_posix()) if speaker and text else None
         except (CorpusError, UnicodeDecodeError) as error:
             splits.left_out.append(LeftOut(key, f"no text: {error}"))
@@ -55,8 +55,8 @@ def prepare(
             who = (found.group(1) if found.re.groups else found.group()) if found else None
             utterances[key] = Utterance(key, text, audio=path, speaker=who)
     if utterances and not any(utterance.text for utterance in utterances.values()):
-        raise CorpusError(f"data.source={source}: all that can be used lies in folders whose names begin with an "
-                          "underscore, which are for what says none of the words")  # fmt: skip
+        raise CorpusError(f"data.source={source}: no positive examples: every usable file is in a folder whose name "
+                          "begins with an underscore")  # fmt: skip
     readable, unreadable = corpus.probe(utterances.values())
     splits.left_out += unreadable
     readable = [piece for utterance in readable for piece in _pieces(utterance)]
@@ -81,12 +81,12 @@ def prepare(
 
 
 def _group(utterance: Utterance) -> str:
-    """What stays in one part: what one person says, or one file holds."""
+    """What stays in one split: the utterances of a speaker, or of a file."""
     return utterance.speaker or str(utterance.audio)
 
 
 def _pieces(utterance: Utterance) -> Iterator[Utterance]:
-    """The utterance, or where it is long and nothing is to be heard, pieces of it."""
+    """The utterance, or pieces of a long negative example."""
     count = 1 if utterance.text else math.ceil(utterance.duration_s / _LONGEST_S)
     if count == 1:
         yield utterance
@@ -98,7 +98,7 @@ def _pieces(utterance: Utterance) -> Iterator[Utterance]:
 
 
 def _text(path: Path, root: Path) -> str:
-    """What is said in a file: its .txt, or the name of its folder. Raises CorpusError if there is neither."""
+    """The transcript of a file: its .txt, or the name of its folder. Raises CorpusError if there is neither."""
     if any(name.startswith("_") for name in path.relative_to(root).parts[:-1]):
         return ""
     transcript = path.with_suffix(".txt")
