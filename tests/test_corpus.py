@@ -389,9 +389,9 @@ class TestFolder:
                 for part in (splits.train, splits.dev, splits.test)]  # fmt: skip
         assert [len(part) for part in said] == [3, 1, 1] and len(set.union(*said)) == 5
 
-    def test_only_what_is_none_of_the_words_is_an_error(self, tmp_path):
+    def test_only_negative_examples_are_an_error(self, tmp_path):
         sound(tmp_path / "mine" / "_unknown" / "1.wav")
-        with pytest.raises(CorpusError, match="begin with an underscore"):
+        with pytest.raises(CorpusError, match="no positive examples"):
             prepare("folder")(folder=tmp_path, source=str(tmp_path / "mine"))
 
     def test_what_has_no_text_of_its_own_is_named(self, tmp_path):
