@@ -1,6 +1,8 @@
 """Laws of the beam search, on emissions small enough to enumerate every path."""
 
 import math
+import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import oracles
@@ -364,3 +366,20 @@ def test_any_constraint_says_what_is_accepted_and_what_it_weighs(emission, weigh
     )
     expected = {text: score + constraint.weight(text) for text, score in everything.items() if text in {"", *weights}}
     assert scores(decoder(emission)) == pytest.approx(expected, abs=1e-9)
+
+
+def test_threads_may_share_a_decoder():
+    model, switch = language_model(False), sys.getswitchinterval()
+    expected = [oracles.random_log_probs(12, 4, seed) for seed in range(6)]
+    sys.setswitchinterval(1e-6)
+    try:
+        for _ in range(4):
+            words = Lexicon([*WORDS, "a ba", "ab b", "b a b"], TOKENIZER)
+            decoder = BeamSearch(TOKENIZER, constraint=words, lm=model, beam_width=8)
+            with ThreadPoolExecutor(6) as pool:
+                together = list(pool.map(decoder, expected))
+            alone = BeamSearch(TOKENIZER, constraint=Lexicon([*WORDS, "a ba", "ab b", "b a b"], TOKENIZER), lm=model,
+                               beam_width=8)  # fmt: skip
+            assert together == [alone(emission) for emission in expected]
+    finally:
+        sys.setswitchinterval(switch)

@@ -289,8 +289,9 @@ class BeamSearch:
             return prefix.ahead
         if state not in self._only:
             words = self._constraint.words(state)
-            self._only[state] = next(iter(words)) if len(words) == 1 else ""
+            # In this order: another thread that finds the one finds the other.
             self._likeliest[state] = max(self._lm.score((), word)[0] for word in words)
+            self._only[state] = next(iter(words)) if len(words) == 1 else ""
         word = self._only[state]
         log_prob = self._lm.score(prefix.lm_state, word)[0] if word else self._likeliest[state]
         return min(prefix.ahead, self.lm_weight * log_prob)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from threading import Lock
 
 from asr.decode import wordlist
 from asr.decode.hypothesis import DecodeError
@@ -41,12 +42,16 @@ class Lexicon:
         # A phrase and its first word may both be entries: then a state is several nodes of the trie at once.
         self._states: list[frozenset[int]] = [frozenset([0])]
         self._numbers = {self._states[0]: 0}
+        self._lock = Lock()
         self._steps: list[dict[int, tuple[int, float]] | None] = [None]
 
     def steps(self, state: int) -> dict[int, tuple[int, float]]:
         """The tokens that may follow a state: (the state that each leads to, its weight, which is 0)."""
         steps = self._steps[state]
-        if steps is None:
+        return self._made_steps(state) if steps is None else steps
+
+    def _made_steps(self, state: int) -> dict[int, tuple[int, float]]:
+        with self._lock:  # of threads that come to new states at once none may give two of them one number
             targets: dict[int, set[int]] = {}
             for node in self._states[state]:
                 for token, child in self._trie[node].items():
@@ -55,7 +60,7 @@ class Lexicon:
                     targets.setdefault(self._space, set()).add(0)
             steps = {token: (self._number(frozenset(nodes)), 0.0) for token, nodes in targets.items()}
             self._steps[state] = steps
-        return steps
+            return steps
 
     def words(self, state: int) -> set[str]:
         """The words that may become of what is spelled of a word; empty where no word has begun."""
