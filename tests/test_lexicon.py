@@ -92,6 +92,7 @@ PRONOUNCED = {
     "Kaldi": "one w ah n\nseven s eh v ah n\n",
     "Kaldi with stress and positions": "one W_B AH1_I N_E\nseven S_B EH1_I V_I AH0_I N_E\n",
     "Kaldi with silences": "<eps> sil\n<unk> spn\none w ah n\nseven s eh v ah n\n",
+    "Kaldi with noises": "!SIL SIL\nSIL SIL\n<UNK> SPN\n[laughter] NSN\nONE W AH1 N\nSEVEN S EH1 V AH0 N\n",
     "Kaldi with probabilities": "one 1.0 w ah n\none 0.3 w aa n\nseven 1 s eh v ah n\n",
     "Kaldi's symbols": "<eps> 0\none 1\nseven 2\n#0 3\n",
     "MFA": "one\tw ah n\nseven\ts eh v ah n\n",
@@ -100,7 +101,6 @@ PRONOUNCED = {
     "CMUdict": ";;; a comment\nONE  W AH1 N\nONE(2)  HH W AH1 N\nSEVEN  S EH1 V AH0 N\n",
     "flashlight": "one\to n e |\nseven\ts e v e n |\n",
     "letters": "one o n e\nseven s e v e n\n",
-    "one word": "one w ah n\nseven s eh v ah n\n",
 }
 
 

@@ -457,3 +457,9 @@ def test_sentences_are_the_texts_without_ids_and_braces(tmp_path, name):
 def test_sentences_may_share_an_id(tmp_path):
     (tmp_path / "x.trn").write_text("a (u)\nb (u)\n")
     assert transcripts.read_sentences(tmp_path / "x.trn") == ("trn", [("utterance u", "a"), ("utterance u", "b")])
+
+
+def test_a_damaged_first_line_of_json_lines_is_named(tmp_path):
+    (tmp_path / "x.jsonl").write_text('{"id": "a", "text": "x"\n{"id": "b", "text": "y"}\n')
+    with pytest.raises(ScoreError, match="line 1: not JSON"):
+        score.read(tmp_path / "x.jsonl")

@@ -16,13 +16,14 @@ _LOG = logging.getLogger(__name__)
 _MAX_LETTERS = 1000  # of an entry; nobody says a longer word
 _MAX_BYTES, _MAX_LINE_BYTES = 1 << 24, 1 << 22  # of a file; of a line, which may hold a whole JSON list
 _JSON = re.compile(r'\[\s*("|\]|$)|\{\s*("|\}|$)')
-_MARK = re.compile(r"<[^<>\s]*>|\[[^\[\]\s]*\]|#\d+")  # <eps>, <unk>, [unk], [laughter], #0: no words
+_MARK = re.compile(r"<[^<>\s]*>|\[[^\[\]\s]*\]|#\d+|!\S+")  # <eps>, <unk>, [unk], [laughter], #0, !SIL: no words
 _VARIANT = re.compile(r"\(\d+\)$")  # the second pronunciation of a word in CMUdict: tomato(2)
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _IPA = re.compile("[\u0250-\u02af\u02d0\u02d1\u02c8\u02cc\u0361]")
 
 _VOWELS = "aa ae ah ao aw ax axr ay eh er ey ih ix iy ow oy uh uw ux".split()
-_CONSONANTS = "b ch d dh dx el em en f g hh jh k l m n ng nx p q r s sh t th v w wh y z zh sil spn nsn".split()
+_CONSONANTS = "b ch d dh dx el em en f g hh jh k l m n ng nx p q r s sh t th v w wh y z zh".split()
+_SILENCES = {"sil", "spn", "nsn"}
 _ARPABET = re.compile(rf"({'|'.join(_VOWELS + _CONSONANTS)})[0-2]?(_[bies])?", re.IGNORECASE)
 _ARPABET_VOWEL = re.compile(rf"({'|'.join(_VOWELS)})[0-2]?(_[bies])?", re.IGNORECASE)
 
@@ -125,7 +126,7 @@ def _without_pronunciations(name: str, text: TextConfig, numbered: list[tuple[in
         )
         words = [(number, line.strip("\r ").partition("\t")[0]) for number, line in numbered]
         return [Entry(f"{name}, line {number}", _VARIANT.sub("", word.strip())) for number, word in words]
-    parts = [line.split() for _, line in numbered if not _MARK.match(line.strip())]
+    parts = [line.split() for _, line in numbered if not _MARK.match(line.strip()) and not _is_silence(line)]
     if not parts or min(map(len, parts)) < 2:
         return [Entry(f"{name}, line {number}", line) for number, line in numbered]
     example = f"line {numbered[0][0]}: {_shortened(numbered[0][1])}"
@@ -136,7 +137,8 @@ def _without_pronunciations(name: str, text: TextConfig, numbered: list[tuple[in
             name,
             example,
         )
-        return [Entry(f"{name}, line {number}", _VARIANT.sub("", line.split()[0])) for number, line in numbered]
+        spoken = [(number, line) for number, line in numbered if not _is_silence(line)]
+        return [Entry(f"{name}, line {number}", _VARIANT.sub("", line.split()[0])) for number, line in spoken]
     hint = ""
     if _may_be_pronounced(parts):
         hint = f"; the lines look like words and their pronunciations ({example}): give the words alone"
@@ -150,23 +152,34 @@ def _without_pronunciations(name: str, text: TextConfig, numbered: list[tuple[in
     return [Entry(f"{name}, line {number}", line, hint) for number, line in numbered]
 
 
+def _is_silence(line: str) -> bool:
+    """Whether a line of a lexicon is for silence or noise: `SIL SIL`."""
+    _, *phones = line.lower().split()
+    return bool(phones) and set(phones) <= _SILENCES
+
+
 def _are_surely_pronounced(parts: list[list[str]], *, has_digits: bool) -> bool:
-    """Whether every line is a word and a number, ARPABET or IPA phones, or its own letters."""
+    """Whether all lines are words and a number, or their letters, or nearly all ARPABET or IPA phones."""
     rests = [words[1:] for words in parts]
     if not has_digits and all(_NUMBER.fullmatch(rest[0]) for rest in rests):
         return True
-    if all(all(map(_ARPABET.fullmatch, rest)) and any(map(_ARPABET_VOWEL.fullmatch, rest)) for rest in rests):
+    num_arpabet = sum(all(map(_ARPABET.fullmatch, rest)) for rest in rests)
+    num_voiced = sum(any(map(_ARPABET_VOWEL.fullmatch, rest)) for rest in rests)  # hm and psst have no vowel
+    if num_arpabet >= 0.95 * len(parts) and num_voiced >= 0.8 * len(parts):
         return True
-    if all(any(map(_IPA.search, rest)) for rest in rests):
+    if sum(any(map(_IPA.search, rest)) for rest in rests) >= 0.8 * len(parts):
         return True
     is_spelled = all("".join(words[1:]).rstrip("|").lower() == words[0].lower() for words in parts)
     return is_spelled and max(map(len, rests)) > 1
 
 
 def _may_be_pronounced(parts: list[list[str]]) -> bool:
-    """Whether what follows the first word is about as long as it in short pieces that come again, as phones do."""
+    """Whether what follows the first word is about as long as it in short pieces, or in few that come again."""
     pieces = [piece for words in parts for piece in words[1:]]
-    if max(map(len, pieces)) > 4 or sum(map(len, pieces)) > 2 * len(pieces):
+    kinds = set(pieces)
+    if max(map(len, pieces)) > 4:
+        return False
+    if sum(map(len, pieces)) > 2 * len(pieces) and (len(kinds) > 100 or len(pieces) < 5 * len(kinds)):
         return False
     like = sum(len(words) - 1 >= 2 and 0.4 <= (len(words) - 1) / len(words[0]) <= 1.7 for words in parts)
     return 10 * like >= 7 * len(parts)

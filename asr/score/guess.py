@@ -84,15 +84,18 @@ def formats(sources: Sequence[Source], ids_of: Callable[[Source, Format], Collec
 
 def _json_format(lines: Sequence[str]) -> Format:
     """Whether each line is a record of its own, or all of them one document."""
-    try:
-        first = json.loads(lines[0])
-    except (ValueError, RecursionError):
-        # A damaged line of many, which is to be named, ends as it began; the first line of a document does not.
-        is_line = lines[0].strip()[0] == "{" and lines[0].strip()[-1] == "}"
-        return "jsonl" if is_line else "json"
-    if not isinstance(first, dict):
-        return "json"
+    first, *others = (_object(line) for line in lines[:2])
+    if first is None:  # a damaged line of many is to be named; the second line of a document is no object
+        return "jsonl" if others and others[0] is not None else "json"
     return "jsonl" if len(lines) > 1 or _is_record({key.lower(): value for key, value in first.items()}) else "json"
+
+
+def _object(line: str) -> dict[str, object] | None:
+    try:
+        value = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
 
 
 def _is_record(values: dict[str, object]) -> bool:
