@@ -1,11 +1,13 @@
 """Real sound on disk, a corpus small enough to learn in seconds, and the place of real speech where there is any."""
 
 import os
+import tempfile
 
 # Before numpy is imported, which reads them. Threads that wait by spinning make a small network hundreds of times
 # slower where the cores are busy; with another number of them sums round otherwise, and another network is learned.
 for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
     os.environ.setdefault(name, "1")
+os.environ["ASR_CACHE"] = tempfile.mkdtemp(prefix="asr-cache-")  # no test speaks what another run has kept
 
 from pathlib import Path
 

@@ -158,7 +158,13 @@ def test_followers_are_said_after_a_pause():
 def test_every_setting_that_changes_sound_says_so(name):
     perturbed = augmenter(**{name: 10 if name.endswith(("_db", "_ms", "masks")) else 0.4})
     waveform = steps(-50, -25, 0, -50)
-    changed = any(not np.array_equal(perturbed.waveform(waveform, rng(seed)), waveform) for seed in range(20))
+
+    def others(count):
+        return [waveform[::-1]] * count
+
+    changed = any(
+        not np.array_equal(perturbed.waveform(waveform, rng(seed), others=others), waveform) for seed in range(20)
+    )
     assert perturbed.config.touches_sound == changed
 
 
@@ -260,10 +266,53 @@ def test_a_room_keeps_the_length_and_rings_after_the_sound():
 def test_some_ends_stay_without_padding():
     waveform = noise(4000) + 1  # no sample of it is zero
     made = [augmenter(pad_ms=100, pad_probability=0.5).waveform(waveform, rng(seed)) for seed in range(200)]
-    assert 0.35 < np.mean([one[0] == 0 for one in made]) < 0.6
-    assert 0.35 < np.mean([one[-1] == 0 for one in made]) < 0.6
+    assert 0.35 < np.mean([abs(one[0]) < 0.1 for one in made]) < 0.6
+    assert 0.35 < np.mean([abs(one[-1]) < 0.1 for one in made]) < 0.6
     never = augmenter(pad_ms=100, pad_probability=0.0)
     assert all(len(never.waveform(waveform, rng(seed))) == 4000 for seed in range(20))
+
+
+def test_padding_is_never_digital_silence_and_its_noise_is_that_of_the_utterance():
+    waveform = noise(8000)
+    for settings in ({}, {"noise_probability": 1.0}, {"clean_probability": 1.0, "noise_probability": 1.0}):
+        for seed in range(10):
+            made = augmenter(pad_ms=500, **settings).waveform(waveform, rng(seed))
+            assert np.count_nonzero(made) > 0.99 * len(made)
+    loud = augmenter(pad_ms=500, noise_probability=1.0, noise_snr_db=0).waveform(waveform, rng(3))
+    faint = augmenter(pad_ms=500, noise_probability=1.0, noise_snr_db=80).waveform(waveform, rng(3))
+    assert np.abs(loud[:500]).mean() > 100 * np.abs(faint[:500]).mean() > 0
+
+
+def test_babble_is_as_many_decibels_softer_as_said_and_asks_for_two_to_five():
+    waveform, asked = noise(16000), []
+
+    def others(count):
+        asked.append(count)
+        return [noise(5000 + index, index + 1) for index in range(count)]
+
+    for seed in range(30):
+        made = augmenter(babble_probability=1.0).waveform(waveform, rng(seed), others=others)
+        assert len(made) == 16000
+        snr_db = 10 * np.log10(np.mean(waveform**2) / np.mean((made - waveform) ** 2))
+        assert 4.9 < snr_db < 25.1
+    assert set(asked) == {2, 3, 4, 5}
+
+
+def test_a_band_limit_leaves_what_is_below_it_and_little_above():
+    waveform = noise(16384)
+    for seed in range(20):
+        made = augmenter(band_probability=1.0).waveform(waveform, rng(seed))
+        power = np.abs(np.fft.rfft(made)) ** 2 / np.abs(np.fft.rfft(waveform)) ** 2
+        hz = np.linspace(0, 8000, len(power))
+        assert np.abs(power[hz < 3300] - 1).max() < 0.1
+        assert np.median(power[hz > 7100]) < 1e-5
+
+
+def test_some_utterances_stay_clean():
+    waveform = noise(4000)
+    clean = augmenter(clean_probability=0.5, channel_db=10, noise_probability=1.0)
+    same = [np.array_equal(clean.waveform(waveform, rng(seed)), waveform) for seed in range(200)]
+    assert 0.35 < np.mean(same) < 0.65
 
 
 def test_a_vocal_tract_of_ones_own_length_changes_nothing():

@@ -3,6 +3,7 @@
 import itertools
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -599,3 +600,53 @@ def test_real_corpora(real_speech, tmp_path, name, folder, count):
     assert len(everything) == len(ids(everything)) == count and not splits.left_out
     manifest.write(tmp_path / "m.jsonl", everything)
     assert len(manifest.read(tmp_path / "m.jsonl")) == count
+
+
+class TestEnglish:
+    @pytest.fixture(autouse=True)
+    def _words(self, monkeypatch):
+        words = "the of and tv water ox kitchen don't water2 xylophone mq i a".split()
+        frequencies = dict(zip(words, np.geomspace(1e-2, 1e-6, len(words)).tolist(), strict=True))
+        fake = SimpleNamespace(
+            top_n_list=lambda _, count: words[:count], word_frequency=lambda word, _: frequencies[word]
+        )
+        monkeypatch.setitem(sys.modules, "wordfreq", fake)
+        monkeypatch.setattr(speak, "speak_all", lambda made, *_, **__: self.lines.extend(made) or [1.0] * len(made))
+        self.lines = []
+
+    def test_every_transcript_can_be_spelled_and_speakers_of_training_are_nobody_else(self, tmp_path):
+        splits = prepare("english")(folder=tmp_path, utterances=400, held_out=40, num_voices=20)
+        assert (len(splits.dev), len(splits.test), len(splits.train)) == (41, 41, 412)
+        everything = splits.train + splits.dev + splits.test
+        assert all(re.fullmatch("[a-z']+( [a-z']+)*|", utterance.text) for utterance in everything)
+        said = set(" ".join(utterance.text for utterance in everything).split())
+        assert {"water", "xylophone", "don't", "zero", "twenty", "monday", "q", "kitchen"} <= said
+        assert not {"tv", "mq", "water2"} & said  # espeak-ng would spell them
+        parts = [{one.speaker for one in part if one.text} for part in (splits.train, splits.dev, splits.test)]
+        assert not parts[0] & parts[1] and not parts[0] & parts[2] and not parts[1] & parts[2]
+
+    def test_numbers_in_words(self):
+        number = sys.modules[prepare("english").__module__].number
+        wanted = {0: "zero", 9: "nine", 13: "thirteen", 40: "forty", 99: "ninety nine", 100: "one hundred",
+                  215: "two hundred fifteen", 7000: "seven thousand", 3021: "three thousand twenty one"}  # fmt: skip
+        assert {value: " ".join(number(value)) for value in wanted} == wanted
+
+    def test_what_neural_voices_say_does_not_depend_on_the_rest(self, tmp_path, monkeypatch):
+        voices = {name: SimpleNamespace(num_speakers=count) for name, count in (("kokoro", None), ("p.onnx", 3))}
+        monkeypatch.setattr(neural, "load", voices.get)
+        made = []
+        for utterances, count in ((10, 4), (20, 6)):
+            self.lines = []
+            prepare("english")(folder=tmp_path, utterances=utterances, neural_voices=f"kokoro={count}x2 p.onnx=6")
+            made.append([line for line in self.lines if ":" in line.voice])
+        kokoro = [[(line.text, line.voice) for line in lines if "kokoro" in line.voice] for lines in made]
+        assert len(kokoro[0]) == 4 and kokoro[0] == kokoro[1][:4]
+        assert {line.voice.partition("+")[2] for line in made[0]} >= {"kokoro:0", "kokoro:3", "p.onnx:0", "p.onnx:2"}
+        with pytest.raises(CorpusError, match="'kokoro' is not NAME=COUNT"):
+            prepare("english")(folder=tmp_path, neural_voices="kokoro")
+
+    def test_recordings_join_the_training_part_as_often_as_said(self, tmp_path):
+        manifest.write(tmp_path / "also.jsonl", [Utterance("one", "yes", features=str(tmp_path / "one.npy"))])
+        splits = prepare("english")(folder=tmp_path, utterances=5, also=str(tmp_path / "also.jsonl"), also_repeats=3)
+        real = [utterance for utterance in splits.train if utterance.features]
+        assert [utterance.id for utterance in real] == ["one-also0", "one-also1", "one-also2"]

@@ -193,10 +193,19 @@ def test_joined_utterances_are_heard_in_the_order_of_their_words():
 
 
 def test_what_cannot_be_joined_is_refused(utterances):
+    sound = load(utterances, keep_sound=True)[0]
+    with pytest.raises(ValueError, match="only with a space"):
+        batches(sound, AugmentConfig(join=2), space=None)
+
+
+def test_cepstra_stand_beside_sounds_and_are_not_joined(utterances):
     sound, cepstra = (load(utterances, keep_sound=keep_sound)[0] for keep_sound in (True, False))
-    for examples, space in ((sound, None), (cepstra, SPACE)):
-        with pytest.raises(ValueError, match="only sound can be joined"):
-            batches(examples, AugmentConfig(join=2), space=space)
+    mixed = [*sound, *(replace(example, id=f"{example.id}-cepstra") for example in cepstra)]
+    made = batches(mixed, AugmentConfig(join=2, join_probability=1.0, channel_db=6), space=SPACE)
+    for batch in made.epoch(1):
+        for key, length in zip(batch.ids, batch.token_lengths, strict=True):
+            alone = next(len(example.tokens) for example in mixed if example.id == key)
+            assert (length == alone) == key.endswith("-cepstra")
 
 
 def test_sound_is_renewed_when_its_time_has_come_and_never_between(utterances):

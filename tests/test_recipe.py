@@ -12,7 +12,7 @@ from asr.training import recipe
 from asr.training.recipe import RecipeError
 
 RECIPES = sorted((REPOSITORY / "recipes").glob("*.yaml"))
-SYNTHETIC = ("english_letters", "commands", "digits_alike", "digits", "spelling")
+SYNTHETIC = ("english_letters", "commands", "digits_alike", "digits", "spelling", "english", "english_small")
 FSDD = REPOSITORY / "recipes" / "fsdd.yaml"
 
 
@@ -47,9 +47,10 @@ def test_english_letters_has_27_outputs_and_phrases_have_28():
 
     for path in RECIPES:
         loaded = recipe.load(path, ["data.source=x"] if path.stem not in SYNTHETIC else [])
-        expected = 28 if path.stem in ("an4", "an4_large", "spelling", "wake_words", "one_utterance") else 27
+        sentences = ("an4", "an4_large", "spelling", "wake_words", "one_utterance")
+        expected = 28 if path.stem in sentences else 29 if path.stem in ("english", "english_small") else 27
         assert len(Tokenizer(loaded.text.alphabet)) == expected
-        units = 128 if path.stem.endswith("_large") else 40
+        units = 128 if path.stem.endswith("_large") or path.stem == "english" else 40
         assert (loaded.model.hidden_size, loaded.model.num_layers, loaded.model.bidirectional) == (units, 2, True)
 
 

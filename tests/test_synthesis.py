@@ -8,13 +8,14 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from asr import audio
-from asr.synthesis import espeak, neural, speak
+from asr.synthesis import espeak, neural, speak, spoken
 from asr.synthesis.espeak import Line, SynthesisError, Synthesizer
 
 
@@ -250,3 +251,19 @@ class TestNeural:
     def test_too_long_for_kokoro(self):
         with pytest.raises(SynthesisError, match="phonemes at a time"):
             neural.load("kokoro").speak(Line("", "seven " * 200, "en-us+kokoro:1"), 1, lambda text, _: text)
+
+
+def test_what_a_neural_voice_said_is_kept_and_not_spoken_again(tmp_path, monkeypatch):
+    monkeypatch.setenv("ASR_CACHE", str(tmp_path / "cache"))
+    line = Line(str(tmp_path / "one" / "water.wav"), "water", "en-us+heart:0")
+    [duration_s] = speak.speak_all([line], 16000)
+    again = replace(line, path=str(tmp_path / "two" / "again.wav"))
+    monkeypatch.setattr(neural._Heart, "speak", lambda *_: pytest.fail("spoken again"))
+    assert speak.speak_all([again], 16000) == [duration_s]
+    assert Path(again.path).read_bytes() == Path(line.path).read_bytes()
+    kept = spoken.path_of(line, 16000, 30)
+    others = [replace(line, text="fire"), replace(line, words_per_minute=200), replace(line, voice="en-us+joe:0")]
+    assert all(spoken.path_of(other, 16000, 30) != kept for other in others)
+    assert spoken.path_of(line, 8000, 30) != kept
+    kept.write_bytes(b"no sound")
+    assert spoken.take(again, 16000, 30) is None

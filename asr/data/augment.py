@@ -4,7 +4,7 @@ Everything is drawn from the generator that the caller gives, so an utterance's 
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
@@ -24,11 +24,16 @@ _SHORTEST_TRIM_S = 0.08
 _GATES_DB = 20.0, 60.0
 _DEEPEST_CLIP_DB = 20.0
 _SHORTEST_PAUSE_S, _LONGEST_PAUSE_S = 0.03, 0.6  # as often below 0.13 as above
+_BABBLERS = 2, 5
+_BABBLE_SNR_DB = 5.0, 25.0
+_BANDS_HZ = 3400.0, 4000.0, 5500.0, 7000.0  # where telephones, sounds at 8 kHz and lossy formats end
+_STOP_DB = 60.0, 120.0
+_FAINT_DB = 50.0, 90.0
 _WARPS = 20  # warp factors to each side of 1
 # The settings that change sound, where they are not what they are by default.
 SOUND = (
     "speed", "trim_db", "crop_ms", "pad_ms", "channel_db", "room_ms", "noise_probability", "clip_probability",
-    "gate_probability", "gain_db", "join"
+    "gate_probability", "gain_db", "join", "babble_probability", "band_probability"
 )  # fmt: skip
 
 
@@ -48,22 +53,29 @@ class AugmentConfig:
     crop_probability: float = 1.0
     """Share of the ends that lose it; the others stay whole."""
     pad_ms: float = 0.0
-    """Put up to so much near-silence before and after."""
+    """Put up to so much before and after, in which nobody speaks: the noise goes on there, or where there is none, one
+    that is 50 to 90 dB softer than the speech."""
     pad_probability: float = 1.0
     """Share of the ends that get it; the others stay cut close to the speech."""
     channel_db: float = 0.0
     """Filter with a smooth random curve of up to so many decibels either way, as microphones and rooms do."""
     room_ms: float = 0.0
     """Reverberate with a room of up to this reverberation time (to -60 dB), near or far from the microphone."""
+    babble_probability: float = 0.0
+    """Share of utterances behind which two to five others are spoken, all of them together 5 to 25 dB softer."""
     noise_probability: float = 0.0
     """Share of utterances that get coloured noise (white to brown)."""
     noise_snr_db: float = 5.0
     """Signal-to-noise ratio of the loudest noise; the quietest is 35 dB weaker."""
+    band_probability: float = 0.0
+    """Share of utterances of which nothing is left above 3.4, 4, 5.5 or 7 kHz, as telephones and formats leave it."""
     clip_probability: float = 0.0
     """Share of utterances whose peaks are cut off, up to 20 dB below the loudest, as in overdriven recordings."""
     gate_probability: float = 0.0
     """Share of utterances with digital silence instead of what is softer than a level between 20 and 60 dB below the
     loudest, as noise gates and editors leave it."""
+    clean_probability: float = 0.0
+    """Share of utterances that stay as they were spoken but for speed, ends and gain."""
     gain_db: float = 0.0
     """Louder or softer by up to so much."""
     renew: int = 1
@@ -138,17 +150,19 @@ class Augmenter:
         rng: Generator,
         min_samples: int = 0,
         followers: Sequence[tuple[audio.Waveform, int]] = (),
+        others: Callable[[int], Sequence[audio.Waveform]] = lambda _: (),
     ) -> audio.Waveform:
         """Everything that changes sound: (num_samples,) -> another length, at least `min_samples`.
 
-        `followers` come after it, each at least as many samples long as the number beside it.
+        `followers` come after it, each at least as many samples long as the number beside it; `others` gives as
+        many utterances as it is asked for, for the babble behind it.
         """
         said = self._speech(waveform, rng, min_samples)
         for following, least in followers:
             pause_s = self._shortest_pause_s * (_LONGEST_PAUSE_S / self._shortest_pause_s) ** rng.random()
             pause = np.zeros(round(pause_s * self.sample_rate), np.float32)
             said = np.concatenate([said, pause, self._speech(following, rng, least)])
-        return self._recording(said, rng)
+        return self._recording(said, rng, others)
 
     def _speech(self, waveform: audio.Waveform, rng: Generator, min_samples: int) -> audio.Waveform:
         """Speed and ends: (num_samples,) -> another length, at least `min_samples`."""
@@ -171,30 +185,78 @@ class Augmenter:
                 waveform = waveform[first:last]
         return waveform
 
-    def _recording(self, waveform: audio.Waveform, rng: Generator) -> audio.Waveform:
-        """Padding, channel, room, noise, clipping, gate and gain: (num_samples,) -> the same length or longer."""
+    def _recording(
+        self, said: audio.Waveform, rng: Generator, others: Callable[[int], Sequence[audio.Waveform]]
+    ) -> audio.Waveform:
+        """Padding, babble, channel, room, noise, band, clipping, gate, gain: (num_samples,) -> the same or longer."""
         config = self.config
-        if config.pad_ms:
-            waveform = np.pad(waveform, self._ends(config.pad_ms, config.pad_probability, rng))
+        loudness = np.sqrt(np.mean(np.square(said)))  # of the speech: what is put around it makes no noise softer
+        waveform = np.pad(said, self._ends(config.pad_ms, config.pad_probability, rng)) if config.pad_ms else said
+        if config.clean_probability and rng.random() < config.clean_probability:
+            return self._gained(self._faintly_noisy(waveform, loudness, rng), rng)
+        if config.babble_probability and rng.random() < config.babble_probability:
+            waveform = self._babbled(waveform, loudness, others, rng)
         if config.channel_db:
             waveform = self._filter(waveform, rng)
         if config.room_ms:
             waveform = self._reverberate(waveform, rng)
         clean = waveform  # what a gate opens for: it is there to keep the noise out
         if rng.random() < config.noise_probability:
-            snr_db = config.noise_snr_db + rng.uniform(0, 35)
-            loudness = np.sqrt(np.mean(np.square(waveform)))
-            noise = self._noise(len(waveform), rng) * np.float32(loudness * 10 ** (-snr_db / 20))
-            waveform = np.add(waveform, noise, dtype=np.float32)
+            waveform = self._noisy(waveform, loudness, config.noise_snr_db + rng.uniform(0, 35), rng)
+        else:
+            waveform = self._faintly_noisy(waveform, loudness, rng)
+        if config.band_probability and rng.random() < config.band_probability:
+            waveform = self._band_limited(waveform, rng)
         if config.clip_probability and rng.random() < config.clip_probability:
             peak = np.abs(waveform).max(initial=0) * np.float32(10 ** (-rng.uniform(0, _DEEPEST_CLIP_DB) / 20))
             waveform = np.clip(waveform, -peak, peak)
         if config.gate_probability and rng.random() < config.gate_probability:
             waveform = waveform * self._is_louder(clean, rng.uniform(*_GATES_DB))
-        if config.gain_db:
-            gain = 10 ** (rng.uniform(-config.gain_db, config.gain_db) / 20)
-            waveform = np.multiply(waveform, np.float32(gain), dtype=np.float32)
-        return waveform
+        return self._gained(waveform, rng)
+
+    def _gained(self, waveform: audio.Waveform, rng: Generator) -> audio.Waveform:
+        if not self.config.gain_db:
+            return waveform
+        gain = 10 ** (rng.uniform(-self.config.gain_db, self.config.gain_db) / 20)
+        return np.multiply(waveform, np.float32(gain), dtype=np.float32)
+
+    def _noisy(self, waveform: audio.Waveform, loudness: float, snr_db: float, rng: Generator) -> audio.Waveform:
+        """Coloured noise so much softer than `loudness`, from beginning to end."""
+        noise = self._noise(len(waveform), rng) * np.float32(loudness * 10 ** (-snr_db / 20))
+        return np.asarray(waveform + noise, np.float32)
+
+    def _faintly_noisy(self, waveform: audio.Waveform, loudness: float, rng: Generator) -> audio.Waveform:
+        """Where there is padding, no digital silence."""
+        return self._noisy(waveform, loudness, rng.uniform(*_FAINT_DB), rng) if self.config.pad_ms else waveform
+
+    def _babbled(
+        self,
+        waveform: audio.Waveform,
+        loudness: float,
+        others: Callable[[int], Sequence[audio.Waveform]],
+        rng: Generator,
+    ) -> audio.Waveform:
+        """Other utterances behind this one, each over and over from a drawn place on."""
+        babble = np.zeros(len(waveform), np.float32)
+        for other in others(int(rng.integers(*_BABBLERS, endpoint=True))):
+            start = int(rng.integers(len(other)))
+            spoken = np.resize(np.concatenate([other[start:], other[:start]]), len(waveform))
+            babble += spoken / max(float(np.sqrt(np.mean(np.square(spoken)))), 1e-6)
+        level = float(np.sqrt(np.mean(np.square(babble))))
+        gain = loudness * 10 ** (-rng.uniform(*_BABBLE_SNR_DB) / 20) / level if level else 0
+        return np.asarray(waveform + babble * np.float32(gain), np.float32)
+
+    def _band_limited(self, waveform: audio.Waveform, rng: Generator) -> audio.Waveform:
+        """Nothing above one of the bands' edges but noise that is 60 to 120 dB below the sound."""
+        edge_hz = rng.choice(_BANDS_HZ) / self.sample_rate
+        size = 1 << (len(waveform) - 1).bit_length()
+        spectrum = np.fft.rfft(waveform, size)
+        spectrum[round(edge_hz * size) :] = 0
+        limited = np.fft.irfft(spectrum, size)[: len(waveform)]
+        loudness = np.sqrt(np.mean(np.square(limited)))
+        noise = self._noises[0] if len(waveform) <= self._noises.shape[1] else np.resize(self._noises[0], len(waveform))
+        floor = noise[: len(waveform)] * loudness * 10 ** (-rng.uniform(*_STOP_DB) / 20)
+        return np.asarray(limited + floor, np.float32)
 
     def _is_louder(self, waveform: audio.Waveform, below_db: float) -> npt.NDArray[np.bool_]:
         """Where sound is louder than so many decibels below its loudest: (num_samples,) -> (num_samples,).
@@ -208,6 +270,12 @@ class Augmenter:
         sum_, energy = sums[:, last] - sums[:, first]
         energy -= np.square(sum_) / (last - first)
         return np.asarray(energy >= energy.max() * 10 ** (-below_db / 10))
+
+    def channel(self, rng: Generator) -> npt.NDArray[np.float32]:
+        """What a drawn channel adds to the log energies of the filters: (num_filters,), a smooth curve."""
+        knots_db = rng.uniform(-self.config.channel_db, self.config.channel_db, _KNOTS)
+        places = np.linspace(0, _KNOTS - 1, self.features.num_filters)
+        return np.asarray(np.interp(places, np.arange(_KNOTS), knots_db) * (math.log(10) / 10), np.float32)
 
     def tract(self, static: Frames, rng: Generator) -> Frames:
         """Vocal tract length perturbation: (T, C) -> (T, C)."""

@@ -27,7 +27,7 @@ from asr.features import FeatureConfig
 Source = npt.NDArray[Any]
 """Of an utterance: its waveform (num_samples,) int16 or its cepstra (num_frames, num_cepstra) float32."""
 
-_VERSION = 1  # of the files; and of what static features are made of, if their numbers should ever change
+_VERSION = 2  # of the files; and of what static features are made of, if their numbers should ever change
 _BLOCK = 1 << 24  # bytes digested at a time
 _STALE_S = 3600  # an unfinished file that nobody has written to for so long was left by a run that was killed
 _FINISHED_LATER = {"deltas", "delta_window", "mean", "variance", "stack"}  # settings of frames, not of cepstra
@@ -40,7 +40,7 @@ def digest(utterances: Sequence[Utterance], config: FeatureConfig, *, is_sound: 
     }  # fmt: skip
     found = hashlib.sha256(json.dumps([_VERSION, settings], sort_keys=True).encode())
     for utterance in utterances:
-        path = utterance.audio if is_sound or not utterance.features else utterance.features
+        path = utterance.features if utterance.features and not (is_sound and utterance.audio) else utterance.audio
         try:
             state = os.stat(path or "")  # noqa: PTH116 -- many thousand times, and Path is ten times slower
             seen = (state.st_size, state.st_mtime_ns)
@@ -87,13 +87,12 @@ def _read(data: Path, index: Path) -> list[Source | LeftOut] | None:
         mapped = np.asarray(np.memmap(data, np.uint8, "r") if content["num_bytes"] else np.empty(0, np.uint8))
         if len(mapped) != content["num_bytes"] or _digest(mapped) != content["digest"]:
             return None
-        dtype = np.dtype(content["dtype"])
         made: list[Source | LeftOut] = []
         for entry in content["entries"]:
             if isinstance(entry[1], str):
                 made.append(LeftOut(*entry))
             else:
-                start, shape = entry
+                start, shape, dtype = entry[0], entry[1], np.dtype(entry[2])
                 made.append(mapped[start : start + dtype.itemsize * math.prod(shape)].view(dtype).reshape(shape))
     except (OSError, ValueError, TypeError, LookupError):
         return None
@@ -110,8 +109,7 @@ def _digest(data: npt.NDArray[np.uint8]) -> str:
 def _write(data: Path, index: Path, made: Iterable[Source | LeftOut]) -> None:
     """Both files whole or not at all; the index last, so that one without the other is never believed."""
     data.parent.mkdir(parents=True, exist_ok=True)
-    entries: list[tuple[Any, Any]] = []
-    dtype = "float32"
+    entries: list[tuple[Any, ...]] = []
     digest = hashlib.blake2b(digest_size=16)
     with files.whole(data) as part, part.open("wb") as file:
         for source in made:
@@ -119,11 +117,10 @@ def _write(data: Path, index: Path, made: Iterable[Source | LeftOut]) -> None:
                 entries.append((source.id, source.reason))
                 continue
             padding = bytes(-file.tell() % 8)  # alignment
-            entries.append((file.tell() + len(padding), source.shape))
+            entries.append((file.tell() + len(padding), source.shape, str(source.dtype)))
             packed = padding + np.ascontiguousarray(source).tobytes()
             file.write(packed)
             digest.update(packed)
-            dtype = str(source.dtype)
         num_bytes = file.tell()
-    content = {"dtype": dtype, "num_bytes": num_bytes, "digest": digest.hexdigest(), "entries": entries}
+    content = {"num_bytes": num_bytes, "digest": digest.hexdigest(), "entries": entries}
     files.write_text(index, json.dumps(content))

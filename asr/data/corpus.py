@@ -26,8 +26,9 @@ from asr.data.manifest import LeftOut, Utterance
 from asr.errors import UserError
 
 SPLITS = ("train", "dev", "test")
+REAL = "real"
 RECORD, LEFT_OUT = "corpus.json", "left_out.txt"
-SOURCES = ("source", "also")
+SOURCES = ("source", "also", "real")
 """Settings that name what a script reads, a folder or a file: where that has changed, the corpus is made again."""
 
 
@@ -43,6 +44,8 @@ class Splits:
     dev: list[Utterance] = field(default_factory=list)
     test: list[Utterance] = field(default_factory=list)
     left_out: list[LeftOut] = field(default_factory=list)
+    real: list[Utterance] = field(default_factory=list)
+    """Recordings of people, tested beside what a synthetic test part has, and never trained on."""
 
 
 Prepare = Callable[..., Splits]
@@ -107,6 +110,9 @@ def build(prepare: Prepare, folder: Path, values: dict[str, Any]) -> bool:
     record.unlink(missing_ok=True)  # not before: a mistake in the settings must not cost the corpus that is there
     for split, path in zip(SPLITS, made, strict=True):
         manifest.write(path, getattr(splits, split))
+    (folder / f"{REAL}.jsonl").unlink(missing_ok=True)
+    if splits.real:
+        manifest.write(folder / f"{REAL}.jsonl", splits.real)
     files.write_text(folder / LEFT_OUT, "".join(f"{item.id}\t{item.reason}\n" for item in splits.left_out))
     files.write_text(record, json.dumps({**json.loads(wanted), "sources": sources}, indent=1) + "\n")
     print(summary(splits), file=sys.stderr)
@@ -135,7 +141,11 @@ def _contents(source: Path, folder: Path) -> str:
             continue
         if Path(where).resolve() == folder.resolve():
             below[:] = [name for name in below if name != "cache"]
-            names = [name for name in names if name not in (RECORD, LEFT_OUT, *(f"{split}.jsonl" for split in SPLITS))]
+            names = [
+                name
+                for name in names
+                if name not in (RECORD, LEFT_OUT, *(f"{split}.jsonl" for split in (*SPLITS, REAL)))
+            ]
         below[:] = [name for name in below if name[0] != "." and Path(where, name).resolve() != folder.resolve()]
         found += [path for name in names if name[0] != "." and (path := Path(where, name)).is_file()]
     states = {path.relative_to(source).as_posix(): path.stat() for path in found}
@@ -146,7 +156,7 @@ def _contents(source: Path, folder: Path) -> str:
 def summary(splits: Splits) -> str:
     """Counts, hours, speakers, characters and the longest utterance of each part; everything left out, with why."""
     lines = []
-    for split in SPLITS:
+    for split in (*SPLITS, *([REAL] if splits.real else [])):
         utterances: list[Utterance] = getattr(splits, split)
         if not utterances:
             lines.append(f"{split:5}  no utterances")

@@ -93,9 +93,11 @@ def load(
 
     def one(utterance: Utterance) -> Source | LeftOut:
         try:
-            if is_sound:
+            if is_sound and utterance.audio:
                 waveform = manifest.read_waveform(utterance, config.sample_rate)
                 return np.clip(np.rint(waveform * 32768), -32768, 32767).astype(np.int16)
+            if utterance.audio is None and utterance.features:  # cepstra that are like ours
+                return manifest.read_features(utterance.features, config.num_cepstra)
             return manifest.load_frames(utterance, extractor).astype(np.float32, copy=False)
         except (audio.AudioError, ManifestError) as error:
             return LeftOut(utterance.id, f"unreadable audio: {error}")
@@ -136,8 +138,8 @@ def _example(
 class Batches:
     """The examples of a corpus as batches, in a new order and a new perturbation in each epoch.
 
-    Where the augmenter joins utterances, `space` is the token between one and the next, and every example must be
-    sound; raises ValueError.
+    Where the augmenter joins utterances, those that are sound, `space` is the token between one and the next; raises
+    ValueError where there is none.
     """
 
     def __init__(
@@ -160,11 +162,13 @@ class Batches:
         self.space = space
         self._kept: dict[int, tuple[int, Frames]] = {}
         self._kept_bytes = 0
-        self._lengths = np.array([len(example.source) for example in examples])
+        hop = extractor.config.hop  # of cepstra, as many samples as they are made of
+        self._lengths = np.array([len(e.source) * (hop if e.source.ndim == 2 else 1) for e in examples])
         self._joins = augmenter is not None and augmenter.config.join > 1
         self._alone = np.empty((len(examples), 0), np.intp)  # nobody follows anybody
-        if self._joins and (space is None or any(example.source.ndim != 1 for example in examples)):
-            raise ValueError("only sound can be joined, and only with a space")
+        self._sounds = np.flatnonzero([example.source.ndim == 1 and len(example.tokens) > 0 for example in examples])
+        if self._joins and space is None:
+            raise ValueError("utterances can be joined only with a space")
 
     def __len__(self) -> int:
         """Batches in an epoch."""
@@ -182,7 +186,7 @@ class Batches:
         """Shuffled, bucketed and augmented batches: a function of seed and epoch number alone."""
         followers, lengths = self._alone, self._lengths
         if self.augmenter and self._joins:
-            speaks = np.array([len(example.tokens) > 0 for example in self.examples], bool)
+            speaks = np.isin(np.arange(len(self.examples)), self._sounds)
             rng = np.random.default_rng([self.seed, self._turn(number), 0, 3])  # the same for as long as sound is kept
             followers = self.augmenter.followers(speaks, rng)
             lengths = lengths + np.where(followers >= 0, lengths[followers], 0).sum(axis=1)
@@ -224,6 +228,8 @@ class Batches:
         rng = np.random.default_rng([self.seed, epoch, index])
         if static.ndim == 1:
             static = self._perturbed(augmenter, said, epoch, index)
+        elif extractor.config.source == "audio":  # beside sounds, which are recorded over as many channels
+            static = static + augmenter.channel(rng) @ extractor.cosines.astype(np.float32)
         spoken, factor, needed = augmenter.tract(static, rng), augmenter.tempo(rng), self._needed(tokens)
 
         def view(spoken: Frames, rng: np.random.Generator) -> Frames:
@@ -252,7 +258,11 @@ class Batches:
             (one.source * np.float32(1 / 32768), config.window + (self._needed(one.tokens) - 1) * config.hop)
             for one in said
         ]
-        static = self.extractor.static(augmenter.waveform(waveform, rng, least, followers))
+
+        def others(count: int) -> list[npt.NDArray[np.float32]]:
+            return [self.examples[other].source * np.float32(1 / 32768) for other in rng.choice(self._sounds, count)]
+
+        static = self.extractor.static(augmenter.waveform(waveform, rng, least, followers, others))
         if augmenter.config.renew > 1 and (kept or self._kept_bytes < _KEPT_BYTES):
             self._kept_bytes += static.nbytes - (kept[1].nbytes if kept else 0)
             self._kept[index] = turn, static

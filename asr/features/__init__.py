@@ -54,6 +54,9 @@ class FeatureConfig:
     """The first coefficient: the log energy of the frame, or the cepstrum's own."""
     num_filters: int = 26
     """Triangular mel filters."""
+    filter_floor_db: float = 0.0
+    """No filter is softer than so much below the mean of all filters of its frame, so that a band that a recording
+    lacks, as one at 8 kHz does, is not far from a band that it has; 0: as soft as it is."""
     fft_size: int = 512
     """Points; a window longer than this is cut to it, as python_speech_features does."""
     low_hz: float = 0.0
@@ -103,7 +106,7 @@ class FeatureConfig:
         if not 0 <= self.low_hz < self.top_hz <= self.sample_rate / 2:
             raise FeatureError(f"features.low_hz and high_hz must satisfy 0 <= low < high <= {self.sample_rate / 2:g} "
                                f"(half the sample rate), not {self.low_hz:g} and {self.top_hz:g}")  # fmt: skip
-        for name in ("edge_ms", "pause_ms"):
+        for name in ("edge_ms", "pause_ms", "filter_floor_db"):
             if getattr(self, name) < 0:
                 raise FeatureError(f"features.{name} must not be negative, not {getattr(self, name):g}")
         object.__setattr__(self, "tracts", tuple(self.tracts))  # JSON gives a list
@@ -225,6 +228,9 @@ class FeatureExtractor:
             np.square(spectrum.view(dtype), out=power)  # real and imaginary parts, which the filters add up
             np.matmul(power, room.filters, out=energies)
             np.copyto(energies, dtype.type(_EPS), where=energies == 0)
+            if config.filter_floor_db:
+                floor = energies[:, :-1].mean(axis=1, keepdims=True) * dtype.type(10 ** (-config.filter_floor_db / 10))
+                np.maximum(energies[:, :-1], floor, out=energies[:, :-1])
             np.log(energies, out=energies)
             cepstra[start : start + count] = energies[:, :-1] @ room.cosines
             if config.energy == "log_energy":  # the last column is the whole frame's energy
@@ -252,7 +258,7 @@ class FeatureExtractor:
         """This thread's work space: fresh memory for every chunk would cost more than the arithmetic."""
         rooms = self._rooms.__dict__
         if dtype.char not in rooms:
-            rooms[dtype.char] = _Room(self.config, dtype, self.filters, self._cosines)
+            rooms[dtype.char] = _Room(self.config, dtype, self.filters, self.cosines)
         room: _Room = rooms[dtype.char]
         return room
 
@@ -406,7 +412,7 @@ class FeatureExtractor:
         return np.hstack([rising + falling, np.ones((len(bins), 1))]) * config.fft_size
 
     @cached_property
-    def _cosines(self) -> npt.NDArray[np.float64]:
+    def cosines(self) -> npt.NDArray[np.float64]:
         """(num_filters, num_cepstra): the orthonormal DCT-II with the lifter's weights folded in."""
         return dct(self.config) * self.config.liftering
 

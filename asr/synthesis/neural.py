@@ -9,6 +9,7 @@ drawn between its voices; a word takes it a second. `heart`: a small network dis
 import importlib.resources
 import json
 import unicodedata
+import zlib
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
@@ -130,15 +131,15 @@ class _Heart:
         import hibari
 
         self._package: Any = hibari
-        self._said = 0
 
     @cached_property
     def _network(self) -> Any:
         return self._package.Hibari()
 
     def speak(self, line: Line, speaker: int, phonemes: Phonemes) -> audio.Waveform:  # noqa: ARG002
-        self._said += 1
-        return _tamed(self._network(line.text + _END, speed=line.words_per_minute / DEFAULT_RATE, seed=self._said))
+        said = f"{line.text} {line.words_per_minute} {line.pitch} {line.pitch_range}"
+        seed = zlib.crc32(said.encode())  # of the line alone: it sounds the same wherever it stands
+        return _tamed(self._network(line.text + _END, speed=line.words_per_minute / DEFAULT_RATE, seed=seed))
 
 
 class _Piper:

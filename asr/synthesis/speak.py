@@ -2,7 +2,8 @@
 
 espeak-ng (espeak.py) speaks most of a corpus in seconds; neural voices (neural.py) are slower, and closer to people.
 All of them hold a running noise generator, so the same words sound a little different each time; `speak_all` gives
-every shard of a corpus a fresh process, which makes the whole corpus a function of its seed.
+every shard of a corpus a fresh process, which makes the whole corpus a function of its seed. What neural voices say
+takes minutes, and is kept for every other corpus that has the same line (spoken.py).
 """
 
 import multiprocessing
@@ -22,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from asr import audio, machine
-from asr.synthesis import neural
+from asr.synthesis import neural, spoken
 from asr.synthesis.espeak import Line, Synthesizer
 
 _SHARDS = 16  # fixed, not the number of cores: the shards decide what the noise generators give
@@ -37,7 +38,8 @@ def speak_all(
     """Speak every line into its file at `sample_rate`, on all cores; returns their durations in seconds.
 
     `voices` are the definitions of variants that espeak-ng does not have. Silence beyond `margin_ms` around the
-    speech is cut off. Raises SynthesisError.
+    speech is cut off. Lines of neural voices that were spoken before are taken from where they are kept. Raises
+    SynthesisError.
     """
     # A missing package is one error here, not one from every process.
     Synthesizer()
@@ -45,10 +47,13 @@ def speak_all(
     for network in sorted({speaker[0] for speaker in speakers if speaker}):
         neural.load(network)
     # Shards apart, and the slow ones first, so that no process is left alone with them at the end.
-    slow = [place for place, speaker in enumerate(speakers) if speaker]
+    durations_s = [0.0] * len(lines)
+    for index, speaker in enumerate(speakers):
+        if speaker:
+            durations_s[index] = spoken.take(lines[index], sample_rate, margin_ms) or 0.0
+    slow = [place for place, speaker in enumerate(speakers) if speaker and not durations_s[place]]
     fast = [place for place, speaker in enumerate(speakers) if not speaker]
     shards = _shards(slow, _LOADED_FOR) + _shards(fast, _BEGUN_FOR)
-    durations_s = [0.0] * len(lines)
     speak = partial(_speak_shard, sample_rate=sample_rate, voices=dict(voices or {}), margin_ms=margin_ms)
     processes = min(_SHARDS, machine.num_cores())
     spawn = multiprocessing.get_context("spawn")
@@ -57,8 +62,8 @@ def speak_all(
         processes, spawn, initializer=_begin, initargs=(reader, folder), max_tasks_per_child=1
     ) as pool:  # fmt: skip
         try:
-            spoken = pool.map(speak, [[lines[place] for place in shard] for shard in shards])
-            for shard, durations in zip(shards, spoken, strict=True):
+            results = pool.map(speak, [[lines[place] for place in shard] for shard in shards])
+            for shard, durations in zip(shards, results, strict=True):
                 for place, duration_s in zip(shard, durations, strict=True):
                     durations_s[place] = duration_s
         except BaseException:  # an error, or Ctrl-C: the pool would wait until everything is spoken
@@ -160,5 +165,7 @@ def _speak_shard(
             waveform = trim(waveform, round(margin_ms / 1000 * sample_rate))
             Path(line.path).parent.mkdir(parents=True, exist_ok=True)
             audio.write(line.path, waveform, sample_rate)
+            if speaker:
+                spoken.keep(line, sample_rate, margin_ms)
             durations.append(len(waveform) / sample_rate)
     return durations

@@ -6,6 +6,7 @@ part.
 """
 
 import itertools
+import re
 import shutil
 import subprocess
 import sys
@@ -24,12 +25,14 @@ from asr.data import corpus, dataset, manifest
 from asr.data.augment import Augmenter
 from asr.data.dataset import Batches, Example
 from asr.data.manifest import Utterance
-from asr.features import FeatureExtractor, Frames
+from asr.errors import UserError
+from asr.features import FeatureConfig, FeatureExtractor, Frames
 from asr.modelfile.card import ModelCard
-from asr.network.encoder import AcousticModel
+from asr.network.encoder import AcousticModel, ModelConfig
 from asr.network.onnx_graph import export, read
 from asr.recognition.evaluate import evaluate
 from asr.recognition.recognizer import MODEL_FILE, SHIPPED, Recognizer, model_file
+from asr.score import Score
 from asr.training import loop, recipe
 from asr.training.recipe import Recipe
 from asr.training.state import load_state
@@ -44,11 +47,13 @@ class Result:
 
     run: Path
     part: str
-    score: score.Score
+    score: Score
     num_weights: int
     seconds: float
     example: str | None
     """A sound file of that part, to try the model on."""
+    real: Score | None = None
+    """Of the recordings of people, where the corpus has some beside a synthetic test part."""
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -59,6 +64,7 @@ class Result:
             "num_weights": self.num_weights,
             "seconds": self.seconds,
             "example": self.example,
+            **({"real": self.real.to_dict()} if self.real else {}),
         }
 
 
@@ -76,7 +82,7 @@ def start(path: Path, overrides: list[str], *, jobs: int = 2) -> Result:
             f"{settings.run_dir}: holds a run already; continue it with asr-train --resume {settings.run_dir}, "
             "or choose another run_dir"
         )
-    source = _source(settings.train.init_from)
+    source = _source(settings)
     parent = _prepare(settings, script, source)
     run = _new_folder(settings)
     try:
@@ -99,16 +105,42 @@ def resume(run: Path, *, jobs: int = 2) -> Result:
         raise recipe.RecipeError(f"{run}: not the folder of a run: it has no {RECIPE_FILE}")
     settings = recipe.load(path)
     script = path.parent / settings.data.prepare
-    source, kept = _source(settings.train.init_from), run / PARENT_FILE
-    parent = _prepare(settings, script, kept if source and kept.is_file() else source)
+    kept = run / PARENT_FILE
+    parent = _prepare(settings, script, kept if settings.train.init_from and kept.is_file() else _source(settings))
     return _carry_out(settings, script, run, parent, began, jobs)
 
 
-def _source(init_from: str | None) -> Path | None:
-    """The file of the model to begin with, if there is one."""
+def _source(settings: Recipe) -> Path | None:
+    """The file of the model to begin with, if there is one; `shipped` and `english` name those of the package.
+
+    Of several of one name it is the one of the same shape. Raises UserError where there is none.
+    """
+    init_from = settings.train.init_from
     if not init_from:
         return None
-    return SHIPPED if init_from == "shipped" else model_file(Path(init_from).expanduser())
+    if init_from == "shipped":
+        return SHIPPED
+    found = sorted(SHIPPED.parent.glob(f"{init_from}*.onnx")) if re.fullmatch("[a-z]+", init_from) else []
+    if not found or Path(init_from).exists():
+        return model_file(Path(init_from).expanduser())
+    wanted, shapes = _shape(settings.model, settings.features), []
+    for path in found:
+        card = read(path)[1]
+        shapes.append(_shape(ModelConfig(**card.recipe["model"]), card.features))
+        if shapes[-1] == wanted:
+            return path
+    described = " or ".join(
+        f"{layers} layers of {units} units and {inputs} inputs" for units, layers, _, inputs in shapes
+    )
+    raise UserError(
+        f"train.init_from={init_from}: the models of that name have {described}, the recipe has {wanted[1]} of "
+        f"{wanted[0]} and {wanted[3]}: set model.hidden_size, features.num_cepstra, deltas and stack as in one of them"
+    )
+
+
+def _shape(model: ModelConfig, features: FeatureConfig) -> tuple[int, int, bool, int]:
+    """Units, layers, directions and inputs: what two networks have in common where one can begin with the other."""
+    return model.hidden_size, model.num_layers, model.bidirectional, features.num_features
 
 
 def _prepare(settings: Recipe, script: Path, source: Path | None) -> loop.Parent | None:
@@ -141,7 +173,7 @@ def _carry_out(
 ) -> Result:
     config = settings.train
     folder = Path(settings.data.folder).expanduser()
-    parts = {name: _read(folder / f"{name}.jsonl") for name in corpus.SPLITS}
+    parts = {name: _read(folder / f"{name}.jsonl") for name in (*corpus.SPLITS, corpus.REAL)}
     to_choose_by = parts["dev"]
     if not any(utterance.text for utterance in to_choose_by):
         said = "nobody says a word in the dev part" if to_choose_by else "no dev part"
@@ -197,17 +229,25 @@ def _export_best(model: AcousticModel, card: ModelCard, run: Path) -> None:
 def _test(parts: dict[str, list[Utterance]], run: Path, num_weights: int, began: float) -> Result:
     """Score the model file, the thing that ships, on the test part, and write what it heard."""
     part = next(name for name in ("test", "dev", "train") if parts[name])
-    evaluation = evaluate(Recognizer.load(run / MODEL_FILE), parts[part])
+    recognizer = Recognizer.load(run / MODEL_FILE)
+    scored = _score(recognizer, part, parts[part], run)
+    real = _score(recognizer, corpus.REAL, parts[corpus.REAL], run) if parts[corpus.REAL] else None
+    example = next((utterance.audio for utterance in parts[part] if utterance.audio), None)
+    return Result(run, part, scored, num_weights, round(time.perf_counter() - began, 1), example, real)
+
+
+def _score(recognizer: Recognizer, part: str, utterances: list[Utterance], run: Path) -> Score:
+    """Score utterances and write references and hypotheses as the run's."""
+    evaluation = evaluate(recognizer, utterances)
     for item in evaluation.unreadable:
-        print(f"{item.id}: {item.reason}: counted as nothing heard", file=sys.stderr)
+        print(f"{item.id}: {item.reason}: counted as an empty hypothesis", file=sys.stderr)
     for name, texts in (("ref", evaluation.references), ("hyp", evaluation.hypotheses)):
         files.write_text(run / f"{part}.{name}.trn", score.format_trn(texts))
-    example = next((utterance.audio for utterance in parts[part] if utterance.audio), None)
-    return Result(run, part, evaluation.score, num_weights, round(time.perf_counter() - began, 1), example)
+    return evaluation.score
 
 
 def _read(path: Path) -> list[Utterance]:
-    return manifest.read(path) if path.stat().st_size else []
+    return manifest.read(path) if path.is_file() and path.stat().st_size else []
 
 
 def _load(

@@ -103,6 +103,7 @@ def prepare(
     neural_share: float = 0.5,
     neural_repeats: int = 1,
     sample_rate: int = 16000,
+    real: str = "",
     seed: int = 1,
 ) -> Splits:
     """Speak every word `utterances_per_word` times for training, and a few times each for dev and test.
@@ -122,6 +123,8 @@ def prepare(
     `neural_share` of the training part, by turns, so that a name that stands twice speaks twice as often; `num_voices`
     speakers of kokoro are drawn. Each of these recordings stands there `neural_repeats` times, to be perturbed in as
     many ways.
+
+    `real` is a folder of recordings of people, laid out as for folder.py: they are tested, and never trained on.
     """
     for name, value, least in (
         ("most_words", most_words, 1), ("utterances_per_word", utterances_per_word, 0),
@@ -201,6 +204,10 @@ def prepare(
             waveform = speak.noise(rng, round(rng.uniform(0.3, 2.5) * sample_rate), sample_rate)
             audio.write(path, waveform, sample_rate)
             part.append(Utterance(path.stem, "", audio=str(path), duration_s=len(waveform) / sample_rate))
+    if real:
+        spoken = corpus.load_script(Path(__file__).with_name("folder.py"))(folder=folder, source=real)
+        splits.real = [*spoken.train, *spoken.dev, *spoken.test]
+        splits.left_out += spoken.left_out
     return splits
 
 
