@@ -36,8 +36,8 @@ def scores(hypotheses):
     return found
 
 
-def agree(decoder, emission, **knowledge):
-    got, expected = scores(decoder(emission)), oracles.hypotheses(emission, ALPHABET, **knowledge)
+def agree(decoder, emission, **resources):
+    got, expected = scores(decoder(emission)), oracles.hypotheses(emission, ALPHABET, **resources)
     assert got == pytest.approx(expected, abs=1e-9)
     assert list(got.values()) == sorted(got.values(), reverse=True), "best first"
 
@@ -149,7 +149,7 @@ def peaks(text, alphabet, sure=0.98):
     return emission
 
 
-def test_the_sum_over_paths_says_a_where_the_best_path_says_nothing():
+def test_the_sum_over_paths_gives_a_where_the_best_path_gives_nothing():
     emission = np.log(np.array([[0.4, 0.35, 0.25], [0.4, 0.35, 0.25]]))
     assert Greedy(Tokenizer("ab"))(emission)[0].text == ""
     best = BeamSearch(Tokenizer("ab"))(emission)[0]
@@ -158,7 +158,7 @@ def test_the_sum_over_paths_says_a_where_the_best_path_says_nothing():
 
 
 def test_a_language_model_turns_bugs_into_bunny():
-    """pyctcdecode's example: the sound prefers "bugs" by a hair, the model has never heard of them."""
+    """pyctcdecode's example: the sound prefers "bugs" by a hair, the model knows neither."""
     alphabet = "bugsny "
     sure, rest = 0.51, 0.49
     hair = np.full((10, len(alphabet) + 1), 1e-6)
@@ -178,7 +178,7 @@ def test_a_language_model_turns_bugs_into_bunny():
     assert BeamSearch(tokenizer, constraint=Lexicon(["bunny", "gun"], tokenizer))(emission)[0].text == "bunny"
 
 
-def test_the_language_model_is_heard_before_a_word_ends():
+def test_the_language_model_counts_before_a_word_ends():
     """Of two words that sound alike until their end the likelier one survives a beam of one prefix."""
     tokens = Tokenizer("abc ")
     emission = np.full((3, 5), 0.01)
@@ -186,9 +186,9 @@ def test_the_language_model_is_heard_before_a_word_ends():
     emission /= emission.sum(axis=1, keepdims=True)
     words = Lexicon(["ac", "bc"], tokens)
     model = kneser_ney.estimate([["ac"]] * 9 + [["bc"]], 1)
-    for weight, heard in ((1.0, "ac"), (0.0, "bc")):
+    for weight, best in ((1.0, "ac"), (0.0, "bc")):
         decoder = BeamSearch(tokens, constraint=words, lm=model, lm_weight=weight, beam_width=1)
-        assert decoder(np.log(emission))[0].text == heard
+        assert decoder(np.log(emission))[0].text == best
 
 
 def test_hot_words_survive_a_narrow_beam():
@@ -220,7 +220,7 @@ class TestEmissions:
         with pytest.raises(DecodeError, match="two axes"):
             decoder(good[None])
 
-    def test_without_frames_nothing_is_said(self, decoder):
+    def test_without_frames_the_text_is_empty(self, decoder):
         assert [hypothesis.text for hypothesis in decoder(np.zeros((0, 4)))] == [""]
 
     def test_precision_changes_nothing(self, decoder):
@@ -240,13 +240,13 @@ def test_a_blank_penalty_is_another_emission(emission, penalty):
     penalised = np.exp(emission) * np.exp([-penalty] + [0.0] * (emission.shape[1] - 1))
     penalised /= penalised.sum(axis=1, keepdims=True)
     lexicon = Lexicon(WORDS, TOKENIZER)
-    for knowledge in ({}, {"constraint": lexicon, "word_bonus": 1.0}):
-        decoder = BeamSearch(TOKENIZER, blank_penalty=penalty, **knowledge, **EVERYTHING)
-        expected = BeamSearch(TOKENIZER, **knowledge, **EVERYTHING)(np.log(penalised))
+    for resources in ({}, {"constraint": lexicon, "word_bonus": 1.0}):
+        decoder = BeamSearch(TOKENIZER, blank_penalty=penalty, **resources, **EVERYTHING)
+        expected = BeamSearch(TOKENIZER, **resources, **EVERYTHING)(np.log(penalised))
         assert scores(decoder(emission)) == pytest.approx(scores(expected), abs=1e-9)
 
 
-def test_what_is_said_faintly_is_heard_when_the_blank_costs_something():
+def test_a_faint_letter_is_recognised_when_the_blank_costs_something():
     emission = np.log(np.array([[0.9, 0.1, 0, 0], [0.9, 0, 0.1, 0]]).clip(1e-12))
     emission -= np.logaddexp.reduce(emission, axis=1, keepdims=True)
     assert BeamSearch(TOKENIZER)(emission)[0].text == ""

@@ -1,4 +1,4 @@
-"""Odd input, one row each of the table in asr/score/README.md: what comes out, or what is said."""
+"""Odd input, one row each of the table in asr/score/README.md: what comes out, or the error."""
 
 import pytest
 
@@ -64,7 +64,7 @@ def test_characters(reference, hypothesis, settings, count):
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         (b"a b c (s_1)\na b d (s_1)\n", "line 2: the id s_1 was on line 1 before, with another text"),
         (b"a b (s_1)\nc d\n", "line 2: does not end in an"),
@@ -72,7 +72,7 @@ def test_characters(reference, hypothesis, settings, count):
         (b"bad\xff x (s_1)\n", "line 1: not UTF-8"),
     ],
 )
-def test_errors(tmp_path, text, said):
+def test_errors(tmp_path, text, message):
     (tmp_path / "ref.trn").write_bytes(text)
-    with pytest.raises(ScoreError, match=said):
+    with pytest.raises(ScoreError, match=message):
         score.read(tmp_path / "ref.trn")

@@ -1,4 +1,4 @@
-"""Each format is read back by a parser of its own grammar, and says what the transcript says."""
+"""Each format is read back by a parser of its own grammar, and holds what the transcript holds."""
 
 import itertools
 import json
@@ -93,8 +93,12 @@ def test_textgrid(transcript):
     assert times[0][0] == 0 and bounds == {times[-1][1]} and times[-1][1] >= transcript.duration_s
     assert all(start < end for start, end in times)
     assert all(end == start for (_, end), (start, _) in itertools.pairwise(times)), "no gaps"
-    said = [(label.replace('""', '"'), start, end) for (*_, label), (start, end) in zip(intervals, times, strict=True)]
-    assert [item for item in said if item[0]] == [(word.text, word.start_s, word.end_s) for word in transcript.words]
+    labelled = [
+        (label.replace('""', '"'), start, end) for (*_, label), (start, end) in zip(intervals, times, strict=True)
+    ]
+    assert [item for item in labelled if item[0]] == [
+        (word.text, word.start_s, word.end_s) for word in transcript.words
+    ]
 
 
 @given(transcripts())
@@ -129,7 +133,7 @@ def test_json_lists_what_else_it_may_have_been():
 def test_long_talk_is_cut_into_subtitles_at_pauses():
     words = [Word("word", start, start + 0.3, 1.0) for start in (0.0, 0.4, 0.8, 2.5, 2.9)]
     assert [len(cue) for cue in formats.subtitles(words)] == [3, 2]
-    steady = [Word("word", 0.4 * place, 0.4 * place + 0.4, 1.0) for place in range(100)]
+    steady = [Word("word", 0.4 * number, 0.4 * number + 0.4, 1.0) for number in range(100)]
     for cue in formats.subtitles(steady):
         assert cue[-1].end_s - cue[0].start_s <= 6.01
 

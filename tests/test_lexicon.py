@@ -116,13 +116,13 @@ def test_of_pronunciations_the_words_are_read(tmp_path, data, alphabet, caplog):
     "data", ["uno u n o\ndos d o s\ncasa k a s a\n", "sieben z i: b @ n\neins aI n s\nzwei ts v aI\n"]
 )
 def test_of_other_phones_a_warning_or_the_error_says_what_the_lines_look_like(tmp_path, data, caplog):
-    for alphabet, said in (("abcdefghijklmnopqrstuvwxyz", "error"), ("abcdefghijklmnopqrstuvwxyz :@", "warning")):
+    for alphabet, outcome in (("abcdefghijklmnopqrstuvwxyz", "error"), ("abcdefghijklmnopqrstuvwxyz :@", "warning")):
         try:
             words = read(tmp_path, data, TextConfig(alphabet, punctuation=""))
         except DecodeError as error:
-            assert said == "error" and "look like words and their pronunciations (line 1:" in str(error)
+            assert outcome == "error" and "look like words and their pronunciations (line 1:" in str(error)
         else:
-            assert said == "warning" and words == data.lower().splitlines()
+            assert outcome == "warning" and words == data.lower().splitlines()
             assert "look like words and their pronunciations (line 1:" in caplog.text
 
 
@@ -154,7 +154,7 @@ def test_a_json_list_is_a_list_of_words(tmp_path, indent, caplog):
     ("<eps>\n<unk>\n", "no words"), ("a" * 2000, "line 1: 2000 letters; a word or phrase has at most 1000"),
     ("a" * (1 << 23), "line 1: longer than 4 MiB"),
 ])  # fmt: skip
-def test_what_is_no_list_is_said(tmp_path, data, message):
+def test_what_is_no_list_is_an_error(tmp_path, data, message):
     with pytest.raises(DecodeError, match=message) as caught:
         read(tmp_path, data, ENGLISH)
     assert str(caught.value).startswith(str(tmp_path / "words.txt"))

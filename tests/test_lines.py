@@ -102,8 +102,8 @@ def test_bombs_are_refused_before_they_are_held(tmp_path):
     lines.write_bytes(gzip.compress(b"a\n" * (1 << 25)))
     for path, message in ((line, "line 1: longer than 1 MiB"), (lines, "more than 4 MiB of text"),
                           ("/dev/zero", "line 1: longer than 1 MiB")):  # fmt: skip
-        said, peak = memory(lambda path=path: sum(len(text) for text in Lines(path, **limits)))
-        assert message in said and peak < 1 << 23
+        error, peak = memory(lambda path=path: sum(len(text) for text in Lines(path, **limits)))
+        assert message in error and peak < 1 << 23
     for path in (line, lines, "/dev/zero"):
-        said, peak = memory(lambda path=path: read_text(path, max_bytes=1 << 22))
-        assert "more than 4 MiB of text" in said and peak < 1 << 24
+        error, peak = memory(lambda path=path: read_text(path, max_bytes=1 << 22))
+        assert "more than 4 MiB of text" in error and peak < 1 << 24

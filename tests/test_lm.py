@@ -83,7 +83,7 @@ class TestReading:
         model = read(tmp_path, ARPA.replace("-1.0\t<unk>\n", "").replace("1=6", "1=5"))
         assert model.score_sentence(["zebra"]) < -200
 
-    @pytest.mark.parametrize(("old", "new", "said"), [
+    @pytest.mark.parametrize(("old", "new", "message"), [
         ("\\data\\", "data", "no .data"),
         ("ngram 1=6", "ngram 1=7", "line 15: 6 1-grams where .* announces 7"),
         ("ngram 1=6", "ngram 1=5", "line 13: more 1-grams than the 5 that .* announces"),
@@ -99,8 +99,8 @@ class TestReading:
         ("\\2-grams:", "\\3-grams:", "3-grams.* where .*2-grams"),
         ("ngram 2=3", "ngram 3=3", "ngram 2 was expected"),
     ])  # fmt: skip
-    def test_a_damaged_file_is_named_with_its_line(self, tmp_path, old, new, said):
-        with pytest.raises(DecodeError, match=said) as caught:
+    def test_a_damaged_file_is_named_with_its_line(self, tmp_path, old, new, message):
+        with pytest.raises(DecodeError, match=message) as caught:
             read(tmp_path, ARPA.replace(old, new, 1))
         assert str(caught.value).startswith(str(tmp_path / "x.arpa"))
 
@@ -164,7 +164,7 @@ class TestMissingWords:
     def check(self, model, words, kind="the lexicon"):
         lm.check_vocabulary(model, words, kind, "x.arpa", has_space=True)
 
-    def test_nothing_is_said_of_words_that_it_has(self, caplog):
+    def test_words_that_it_has_give_no_warning(self, caplog):
         self.check(self.MODEL, ["one", "stop and go"])
         self.check(self.MODEL, [])
         assert not caplog.records

@@ -102,11 +102,11 @@ def test_colour_only_where_asked(report):
 
 
 def test_json_has_speakers_utterances_and_intervals(report, two_systems):
-    said = json.loads(json.dumps(report.to_dict(), allow_nan=False))
-    assert said["word"]["errors"] == 5 == sum(one["word"]["errors"] for one in said["utterances"])
-    assert said["speakers"]["anna"]["word"]["reference_length"] == 4
-    assert said["utterances"][0]["alignment"] == "CSCI"
-    assert said["intervals"]["word"]["resampled"] == "speakers" and said["notes"] == ["ref is odd"]
+    values = json.loads(json.dumps(report.to_dict(), allow_nan=False))
+    assert values["word"]["errors"] == 5 == sum(one["word"]["errors"] for one in values["utterances"])
+    assert values["speakers"]["anna"]["word"]["reference_length"] == 4
+    assert values["utterances"][0]["alignment"] == "CSCI"
+    assert values["intervals"]["word"]["resampled"] == "speakers" and values["notes"] == ["ref is odd"]
     both = json.loads(json.dumps(two_systems.to_dict(), allow_nan=False))
     assert [one["system"] for one in both["systems"]] == ["small", "large"]
     assert both["comparisons"][0]["mcnemar"]["only_b_right"] == 3
@@ -147,7 +147,7 @@ def test_the_page_is_whole_without_scripts_and_escapes_everything(two_systems):
 
 def test_a_page_of_many_utterances_says_what_it_leaves_out(monkeypatch):
     monkeypatch.setattr("asr.score.page.MAX_UTTERANCES", 10)
-    texts = {f"u{place}": "a b" for place in range(25)}
+    texts = {f"u{index}": "a b" for index in range(25)}
     html = page(Report.of(["x"], [score.score(texts, {**texts, "u24": "a"})]), "many")
     assert html.count("<article") == 10 and "15 more are not on this page" in html
     assert html.index('data-k="u24"') < html.index('data-k="u0"')

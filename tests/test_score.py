@@ -41,7 +41,7 @@ class TestCounts:
     def test_many_pairs_at_once_equal_one_at_a_time(self, pairs, weights):
         made = score.count([reference for reference, _ in pairs], [hypothesis for _, hypothesis in pairs], weights)
         one_by_one = [score.errors(*pair, weights) for pair in pairs]
-        assert [total(made[place : place + 1]) for place in range(len(pairs))] == one_by_one
+        assert [total(made[index : index + 1]) for index in range(len(pairs))] == one_by_one
         assert total(made) == sum(one_by_one, ErrorCount())
 
     @settings(max_examples=100, deadline=None)
@@ -68,8 +68,8 @@ class TestCounts:
     @given(reference=st.text("ab", max_size=30), changes=CHANGES)
     def test_a_band_of_the_table_is_enough(self, reference, changes, weights):
         hypothesis = list(reference)
-        for place, text in changes:
-            hypothesis[place : place + 1] = text
+        for index, text in changes:
+            hypothesis[index : index + 1] = text
         hypothesis = "".join(hypothesis)
         whole = score.errors(reference, hypothesis, weights)
         with pytest.MonkeyPatch.context() as patch:
@@ -104,9 +104,9 @@ class TestAlignments:
     def test_show_what_was_counted(self, pairs, weights):
         for (reference, hypothesis), letters in zip(pairs, score.align(*_sides(pairs), weights), strict=True):
             steps = list(score.scoring.columns(reference, hypothesis, letters))
-            assert [said for letter, said, _ in steps if letter != "I"] == reference
-            assert [heard for letter, _, heard in steps if letter != "D"] == hypothesis
-            assert all((letter == "C") == (said == heard) for letter, said, heard in steps)
+            assert [spoken for letter, spoken, _ in steps if letter != "I"] == reference
+            assert [output for letter, _, output in steps if letter != "D"] == hypothesis
+            assert all((letter == "C") == (spoken == output) for letter, spoken, output in steps)
             count = score.errors(reference, hypothesis, weights)
             assert _numbers(letters) == [count.correct, count.substitutions, count.deletions, count.insertions]
 
@@ -146,11 +146,11 @@ class TestScore:
     @settings(max_examples=30, deadline=None)
     @given(PAIRS)
     def test_speakers_and_utterances_add_up_to_the_totals(self, pairs):
-        sides = [{f"u{place}": " ".join(pair[side]) for place, pair in enumerate(pairs)} for side in (0, 1)]
-        result = score.score(*sides, speakers={f"u{place}": f"s{place % 3}" for place in range(len(pairs))})
-        for place, unit in enumerate(("word", "character")):
+        sides = [{f"u{index}": " ".join(pair[side]) for index, pair in enumerate(pairs)} for side in (0, 1)]
+        result = score.score(*sides, speakers={f"u{index}": f"s{index % 3}" for index in range(len(pairs))})
+        for index, unit in enumerate(("word", "character")):
             whole = getattr(result, unit)
-            assert sum((counts[place] for counts in result.speakers.values()), ErrorCount()) == whole
+            assert sum((counts[index] for counts in result.speakers.values()), ErrorCount()) == whole
             assert sum((getattr(one, unit) for one in result.utterances()), ErrorCount()) == whole
         found = result.confusions
         times = [sum(number for _, number in part) for part in (found.substitutions, found.deletions, found.insertions)]
@@ -161,13 +161,13 @@ class TestScore:
         assert result.confusions.substitutions == [(("b", "x"), 2)]
         assert result.confusions.deletions == [("d", 1)]
         assert result.confusions.insertions == [("e", 2)]
-        assert [result.ids[place] for place in result.worst()] == ["u3", "u1", "u2"]
+        assert [result.ids[index] for index in result.worst()] == ["u3", "u1", "u2"]
 
     def test_a_result_names_how_it_was_counted(self):
         result = score.score({"u": "A"}, {"u": "a"}, counting=Counting("sclite"), normaliser=Normaliser(("case",)))
-        said = result.to_dict()
-        assert said["counting"] == {"weights": "sclite", "spaces": "ignored", "characters": "codepoints"}
-        assert said["normalisation"] == ["case"]
+        values = result.to_dict()
+        assert values["counting"] == {"weights": "sclite", "spaces": "ignored", "characters": "codepoints"}
+        assert values["normalisation"] == ["case"]
         assert score.score({"u": "a"}, {"u": "a"}).normalisation == ("nfc", "whitespace")
 
 
@@ -211,15 +211,15 @@ def test_real_cases_equal_sclite_with_its_weights(real_speech):
     for name, expected, references, hypotheses, normaliser in _cases(real_speech):
         plain += 1
         # Without -s sclite prints ids in lower case.
-        said = {key.lower(): speaker for key, speaker, *_ in expected["word"]["utterances"]}
-        speakers = {key: said[key.lower()] for key in references}
+        known = {key.lower(): speaker for key, speaker, *_ in expected["word"]["utterances"]}
+        speakers = {key: known[key.lower()] for key in references}
         result = score.score(
             references, hypotheses, speakers=speakers, counting=Counting("sclite"), normaliser=normaliser
         )
-        for place, unit in enumerate(("word", "char")):
+        for index, unit in enumerate(("word", "char")):
             truth = expected[unit]
             assert _sclite(result.word if unit == "word" else result.character) == truth["total"], f"{name} {unit}"
-            ours = {speaker: _sclite(counts[place]) for speaker, counts in result.speakers.items()}
+            ours = {speaker: _sclite(counts[index]) for speaker, counts in result.speakers.items()}
             assert ours == truth["speakers"], f"{name} {unit}"
             counts = result.word_counts if unit == "word" else result.character_counts
             by_id = {key.lower(): numbers for key, numbers in zip(result.ids, counts.tolist(), strict=True)}
@@ -278,9 +278,9 @@ class TestNormaliser:
         for rules in (("cases",), ("case=de",), ("digits", "digits=de")):
             with pytest.raises(ScoreError):
                 Normaliser(rules)
-        for text, said in (("a b\n", "line 1: not of the form"), ("a -> b\na -> c\n", "line 2: a was mapped to b")):
+        for text, message in (("a b\n", "line 1: not of the form"), ("a -> b\na -> c\n", "line 2: a was mapped to b")):
             (tmp_path / "map").write_text(text)
-            with pytest.raises(ScoreError, match=said):
+            with pytest.raises(ScoreError, match=message):
                 score.normalise.read_mapping(tmp_path / "map")
         with pytest.raises(ScoreError, match="knows no numbers in xx"):
             Normaliser(("digits=xx",)).words("1")

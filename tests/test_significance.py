@@ -12,7 +12,7 @@ from asr.score import Counting, ScoreError, significance
 
 
 def scored(references, hypotheses, **settings):
-    ids = [f"u{place}" for place in range(len(references))]
+    ids = [f"u{index}" for index in range(len(references))]
     return score.score(dict(zip(ids, references, strict=True)), dict(zip(ids, hypotheses, strict=True)), **settings)
 
 
@@ -121,7 +121,7 @@ class TestBootstrap:
     def test_speakers_are_drawn_whole(self):
         """Two speakers, one always wrong: over utterances the interval is narrow, over speakers it knows nothing."""
         references, hypotheses = ["a"] * 200, ["a"] * 100 + ["b"] * 100
-        speakers = {f"u{place}": str(place // 100) for place in range(200)}
+        speakers = {f"u{index}": str(index // 100) for index in range(200)}
         whole = significance.interval(scored(references, hypotheses, speakers=speakers))
         assert (whole.resampled, whole.num_units, whole.low, whole.high) == ("speakers", 2, 0.0, 1.0)
         single = significance.interval(scored(references, hypotheses))
