@@ -8,7 +8,17 @@ import python_speech_features as psf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asr.features import FeatureConfig, FeatureError, FeatureExtractor, delta, relative_to_speech, stack, warp
+from asr.features import (
+    FeatureConfig,
+    FeatureError,
+    FeatureExtractor,
+    dct,
+    delta,
+    levels_db,
+    relative_to_speech,
+    stack,
+    warp,
+)
 
 logging.getLogger("root").setLevel(logging.ERROR)  # it warns of windows longer than its FFT
 RATES = (8000, 11025, 16000, 22050, 44100, 48000)
@@ -270,3 +280,25 @@ def test_much_speech_outweighs_the_corpus_and_little_does_not(speech_extractor):
 def test_silence_and_nothing_have_features_relative_to_speech(speech_extractor):
     for waveform in (np.zeros(4000), np.zeros(1), np.zeros(4000, np.float32)):
         assert np.isfinite(speech_extractor(waveform)).all()
+
+
+def test_no_filter_is_softer_than_the_floor():
+    tone = 0.5 * np.sin(2 * np.pi * 1000 * np.arange(8000) / 16000)
+    whole = {"num_cepstra": 26, "energy": "c0", "lifter": 0, **PLAIN}
+
+    def spectrum_db(floor_db):
+        config = FeatureConfig(**whole, filter_floor_db=floor_db)
+        return 10 / np.log(10) * FeatureExtractor(config)(tone) @ dct(config).T
+
+    free, floored = spectrum_db(0.0), spectrum_db(30.0)
+    mean_db = 10 * np.log10(np.mean(10 ** (free / 10), axis=1, keepdims=True))
+    assert np.allclose(floored, np.maximum(free, mean_db - 30))
+    assert (free < mean_db - 30).any()
+
+
+def test_a_lifter_that_silences_a_coefficient_divides_by_nothing():
+    config = FeatureConfig(lifter=2, energy="c0", **PLAIN)
+    assert config.liftering[3] == 0
+    with np.errstate(all="raise"):
+        assert np.isfinite(warp(1.1, config)).all()
+        assert np.isfinite(levels_db(FeatureExtractor(config)(noise(4000)), config)).all()

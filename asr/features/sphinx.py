@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from asr.features import FeatureConfig, FeatureError, FeatureExtractor, dct, mel
+from asr.features.config import FeatureConfig, FeatureError, mel
+from asr.features.mfcc import Mfcc, dct
 
 _FULL_SCALE = 32768.0
 
@@ -44,4 +45,4 @@ def _areas(config: FeatureConfig) -> npt.NDArray[np.float64]:
     with np.errstate(divide="ignore", invalid="ignore"):
         triangles = np.fmin((hz - left) / (centre - left), (right - hz) / (right - centre))
     sphinx = (np.maximum(triangles, 0) * 2 / (right - left)).sum(axis=0)
-    return np.asarray(sphinx / FeatureExtractor(config).filters[:, :-1].sum(axis=0) * config.fft_size)
+    return np.asarray(sphinx / Mfcc(config).filters[:, :-1].sum(axis=0) * config.fft_size)
