@@ -229,7 +229,7 @@ class Batches:
         if static.ndim == 1:
             static = self._perturbed(augmenter, said, epoch, index)
         elif extractor.config.source == "audio":  # beside sounds, which are recorded over as many channels
-            static = static + augmenter.channel(rng) @ extractor.cosines.astype(np.float32)
+            static = static + augmenter.channel(rng) @ extractor.mfcc.cosines.astype(np.float32)
         spoken, factor, needed = augmenter.tract(static, rng), augmenter.tempo(rng), self._needed(tokens)
 
         def view(spoken: Frames, rng: np.random.Generator) -> Frames:
