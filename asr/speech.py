@@ -5,6 +5,7 @@ one step, which looks no further ahead than `SpeechConfig.look_ahead_ms`, but fo
 of a sound, which are looked at together, as nothing is known of the noise before them. Memory does not grow.
 """
 
+import itertools
 import math
 from collections import deque
 from dataclasses import dataclass
@@ -12,12 +13,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from numpy.lib.stride_tricks import sliding_window_view
 
 from asr.features import FeatureConfig
 
 Frames = npt.NDArray[np.floating[Any]]
 
 _STEP = 10  # frames that are worked on together: always as many, so that rounding does not depend on the blocks
+_SAMPLE = 5  # every so many frames the noise is looked at: neighbours are alike
 _DB = 10 / math.log(10)  # decibels in a natural logarithm of energy
 
 
@@ -33,20 +36,26 @@ class SpeechConfig:
     """Silence that stays beside speech at most; the rest is a segment in which nobody speaks."""
     min_speech_ms: float = 150.0
     """Shorter sounds are knocks or clicks: they are no speech, and do not end a pause."""
-    smoothing_ms: float = 90.0
-    """Levels are means over so much: more than a click lasts, less than a vowel."""
-    noise_window_s: float = 5.0
+    smoothing_ms: float = 150.0
+    """Levels are medians over so much: twice as long as a click, and shorter than a vowel."""
+    noise_window_s: float = 8.0
     """The noise is measured over so much of the past."""
-    noise_share: float = 0.1
-    """This share of its frames, the quietest, are noise."""
     look_ahead_ms: float = 500.0
     """The noise is also measured over so much of the future."""
     start_ms: float = 2000.0
     """At the beginning of a sound the noise is measured over so much of it."""
-    min_noise_db: float = -75.0
-    """Log energy in decibels below which nothing is recorded. -75 is half a step of 16 bits."""
-    threshold_db: float = 4.0
-    """Speech is so much above the noise: the root mean square over the bands of a spectrum of what is above it."""
+    noise_share: float = 0.1
+    """This share of the window, the quietest, is noise."""
+    min_noise_db: float = -100.0
+    """Log energy in decibels below which nothing is recorded: half a step of 16 bits is -78."""
+    threshold_db: float = 1.4
+    """Speech is so much above steady noise: the root mean square over the bands of a spectrum."""
+    usual_share: float = 0.3
+    """Where it is not, this share of the window is fainter than what is usual,"""
+    unsteady: float = 2.5
+    """and speech is so many times further above the noise than that,"""
+    max_threshold_db: float = 8.0
+    """or at least so much, for where somebody speaks most of the time, it is speech that is usual."""
     pause_db: float = 15.0
     """Between louder sounds, what is so much below them is a pause even where it is above the noise,"""
     loud_s: float = 1.5
@@ -97,6 +106,8 @@ class _Step(NamedTuple):
     """(T,): how much of the spectrum is above the noise."""
     energy_db: npt.NDArray[np.float64]
     """(T,): smoothed."""
+    usual_db: float
+    """By how much sound is above the noise in the quieter part of the time around."""
 
 
 class _Levels:
@@ -112,98 +123,94 @@ class _Levels:
         self._half = round(config.smoothing_ms / 1000 / hop_s) // 2
         self._window = max(1, round(config.noise_window_s / hop_s / _STEP))  # steps
         self._ahead = round(config.look_ahead_ms / 1000 / hop_s / _STEP)
-        self._first = round(config.start_ms / 1000 / hop_s / _STEP)
+        self._first = max(1, round(config.start_ms / 1000 / hop_s / _STEP))
         self._reset()
 
     def _reset(self) -> None:
-        self._cepstra = np.zeros((0, 0))
-        self._bands = np.zeros((0, self._basis.shape[1] + 1))  # that are not smoothed yet, and the energy
-        self._smooth: deque[npt.NDArray[np.float64]] = deque()  # steps of the past and of the future
-        self._num_past = self._num_steps = 0
+        num_bands = self._basis.shape[1]
+        self._cepstra = np.zeros((0, self._basis.shape[0] + 1))  # that fill no step yet
+        self._bands = np.zeros((0, num_bands + 1))  # that are not smoothed yet, or are neighbours of these
+        self._smooth = np.zeros((0, num_bands + 1))  # that are not compared with the noise yet
+        self._sampled = np.zeros((0, num_bands + 1))  # every `_SAMPLE`-th of them, and of the past
+        self._num_compared = 0  # steps
 
     def feed(self, cepstra: Frames) -> list[_Step]:
         """The next frames (T, C) -> what is known by now."""
-        self._cepstra = np.concatenate([self._cepstra, cepstra]) if len(self._cepstra) else np.asarray(cepstra, float)
+        self._cepstra = np.concatenate([self._cepstra, cepstra])
         count = len(self._cepstra) // _STEP * _STEP
         ready, self._cepstra = self._cepstra[:count], self._cepstra[count:]
-        steps = []
-        for start in range(0, count, _STEP):
-            self._append(self._to_bands(ready[start : start + _STEP]))
-            steps += self._known(is_end=False)
-        return steps
+        return self._smoothed(self._to_bands(ready), is_end=False)
 
     def flush(self) -> list[_Step]:
         """The rest of it, the last step of `_STEP` frames or fewer."""
         left = len(self._cepstra)
-        if left:
-            padded = np.concatenate([self._cepstra, np.repeat(self._cepstra[-1:], _STEP - left, axis=0)])
-            self._append(self._to_bands(padded)[:left])
-        if len(self._bands):
-            self._append(np.repeat(self._bands[-1:], self._half, axis=0))
-        while len(self._bands) > 2 * self._half:
-            self._take(len(self._bands) - 2 * self._half)
-        steps = self._known(is_end=True)
+        padded = np.concatenate([self._cepstra, np.repeat(self._cepstra[-1:], -left % _STEP, axis=0)])
+        steps = self._smoothed(self._to_bands(padded)[:left], is_end=True)
         self._reset()
         return steps
 
     def _to_bands(self, cepstra: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        """Cepstra (T, C) -> decibels in each band and of all (T, B + 1)."""
-        shape, energy = cepstra[:, 1:] @ self._basis, _DB * cepstra[:, :1]
+        """Whole steps of cepstra (T, C) -> decibels in each band, and of all (T, B + 1)."""
+        by_step = cepstra.reshape(-1, _STEP, cepstra.shape[1])  # so that every product has the same shape
+        shape, energy = by_step[:, :, 1:] @ self._basis, _DB * by_step[:, :, :1]
         if self._is_log_energy:
-            bands = energy + shape - _DB * np.log(np.exp(shape / _DB).sum(axis=1, keepdims=True))
+            bands = energy + shape - _DB * np.log(np.exp(shape / _DB).sum(axis=2, keepdims=True))
         else:  # the cepstrum's own first coefficient, which is the mean of the bands times the root of their number
             bands = energy / math.sqrt(self._basis.shape[1]) + shape
-            energy = _DB * np.log(np.exp(bands / _DB).sum(axis=1, keepdims=True))
-        return np.asarray(np.maximum(np.concatenate([bands, energy], axis=1), self._config.min_noise_db - 20))
+            energy = _DB * np.log(np.exp(bands / _DB).sum(axis=2, keepdims=True))
+        return np.concatenate([bands, energy], axis=2).reshape(len(cepstra), self._basis.shape[1] + 1)
 
-    def _append(self, bands: npt.NDArray[np.float64]) -> None:
-        if not self._num_steps and not len(self._bands):
+    def _smoothed(self, bands: npt.NDArray[np.float64], *, is_end: bool) -> list[_Step]:
+        """The median of each frame and its neighbours: it loses clicks, and keeps when louder sounds begin and end."""
+        if not len(self._bands):
             bands = np.concatenate([np.repeat(bands[:1], self._half, axis=0), bands])
         self._bands = np.concatenate([self._bands, bands])
-        while len(self._bands) >= _STEP + 2 * self._half:
-            self._take(_STEP)
+        if is_end:
+            self._bands = np.concatenate([self._bands, np.repeat(self._bands[-1:], self._half, axis=0)])
+        count = len(self._bands) - 2 * self._half
+        count = max(0, count if is_end else count // _STEP * _STEP)
+        if count:
+            width = 2 * self._half + 1
+            smooth = np.median(sliding_window_view(self._bands[: count + width - 1], width, axis=0), axis=-1)
+            self._smooth = np.concatenate([self._smooth, smooth])
+            self._sampled = np.concatenate([self._sampled, smooth[::_SAMPLE]])
+            self._bands = self._bands[count:]
+        return self._compared(is_end=is_end)
 
-    def _take(self, count: int) -> None:
-        """Smooth the next `count` frames, at most `_STEP`."""
-        count = min(count, _STEP)
-        width = 2 * self._half + 1
-        smooth = self._bands[:count].copy()
-        for offset in range(1, width):
-            smooth += self._bands[offset : offset + count]
-        self._smooth.append(smooth / width)
-        self._bands = self._bands[count:]
-        self._num_steps += 1
-
-    def _known(self, *, is_end: bool) -> list[_Step]:
-        """Steps of which enough of the future is known."""
-        steps = []
-        while self._num_past < len(self._smooth):
-            ahead = len(self._smooth) - self._num_past - 1
-            if not is_end and (ahead < self._ahead or self._num_steps < self._first):
+    def _compared(self, *, is_end: bool) -> list[_Step]:
+        """Steps of which enough of the future is known, beside the noise."""
+        per_step, steps = _STEP // _SAMPLE, []
+        num_known = len(self._smooth) // _STEP if not is_end else -(-len(self._smooth) // _STEP)
+        first = self._num_compared  # of these steps, in the sound
+        begin = max(0, first - self._window)  # of the samples
+        for step in range(first, first + num_known):
+            end = max(self._first, step + 1 + self._ahead)
+            if end > first + num_known and not is_end:
                 break
-            past = list(self._smooth)
-            if self._num_steps > self._first:
-                past = past[: self._num_past + 1 + self._ahead]
-            here = self._smooth[self._num_past]
-            above = np.maximum(here[:, :-1] - self._noise(np.concatenate(past)), 0.0)
-            steps.append(_Step(np.sqrt(np.square(above).mean(axis=1)), here[:, -1]))
-            self._num_past += 1
-            if self._num_past > self._window:
-                self._smooth.popleft()
-                self._num_past -= 1
+            sampled = self._sampled[(max(0, step - self._window) - begin) * per_step : (end - begin) * per_step]
+            here = self._smooth[(step - first) * _STEP : (step + 1 - first) * _STEP]
+            noise = self._noise(sampled)
+            usual = np.sort(_above(sampled, noise))[int(self._config.usual_share * len(sampled))]
+            steps.append(_Step(_above(here, noise), here[:, -1], usual))
+        self._num_compared += len(steps)
+        self._smooth = self._smooth[len(steps) * _STEP :]
+        self._sampled = self._sampled[(max(0, self._num_compared - self._window) - begin) * per_step :]
         return steps
 
-    def _noise(self, smooth: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        """The noise in each band (B,) of smoothed frames (T, B + 1)."""
-        energy = smooth[:, -1]
-        is_sound = energy > self._config.min_noise_db
-        lowest = self._config.min_noise_db - _DB * math.log(smooth.shape[1] - 1)
+    def _noise(self, sampled: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """The noise in each band (B,) of smoothed frames (T, B + 1): that of the quietest which are recorded at all."""
+        energy, lowest = sampled[:, -1], self._config.min_noise_db
+        is_sound = energy > lowest
         if not is_sound.any():
-            return np.full(smooth.shape[1] - 1, lowest)
-        smooth, energy = smooth[is_sound], energy[is_sound]
+            return np.full(sampled.shape[1] - 1, lowest)
+        sampled, energy = sampled[is_sound], energy[is_sound]
         last = int(self._config.noise_share * len(energy))
-        quietest = energy.argpartition(last)[: last + 1]
-        return np.asarray(np.maximum(smooth[quietest, :-1].mean(axis=0), lowest))
+        return np.asarray(sampled[energy.argpartition(last)[: last + 1], :-1].mean(axis=0))
+
+
+def _above(smooth: npt.NDArray[np.float64], noise: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """By how much smoothed frames (T, B + 1) are above the noise (B,): (T,), the root mean square over the bands."""
+    return np.asarray(np.sqrt(np.square(np.maximum(smooth[:, :-1] - noise, 0.0)).mean(axis=1)))
 
 
 class _Cutter:
@@ -223,17 +230,19 @@ class _Cutter:
 
     def _reset(self) -> None:
         self._frame = self._start = 0  # the next frame, and the first one of the segment that is open
-        self._run = 0  # frames of speech, so far
+        self._run = self._loud_run = 0  # frames of speech so far, and of those that are no pause
         self._speech_end: int | None = None  # of the open segment
-        self._pause: int | None = None  # where the sound fell by pause_db
-        self._loudest: deque[tuple[int, float]] = deque()  # falling: of the last frames
+        self._loud_end = 0  # of the last loud run
+        self._recent: deque[tuple[int, float]] = deque()  # frames and their energies, each the loudest since then
         self._energies: deque[float] = deque()  # of the open segment
         self._segments: list[Segment] = []
 
     def feed(self, step: _Step) -> list[Segment]:
         """The next frames -> the segments that are known by now."""
+        config = self._config
+        threshold = min(max(config.threshold_db, config.unsteady * step.usual_db), config.max_threshold_db)
         for above_db, energy_db in zip(step.above_db.tolist(), step.energy_db.tolist(), strict=True):
-            self._next(above_db, energy_db)
+            self._next(above_db > threshold, energy_db)
         segments, self._segments = self._segments, []
         return segments
 
@@ -246,9 +255,9 @@ class _Cutter:
                 self._cut(last, is_speech=True)
             else:
                 self._cut(end, is_speech=True)
-        if end > self._start:
-            is_unknown = not self._start and end < self._first
-            self._cut(end, is_speech=is_unknown)
+        is_unknown = not self._segments and not self._start and end < self._first
+        while end > self._start:
+            self._cut(min(end, self._start + self._longest), is_speech=is_unknown)
         segments = self._segments
         self._reset()
         return segments
@@ -262,34 +271,39 @@ class _Cutter:
             self._energies.popleft()
         self._start, self._speech_end = end, None
 
-    def _quietest(self, start: int, end: int) -> int:
-        """Of frames [start, end) of the open segment."""
-        energies = list(self._energies)[start - self._start : end - self._start]
-        return self._place(start + energies.index(min(energies)))
-
-    def _next(self, above_db: float, energy_db: float) -> None:
+    def _next(self, is_speech: bool, energy_db: float) -> None:
         frame = self._frame
         self._frame += 1
         self._energies.append(energy_db)
-        self._run = self._run + 1 if above_db > self._config.threshold_db else 0
+        self._run = self._run + 1 if is_speech else 0
         if self._run >= self._min_speech:
-            begin = frame + 1 - self._run
             if self._run == self._min_speech:
-                self._begin(begin)
+                self._begin(frame + 1 - self._run)
             self._speech_end = frame + 1
-        quiet = frame + 1 - self._run  # so far, no knock counts
+        is_loud = is_speech and energy_db >= self._loudest(frame, energy_db) - self._config.pause_db
+        self._loud_run = self._loud_run + 1 if is_loud else 0
+        if self._loud_run >= self._min_speech:
+            begin = frame + 1 - self._loud_run
+            if self._loud_run == self._min_speech and begin - self._loud_end >= self._min_silence:
+                self._divide(self._loud_end, begin)
+            self._loud_end = frame + 1
+        quiet = frame + 1 - self._run  # so far: a knock does not count
         if self._speech_end is None:
-            last = self._place(quiet - self._margin)
-            if last - self._start >= self._longest:
+            if self._place(quiet - self._margin) - self._start >= self._longest:
                 self._cut(self._start + self._longest, is_speech=False)
         elif quiet - self._speech_end > max(self._min_silence, 2 * self._margin):
             self._cut(self._place(self._speech_end + self._margin), is_speech=True)
         if self._frame - self._start >= self._longest and self._speech_end is not None:
-            speech_end = self._speech_end
-            middle = self._start + self._longest // 2
-            cut = max(self._start + self._stack, self._quietest(middle, self._frame))
-            self._cut(cut, is_speech=True)
-            self._speech_end = speech_end if speech_end > cut else None
+            self._divide(self._start + self._longest // 2, self._frame)
+
+    def _loudest(self, frame: int, energy_db: float) -> float:
+        """The largest energy of the last frames."""
+        while self._recent and self._recent[-1][1] <= energy_db:
+            self._recent.pop()
+        self._recent.append((frame, energy_db))
+        if self._recent[0][0] <= frame - self._loud:
+            self._recent.popleft()
+        return self._recent[0][1]
 
     def _begin(self, begin: int) -> None:
         """Speech begins again."""
@@ -298,4 +312,14 @@ class _Cutter:
             if last > self._start:
                 self._cut(last, is_speech=False)
         elif begin - self._speech_end >= self._min_silence:
-            self._cut(max(self._quietest(self._speech_end, begin), self._start + self._stack), is_speech=True)
+            self._divide(self._speech_end, begin)
+
+    def _divide(self, first: int, last: int) -> None:
+        """Cut at the quietest of frames [first, last), if they are in the open segment and it speaks before them."""
+        speech_end = self._speech_end
+        if first > self._start and speech_end is not None:
+            energies = list(itertools.islice(self._energies, first - self._start, last - self._start))
+            cut = self._place(first + energies.index(min(energies)))
+            if cut > self._start:
+                self._cut(cut, is_speech=True)
+                self._speech_end = speech_end if speech_end > cut else None
