@@ -82,7 +82,7 @@ def start(path: Path, overrides: list[str], *, jobs: int = 2) -> Result:
             f"{settings.run_dir}: holds a run already; continue it with asr-train --resume {settings.run_dir}, "
             "or choose another run_dir"
         )
-    source = _source(settings)
+    source = find_parent(settings)
     parent = _prepare(settings, script, source)
     run = _new_folder(settings)
     try:
@@ -106,11 +106,11 @@ def resume(run: Path, *, jobs: int = 2) -> Result:
     settings = recipe.load(path)
     script = path.parent / settings.data.prepare
     kept = run / PARENT_FILE
-    parent = _prepare(settings, script, kept if settings.train.init_from and kept.is_file() else _source(settings))
+    parent = _prepare(settings, script, kept if settings.train.init_from and kept.is_file() else find_parent(settings))
     return _carry_out(settings, script, run, parent, began, jobs)
 
 
-def _source(settings: Recipe) -> Path | None:
+def find_parent(settings: Recipe) -> Path | None:
     """The file of the model to begin with, if there is one; `shipped` and `english` name those of the package.
 
     Of several of one name it is the one of the same shape. Raises UserError where there is none.
