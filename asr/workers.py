@@ -4,6 +4,7 @@ Processes rather than threads: half of what a short file takes is Python and num
 (onnxruntime's and BLAS's own would only get in each other's way). Only the commands start them, where they pay.
 """
 
+import logging
 import multiprocessing
 import signal
 import sys
@@ -38,9 +39,9 @@ class Workers(Generic[Item, Made]):
         context: Any = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
         self._name = name
         self._workers: dict[Connection, BaseProcess] = {}
-        for _ in range(jobs):
+        for number in range(jobs):
             ours, theirs = context.Pipe()
-            process = context.Process(target=_work, args=(start, ours, theirs), daemon=True)
+            process = context.Process(target=_work, args=(start, ours, theirs, number == 0), daemon=True)
             process.start()
             theirs.close()  # so that the pipe ends with the worker
             self._workers[ours] = process
@@ -101,14 +102,19 @@ class Workers(Generic[Item, Made]):
         return WorkerError(f"the process that had {self._name(part[0])}{others} {how}")
 
 
-def _work(start: Callable[[], Make[Item, Made]], ours: Connection, pipe: Connection) -> None:
+def _work(start: Callable[[], Make[Item, Made]], ours: Connection, pipe: Connection, is_first: bool) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process, and the parent ends its workers
     ours.close()  # so that the pipe ends with the parent
     make: Make[Item, Made] | Exception
+    log = logging.getLogger("asr")
+    level = log.level
     try:
+        if not is_first:  # all of them start alike: one warns of what it finds
+            log.setLevel(logging.ERROR)
         make = start()
     except Exception as error:
         make = _traced(error)
+    log.setLevel(level)
     with suppress(EOFError, ConnectionError):  # the parent is gone
         while True:
             part = pipe.recv()

@@ -1,6 +1,7 @@
 """Worker processes: order, errors, and what is said of one that dies."""
 
 import itertools
+import logging
 import os
 import signal
 import time
@@ -64,3 +65,26 @@ def test_nothing_is_left_running():
         processes = list(workers._workers.values())
         next(workers.map([[1]]))
     assert not any(process.is_alive() for process in processes)
+
+
+def warn():
+    logging.getLogger("asr.workers").warning("started")
+    return warn_of_each
+
+
+def warn_of_each(numbers):
+    for number in numbers:
+        logging.getLogger("asr.workers").warning("item %d", number)
+        yield number
+
+
+def test_one_worker_warns_of_what_it_finds_at_its_start_and_each_of_its_items(capfd):
+    log, handler = logging.getLogger("asr"), logging.StreamHandler(os.fdopen(os.dup(2), "w"))
+    log.addHandler(handler)
+    try:
+        with Workers(warn, 3) as workers:
+            assert list(workers.map([[1], [2], [3], [4]])) == [1, 2, 3, 4]
+    finally:
+        log.removeHandler(handler)
+    lines = capfd.readouterr().err.splitlines()
+    assert lines.count("started") == 1 and {"item 1", "item 2", "item 3", "item 4"} <= set(lines)
