@@ -14,21 +14,23 @@ _HOMES = {
     "ErrorCount": "asr.score",
     "FeatureConfig": "asr.features",
     "FeatureExtractor": "asr.features",
+    "Options": "asr.recognition.recognizer",
     "Recognizer": "asr.recognition.recognizer",
     "Tokenizer": "asr.text",
-    "Transcript": "asr.recognition.recognizer",
+    "Transcript": "asr.recognition.transcript",
     "Utterance": "asr.data.manifest",
-    "Word": "asr.recognition.recognizer",
+    "Word": "asr.recognition.transcript",
 }
 
-__all__ = ["DecoderConfig", "ErrorCount", "FeatureConfig", "FeatureExtractor", "Recognizer", "Tokenizer", "Transcript",
-           "Utterance", "Word"]  # fmt: skip
+__all__ = ["DecoderConfig", "ErrorCount", "FeatureConfig", "FeatureExtractor", "Options", "Recognizer", "Tokenizer",
+           "Transcript", "Utterance", "Word"]  # fmt: skip
 
 if TYPE_CHECKING:
     from asr.data.manifest import Utterance
     from asr.decode.decoder import DecoderConfig
     from asr.features import FeatureConfig, FeatureExtractor
-    from asr.recognition.recognizer import Recognizer, Transcript, Word
+    from asr.recognition.recognizer import Options, Recognizer
+    from asr.recognition.transcript import Transcript, Word
     from asr.score import ErrorCount
     from asr.text import Tokenizer
 

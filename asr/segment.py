@@ -14,10 +14,10 @@ import numpy as np
 import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
 
-from asr.decode import align
 from asr.features import FeatureConfig, Frames
 
 LONGEST_S = 30.0  # of a stretch
+DB = 10 / math.log(10)  # decibels in a natural logarithm of energy
 PAUSE_S = 0.5  # shorter silences are inside sentences and words
 _MARGIN_S = 0.3  # of silence beside speech: with more of it the mean of the cepstra is that of silence, and a network
 # that never heard so much of it loses the word
@@ -85,10 +85,10 @@ def parts(static: Frames, config: FeatureConfig, pause_s: float) -> list[Part]:
 
     def fainter(range_db: float) -> list[list[int]]:
         is_faint = found < (max(_NOISE_DB, loudest - range_db) if loudest >= LEAST_DB else 0.0)
-        for start, end in align.runs(~is_faint):
+        for start, end in _runs(~is_faint):
             if end - start < lasting:
                 is_faint[start:end] = True
-        return [] if is_faint.all() else align.runs(is_faint).tolist()
+        return [] if is_faint.all() else _runs(is_faint).tolist()
 
     def place(frame: int) -> int:
         return frame // config.stack * config.stack
@@ -120,7 +120,7 @@ def loudness(static: Frames, config: FeatureConfig) -> npt.NDArray[np.float64]:
     if not len(static):
         return np.zeros(0)
     cepstra = static / config.liftering
-    is_silent = static[:, 0] < static[:, 0].max() - _SILENT_DB / align.DB
+    is_silent = static[:, 0] < static[:, 0].max() - _SILENT_DB / DB
     smooth = _smooth(cepstra[~is_silent], config, _LOUD_S)
     last = int(_NOISE * len(smooth))
     noise = smooth[smooth[:, 0].argpartition(last)[: last + 1]].mean(axis=0)
@@ -129,7 +129,7 @@ def loudness(static: Frames, config: FeatureConfig) -> npt.NDArray[np.float64]:
         smooth = _smooth(cepstra, config, _LOUD_S)
     difference = smooth - noise
     difference[:, 1:] *= _SHAPE / math.sqrt(config.num_filters)
-    distance = align.DB * np.sqrt(np.square(difference).sum(axis=1))
+    distance = DB * np.sqrt(np.square(difference).sum(axis=1))
     return np.where(is_silent, -1.0, np.where(difference[:, 0] > 0, distance, 0.0))
 
 
@@ -139,3 +139,9 @@ def _smooth(values: npt.NDArray[np.floating[Any]], config: FeatureConfig, second
     ends = np.zeros(values.shape[1]), *[values[:1]] * (width // 2), values, *[values[-1:]] * (width // 2)
     sums = np.cumsum(np.vstack(ends, dtype=np.float64), axis=0)
     return (sums[width:] - sums[:-width]) / width
+
+
+def _runs(is_so: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
+    """The first of each run of frames (T,) that are so, and the one after its last: (N, 2)."""
+    padded = np.concatenate([[False], is_so, [False]])
+    return np.flatnonzero(padded[1:] != padded[:-1]).reshape(-1, 2)

@@ -44,6 +44,8 @@ class Tokenizer:
     def __init__(self, alphabet: Iterable[str]) -> None:
         self.tokens = ("<blank>", *alphabet)
         self._ids = {token: index for index, token in enumerate(self.tokens)}
+        self.space = self._ids.get(" ")
+        """The token between words; None: the alphabet has no space."""
 
     def __len__(self) -> int:
         """Number of tokens, the blank included."""

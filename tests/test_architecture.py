@@ -20,12 +20,12 @@ LAYERS = (
     {"cli"},
 )
 # Edges between rooms of one set.
-BESIDE = {("segment", "decode"), ("network", "modelfile"), ("synthesis", "modelfile")}
+BESIDE = {("network", "modelfile"), ("synthesis", "modelfile")}
 
 OWNERS = {
     "torch": {"network", "tasks", "training"},
     "onnx": {"modelfile", "network"},
-    "onnxruntime": {"recognition", "modelfile", "synthesis"},
+    "onnxruntime": {"modelfile", "synthesis"},
     "soundfile": {"audio"},
     "soxr": {"audio"},
     "rapidfuzz": {"score"},
@@ -124,7 +124,6 @@ def test_recipes_import_the_package_and_never_the_other_way():
 
 LONG_FILES = {
     "features/__init__.py": "becomes a room",
-    "recognition/recognizer.py": "becomes several modules",
 }
 LONG_FUNCTIONS = {
     "asr/cli/score.py:_score": "one option after another",

@@ -8,14 +8,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from asr import extras
+from asr import audio, extras
 from asr.data import manifest
 from asr.decode import lm
-from asr.recognition.recognizer import SHIPPED, Recognizer
+from asr.modelfile.locate import SHIPPED
+from asr.recognition.recognizer import Recognizer
 
-DOORS = ("asr-train", "asr-transcribe", "asr-align", "asr-evaluate", "asr-score", "asr-lm", "asr-export")
+DOORS = ("asr-train", "asr-transcribe", "asr-align", "asr-evaluate", "asr-score", "asr-lm", "asr-export", "asr-plot")
 
 
 def run(*command, cwd=None, stdin=None):
@@ -50,7 +52,7 @@ class TestEveryDoor:
         done = run(door, "--no-such-option")
         assert done.returncode == 2 and b"usage:" in done.stderr and not done.stdout
 
-    @pytest.mark.parametrize("door", ["train", "transcribe", "align", "evaluate", "score", "lm", "export"])
+    @pytest.mark.parametrize("door", ["train", "transcribe", "align", "evaluate", "score", "lm", "export", "plot"])
     def test_help_loads_nothing_heavy(self, door):
         code = f"import sys, asr.cli.{door}; sys.argv = ['x', '--help']; asr.cli.{door}.main()"
         done = subprocess.run([sys.executable, "-X", "importtime", "-c", code], capture_output=True, text=True)
@@ -131,16 +133,29 @@ class TestTranscribe:
         fails(run("asr-transcribe", "--model", tones_run[0], "-", stdin=b""), "standard input")
         fails(run("asr-transcribe", "--model", tones_run[0], "-", stdin=b"nonsense"), "standard input")
 
-    def test_a_picture(self, tones_run, sound, tmp_path):
-        pytest.importorskip("matplotlib")
-        command = ["asr-transcribe", "--model", tones_run[0], sound[0]]
-        done = run(*command, "--plot", tmp_path / "a.png")
-        assert done.returncode == 0 and done.stdout == run(*command).stdout and not done.stderr
-        assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
-        fails(run(*command, sound[1], "--plot", tmp_path / "b.png"), "--plot draws one file, and there are 2")
-        fails(run(*command, "--plot", tmp_path / "b.gif"), "b.gif: a picture's name ends in .png, .svg or .pdf")
-        fails(run(*command, "--plot", tmp_path / "gone" / "b.png"), "there is no folder")
-        fails(run(*command[:3], tmp_path / "gone.wav", "--plot", tmp_path / "b.png"), "gone.wav")
+    def test_no_model_is_loaded_in_the_parent_of_processes_and_a_folder_is_listed_once(self, tones_run, tones):
+        arguments = ["x", "--model", str(tones_run[0]), "--jobs", "2", str(tones / "test")]
+        code = f"""import sys, asr.cli.transcribe, asr.audio
+find = asr.audio.find
+asr.audio.find = lambda *given: print("listed", file=sys.stderr) or find(*given)
+import atexit, os
+parent = os.getpid()
+atexit.register(lambda: print("loaded" if "onnxruntime" in sys.modules else "not loaded", file=sys.stderr))
+sys.argv = {arguments}
+asr.cli.transcribe.main()
+"""
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+        assert done.returncode == 0 and done.stderr.split("\n")[:-1] == ["listed", "not loaded"]
+
+    def test_a_folder_of_features(self, tones_run, sound, tmp_path):
+        cepstra = Recognizer.load(tones_run[0]).frontend.extractor.static(audio.read(sound[0]))
+        (tmp_path / "features").mkdir()
+        np.save(tmp_path / "features" / "a.npy", cepstra)
+        command = ["asr-transcribe", "--model", tones_run[0], tmp_path / "features"]
+        text = run("asr-transcribe", "--model", tones_run[0], sound[0]).stdout.decode()
+        assert run(*command).stdout.decode() == f"{tmp_path / 'features' / 'a.npy'}\t{text}"
+        shutil.copy(sound[1], tmp_path / "features" / "b.wav")
+        assert run(*command).stdout.decode().startswith(f"{tmp_path / 'features' / 'b.wav'}\t")
 
     def test_without_a_model_the_newest_run_is_used_and_named(self, tones_run, sound, tmp_path):
         shutil.copytree(tones_run[0], tmp_path / "runs" / "tones" / "1")
@@ -244,7 +259,7 @@ class TestTranscribe:
         (tmp_path / "capitals").write_text("ONE TWO\n")
         capitals = tmp_path / "capitals.arpa"
         run("asr-lm", tmp_path / "capitals", "-o", capitals)
-        fails(decoding("--lm", capitals), "capitals.arpa", "spells none of its words")
+        fails(decoding("--lm", capitals), "capitals.arpa", "cannot spell a word of it")
 
     def test_it_never_imports_pytorch(self, tones_run, sound):
         arguments = ["x", "--model", str(tones_run[0]), sound[0]]
@@ -259,6 +274,20 @@ class TestTranscribe:
         for path in (real_speech / "broken_audio").glob("*.flac"):
             assert path.name in done.stderr.decode()
         assert done.stdout.count(b"\n") == len(list((real_speech / "wake_words" / "alexa").glob("*.flac")))
+
+
+class TestPlot:
+    def test_a_picture(self, tones_run, sound, tmp_path):
+        pytest.importorskip("matplotlib")
+        options = ["--model", tones_run[0]]
+        done = run("asr-plot", *options, sound[0], tmp_path / "a.png")
+        assert done.returncode == 0 and done.stdout == run("asr-transcribe", *options, sound[0]).stdout
+        assert not done.stderr and (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
+        done = run("asr-plot", *options, "-", tmp_path / "b.svg", stdin=Path(sound[0]).read_bytes())
+        assert done.returncode == 0 and b"standard input" in (tmp_path / "b.svg").read_bytes()
+        fails(run("asr-plot", *options, sound[0], tmp_path / "b.gif"), "b.gif: a picture's name ends in .png, .svg or")
+        fails(run("asr-plot", *options, sound[0], tmp_path / "gone" / "b.png"), "there is no folder")
+        fails(run("asr-plot", *options, tmp_path / "gone.wav", tmp_path / "b.png"), "gone.wav: no such file")
 
 
 class TestAlign:
@@ -321,7 +350,7 @@ class TestAlign:
     def test_mistakes(self, tones_run, tones, utterances, tmp_path):
         model, sound = tones_run[0], utterances[0].audio
         fails(run("asr-align", model, sound), "what is spoken in")
-        fails(run("asr-align", model, tones / "test.jsonl", "abcd"), "leave TEXT out")
+        fails(run("asr-align", model, tones / "test.jsonl", "abcd"), "leave TEXT away")
         fails(run("asr-align", model, tmp_path / "gone.jsonl"), "gone.jsonl")
         fails(run("asr-align", model, tmp_path / "gone.wav", "ab"), "gone.wav: no such file")
         fails(run("asr-align", tmp_path / "gone.onnx", sound, "ab"), "gone.onnx")

@@ -1,16 +1,13 @@
-import dataclasses
-import types
-
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asr.data.manifest import LeftOut, ManifestError, Utterance
+from asr.data.manifest import ManifestError
+from asr.errors import UserError
 from asr.recognition import evaluate
 from asr.recognition.evaluate import THRESHOLDS, Rejection
-from asr.recognition.recognizer import Word
-from asr.text import TextConfig
+from asr.recognition.transcript import Transcript, Word
 
 shares = st.lists(
     st.one_of(st.just(-1.0), st.integers(0, 10000).map(lambda value: value / 10000)), min_size=1, max_size=20
@@ -44,35 +41,19 @@ def test_rates_by_hand():
     assert rejection.to_dict()["equal_error"]["miss_rate"] == 0.5
 
 
-@pytest.fixture
-def hears(monkeypatch):
-    """A recogniser of made-up emissions: each is the words that are heard, with their confidence, or None."""
-
-    def make(heard):
-        def emissions(_recognizer, utterances):
-            for utterance in reversed(utterances):  # in another order than the manifest
-                words = heard[utterance.id]
-                yield utterance.id, LeftOut(utterance.id, "gone") if words is None else words
-
-        monkeypatch.setattr(evaluate, "emissions", emissions)
-        return types.SimpleNamespace(
-            card=types.SimpleNamespace(text=TextConfig()),
-            heard=lambda words, min_confidence=0.9: types.SimpleNamespace(
-                words=tuple(Word(text, 0.0, 1.0, sure) for text, sure in words.items() if sure >= min_confidence)
-            ),
-        )
-
-    return make
+def transcript(words):
+    """A made-up transcript: words with their confidence; None: what could not be read."""
+    if words is None:
+        return UserError("gone")
+    return Transcript(" ".join(words), 1.0, tuple(Word(text, 0.0, 1.0, value) for text, value in words.items()))
 
 
-def test_words_are_judged_where_they_are_said(hears):
-    recognizer = hears({"a": {"go": 0.9, "left": 0.8}, "b": {"right": 0.7}, "c": {"um": 0.6, "stop": 0.5}, "d": None,
-                        "x": {"go": 0.3, "stop": 0.4}, "y": {}})  # fmt: skip
-    known = [Utterance("a", "Go left!", "a.wav"), Utterance("b", "left", "b.wav"), Utterance("c", "stop", "c.wav"),
-             Utterance("d", "go", "d.wav")]  # fmt: skip
-    others = [Utterance("x", "hello", "x.wav"), Utterance("y", "", "y.wav")]
-    rejection = evaluate.rejection(recognizer, known, others)
+def test_words_are_judged_where_they_are_spoken():
+    references = ["go left", "left", "stop", "go"]
+    transcripts = [transcript(words) for words in (
+        {"go": 0.9, "left": 0.8}, {"right": 0.7}, {"um": 0.6, "stop": 0.5}, None)]  # fmt: skip
+    others = [transcript({"go": 0.3, "stop": 0.4}), transcript({})]
+    rejection = evaluate.rejection(references, transcripts, others)
     assert rejection.said.tolist() == [0.9, 0.8, -1, 0.5, -1] and sorted(rejection.others) == [-1, 0.4]
-    silent = [dataclasses.replace(utterance, text="") for utterance in known]
-    with pytest.raises(ManifestError, match="must say a word"):
-        evaluate.rejection(recognizer, silent, others)
+    with pytest.raises(ManifestError, match="must have a word"):
+        evaluate.rejection([""] * 4, transcripts, others)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from asr.decode.hypothesis import Hypothesis
 from asr.recognition import formats
-from asr.recognition.recognizer import Character, Transcript, Word
+from asr.recognition.transcript import Character, Transcript, Word
 
 KEY = "folder/talk_1"
 

@@ -156,9 +156,10 @@ def test_with_eight_bits_neighbours_change_nothing_either(exported, tmp_path):
     recognizer = Recognizer.load(tmp_path / "small.onnx")
     rng = np.random.default_rng(2)
     frames = [scale * rng.standard_normal((length, 26)).astype(np.float32) for scale, length in ((1, 30), (20, 50))]
-    together = recognizer.emissions(frames)
+    together = recognizer.network.log_probs(frames)
     assert all(
-        np.array_equal(one, recognizer.emissions([alone])[0]) for one, alone in zip(together, frames, strict=True)
+        np.array_equal(one, recognizer.network.log_probs([alone])[0])
+        for one, alone in zip(together, frames, strict=True)
     )
 
 

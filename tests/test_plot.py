@@ -1,11 +1,15 @@
+import dataclasses
 import itertools
 
 import numpy as np
 import pytest
 
 from asr import audio
+from asr.audio import AudioError
 from asr.data import manifest
-from asr.recognition.recognizer import Recognizer, Transcript, Word
+from asr.recognition import source
+from asr.recognition.recognizer import Recognizer
+from asr.recognition.transcript import Transcript, Word
 from asr.report import plot
 
 pytest.importorskip("matplotlib", reason="the extra `plot` is not installed")
@@ -21,17 +25,36 @@ def waveform(tones):
     return audio.read(manifest.read(tones / "test.jsonl")[0].audio)
 
 
+def held(recognizer, waveform, name="a.wav"):
+    return dataclasses.replace(source.open(waveform, recognizer.card.features, 16000), name=name)
+
+
 def drawn(recognizer, waveform, transcript):
-    static = recognizer.extractor.static(waveform)
-    emission = recognizer.emissions([recognizer.extractor.finish(static)])[0]
-    return plot.figure(recognizer, waveform, static, emission, transcript)
+    sound = held(recognizer, waveform)
+    ((_, parts),) = recognizer.recognise([sound])
+    return plot.figure(recognizer.card, sound, recognizer.network.join(parts), transcript)
 
 
 @pytest.mark.parametrize("suffix", plot.SUFFIXES)
 def test_the_picture_is_written_and_the_transcript_is_the_usual_one(recognizer, waveform, tmp_path, suffix):
     path = tmp_path / f"picture{suffix}"
-    assert plot.draw(path, recognizer, waveform, "$x_1$.wav") == recognizer.transcribe(waveform, 16000)
+    picture, transcript = plot.draw(recognizer, held(recognizer, waveform, "$x_1$.wav"))
+    plot.write(path, picture)
+    assert transcript == recognizer.transcribe(waveform, 16000)
     assert path.stat().st_size > 5000 and [*tmp_path.iterdir()] == [path]
+
+
+def test_the_network_runs_once(recognizer, waveform):
+    calls = []
+
+    class Session:
+        def run(self, *arguments):
+            calls.append(arguments)
+            return recognizer.network.session.run(*arguments)
+
+    counting = Recognizer.of(Session(), recognizer.card)
+    plot.draw(counting, held(counting, waveform))
+    assert len(calls) == 1
 
 
 def test_all_rows_share_the_seconds_of_the_sound(recognizer, waveform):
@@ -61,16 +84,18 @@ def test_words_do_not_overlap(recognizer, seconds, length):
 
 @pytest.mark.parametrize("num_samples", [1, 399, 16000])
 def test_sound_in_which_nobody_speaks(recognizer, tmp_path, num_samples):
-    plot.draw(tmp_path / "a.png", recognizer, np.zeros(num_samples, np.float32))
+    picture, _ = plot.draw(recognizer, held(recognizer, np.zeros(num_samples, np.float32)))
+    plot.write(tmp_path / "a.png", picture)
     assert (tmp_path / "a.png").is_file()
 
 
 def test_mistakes(recognizer, waveform, tmp_path, monkeypatch):
-    with pytest.raises(plot.PlotError, match="at most 30 s, and this lasts 31 s"):
-        plot.draw(tmp_path / "a.png", recognizer, np.zeros(31 * 16000, np.float32))
+    with pytest.raises(plot.PlotError, match=r"a\.wav: a picture shows at most 30 s, and this lasts 31 s"):
+        plot.draw(recognizer, held(recognizer, np.zeros(31 * 16000, np.float32)))
     with pytest.raises(plot.PlotError, match=r"a\.jpg: a picture's name"):
-        plot.draw(tmp_path / "a.jpg", recognizer, waveform)
+        plot.check(tmp_path / "a.jpg")
+    with pytest.raises(AudioError, match="no such file"):
+        plot.draw(recognizer, source.open(tmp_path / "gone.wav", recognizer.card.features))
     monkeypatch.setitem(__import__("sys").modules, "matplotlib", None)
     with pytest.raises(plot.PlotError, match=r"asr\[plot\]"):
-        plot.draw(tmp_path / "a.png", recognizer, waveform)
-    assert not [*tmp_path.iterdir()]
+        plot.check(tmp_path / "a.png")

@@ -23,9 +23,10 @@ import synthetic
 from asr import audio
 from asr.decode import align
 from asr.modelfile.card import Timing
+from asr.modelfile.locate import model_file
 from asr.modelfile.onnx_file import write_card
 from asr.recognition import confidence
-from asr.recognition.recognizer import Recognizer, model_file
+from asr.recognition.recognizer import Recognizer
 from asr.synthesis import espeak
 
 
@@ -59,20 +60,22 @@ def errors(recognizer, part, count, snr_db=None):
     for text, waveform, times in sentences(words, part, count, features.sample_rate, snr_db):
         found = recognizer.align(waveform, text, features.sample_rate).words
         late.append(np.array([(word.start_s, word.end_s) for word in found]) - times)
-        emission = recognizer.emissions([recognizer.extractor(waveform)])[0]
-        spans = confidence.word_spans(align.align(emission, recognizer.tokenizer.encode(text)), recognizer.space)
+        emission = recognizer.network.log_probs([recognizer.frontend.extractor(waveform)])[0]
+        tokenizer = recognizer.card.tokenizer
+        spans = confidence.word_spans(align.align(emission, tokenizer.encode(text)), tokenizer.space)
         tokens = np.array([(word[0].start_frame, word[-1].end_frame) for word in spans])
         tokens_late.append(tokens * features.frame_ms / 1000 - times)
     return np.concatenate(late), np.concatenate(tokens_late)
 
 
 def calibrate(model, recognizer, count):
-    """Measure on dev voices how long words sound before and after their tokens, and store it in the model."""
+    """The recogniser with margins of words measured on dev voices, which are stored in the model file."""
     late = np.concatenate([errors(recognizer, "dev", count, snr_db)[1] for snr_db in (None, 20)])
     lead_s, tail_s = np.round(np.median(late, axis=0) * [1, -1], 4).tolist()
-    recognizer.card = replace(recognizer.card, timing=Timing(lead_s, tail_s))
-    write_card(model_file(model), recognizer.card)
+    card = replace(recognizer.card, timing=Timing(lead_s, tail_s))
+    write_card(model_file(model), card)
     print(f"{Path(model).name}: lead {1000 * lead_s:.0f} ms, tail {1000 * tail_s:.0f} ms, stored", file=sys.stderr)
+    return recognizer.with_metadata(card)
 
 
 def line(name, noise, late):
@@ -94,10 +97,10 @@ def main():
     both = {}
     for model in arguments.models:
         recognizer = Recognizer.load(model)
-        if recognizer.space is None:
+        if recognizer.card.tokenizer.space is None:
             parser.error(f"{model}: an alphabet without a space spells no sentences: train recipes/spelling.yaml")
         if arguments.calibrate:
-            calibrate(model, recognizer, arguments.sentences)
+            recognizer = calibrate(model, recognizer, arguments.sentences)
         for snr_db, noise in ((None, "none"), (20, "20 dB SNR"), (10, "10 dB SNR")):
             late, tokens_late = (1000 * seconds for seconds in
                                  errors(recognizer, arguments.part, arguments.sentences, snr_db))  # fmt: skip

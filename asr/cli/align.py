@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -11,7 +12,10 @@ from asr.cli.output import check_output, put
 from asr.errors import UserError
 
 if TYPE_CHECKING:
-    from asr.recognition.recognizer import Transcript
+    from asr.data.manifest import Utterance
+    from asr.recognition.recognizer import Recognizer
+    from asr.recognition.source import Sound, Source
+    from asr.recognition.transcript import Transcript
 
 _TEXT_SUFFIXES = (".txt", ".text", ".lab", ".trn", ".trans", ".transcript")
 """Of files of words: a TEXT that ends so is the name of one, whether there is such a file or not."""
@@ -44,7 +48,6 @@ def main() -> NoReturn:
 
 
 def _align(arguments: argparse.Namespace) -> int:
-    from asr.audio import AudioError
     from asr.data import manifest
     from asr.recognition.recognizer import Recognizer
 
@@ -52,7 +55,7 @@ def _align(arguments: argparse.Namespace) -> int:
     is_batch = source.lower().endswith(".jsonl")
     if is_batch == (arguments.text is not None):
         raise UserError(
-            f"{source} is a manifest, which has its own texts: leave TEXT out"
+            f"{source} is a manifest, which has its own texts: leave TEXT away"
             if is_batch
             else f"what is spoken in {source}? Give the words, a file of them or - as TEXT"
         )
@@ -60,37 +63,51 @@ def _align(arguments: argparse.Namespace) -> int:
     text = "" if is_batch else _read_text(arguments.text, source)
     check_output(arguments, len(utterances))
     recognizer = Recognizer.load(arguments.model)
-    if not is_batch:
-        name = "standard input" if source == "-" else source
-        try:
-            transcript = recognizer.align(source, text)
-        except (AudioError, manifest.ManifestError):  # which name the file
-            raise
-        except UserError as error:
-            raise UserError(f"{name}: {error}") from None
-        key = "stdin" if source == "-" else Path(source).stem
-        lines = _aligned(source, key, transcript, arguments.format)
-        if lines or arguments.output:
-            put(lines, key, arguments)
-        return 0
+    if is_batch:
+        return _align_all(recognizer, utterances, arguments)
+    ((sound, transcript),) = _alignments(recognizer, [source], [text])
+    if isinstance(transcript, UserError):
+        raise transcript if sound is None else UserError(f"{sound.name}: {transcript}")
+    key = "stdin" if source == "-" else Path(source).stem
+    lines = _aligned(source, key, transcript, arguments.format)
+    if lines or arguments.output:
+        put(lines, key, arguments)
+    return 0
+
+
+def _align_all(recognizer: "Recognizer", utterances: "Sequence[Utterance]", arguments: argparse.Namespace) -> int:
     failed = 0
-    for utterance in utterances:
-        try:
-            transcript = recognizer.align(utterance, utterance.text)
-            if arguments.output and (Path(utterance.id).is_absolute() or ".." in Path(utterance.id).parts):
-                raise UserError("its id leads out of the folder of --output")
-        except UserError as error:
-            print(f"error: {utterance.id}: {error}", file=sys.stderr)
+    made = _alignments(recognizer, utterances, [utterance.text for utterance in utterances])
+    for utterance, (_, transcript) in zip(utterances, made, strict=True):
+        if arguments.output and (Path(utterance.id).is_absolute() or ".." in Path(utterance.id).parts):
+            transcript = UserError("its id leads out of the folder of --output")
+        if isinstance(transcript, UserError):
+            print(f"error: {utterance.id}: {transcript}", file=sys.stderr)
             failed += 1
-        else:
-            lines = _aligned(utterance.where, utterance.id, transcript, arguments.format)
-            if arguments.format == "text" and not arguments.output:
-                lines = "\n".join(f"{utterance.id}\t{line}" for line in lines.splitlines())
-            if lines or arguments.output:
-                put(lines, utterance.id, arguments)
+            continue
+        lines = _aligned(utterance.where, utterance.id, transcript, arguments.format)
+        if arguments.format == "text" and not arguments.output:
+            lines = "\n".join(f"{utterance.id}\t{line}" for line in lines.splitlines())
+        if lines or arguments.output:
+            put(lines, utterance.id, arguments)
     if failed:
         print(f"{failed} of {len(utterances)} utterances could not be aligned", file=sys.stderr)
     return 1 if failed else 0
+
+
+def _alignments(
+    recognizer: "Recognizer", sources: "Sequence[Source]", texts: Sequence[str]
+) -> "Iterator[tuple[Sound | None, Transcript | UserError]]":
+    """The alignment of each text with its sound, or why there is none; no sound: it cannot be read."""
+    for text, result in zip(texts, recognizer.recognise(sources), strict=True):
+        if isinstance(result, UserError):
+            yield None, result
+            continue
+        sound, parts = result
+        try:
+            yield sound, recognizer.alignment(parts, text, sound.offset_s)
+        except UserError as error:
+            yield sound, error
 
 
 def _read_text(text: str, audio: str) -> str:

@@ -38,7 +38,7 @@ def main() -> NoReturn:
 
 def _export(arguments: argparse.Namespace) -> int:
     from asr.data import manifest
-    from asr.recognition.recognizer import model_file
+    from asr.modelfile.locate import model_file
 
     paths: list[Path] = arguments.models + ([arguments.ensemble] if arguments.ensemble else [])
     *models, output = paths

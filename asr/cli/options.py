@@ -2,6 +2,7 @@
 
 import argparse
 import math
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +13,7 @@ from asr.errors import UserError
 
 if TYPE_CHECKING:
     from asr.decode.decoder import DecoderConfig
+    from asr.recognition.recognizer import Options
 
 
 def new_parser(name: str, description: str, usage: str | None = None) -> argparse.ArgumentParser:
@@ -94,10 +96,9 @@ def add_decoding(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--min-confidence",
         type=probability,
-        default=0.0,
         metavar="P",
-        help="leave out words that are less sure than this: with a lexicon, what is none of its words "
-        "gives nothing (default 0)",
+        help="drop words below this confidence: with a lexicon this rejects other speech (default: as tuned for the "
+        "model, else 0)",
     )
 
 
@@ -108,6 +109,35 @@ def decoding_config(arguments: argparse.Namespace) -> "DecoderConfig":
     from asr.decode.decoder import DecoderConfig
 
     return DecoderConfig(**{field.name: getattr(arguments, field.name) for field in fields(DecoderConfig)})
+
+
+def call_options(arguments: argparse.Namespace, *, has_words: bool = True) -> "Options":
+    """What the options of `add_decoding` ask of each transcript."""
+    from asr.recognition.recognizer import Options
+
+    return Options(min_confidence=arguments.min_confidence, has_words=has_words)
+
+
+def add_model(parser: argparse.ArgumentParser) -> None:
+    """--model of a command that does without."""
+    parser.add_argument(
+        "--model",
+        type=Path,
+        metavar="RUN_OR_ONNX",
+        help="a run's folder or a .onnx file (default: the newest run in the folder runs here, else the model that "
+        "comes with the package)",
+    )
+
+
+def choose_model(arguments: argparse.Namespace) -> Path:
+    """The model that `add_model` asks for; without one, stderr says which it is."""
+    from asr.modelfile.locate import SHIPPED, newest_model
+
+    if arguments.model is not None:
+        return Path(arguments.model)
+    newest = newest_model(Path())
+    print(f"model: {newest or f'the one that comes with the package ({SHIPPED.name})'}", file=sys.stderr)
+    return newest or SHIPPED
 
 
 def positive(text: str) -> int:

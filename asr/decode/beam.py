@@ -143,8 +143,8 @@ class BeamSearch:
         self._likeliest: dict[int, float] = {}
         self._is_plain = self._hot is None and not (self._lm and self._is_character)
 
-    def __call__(self, log_probs: Emission) -> list[Hypothesis]:
-        """log_probs (T, V) -> up to `nbest` hypotheses with different texts, best first.
+    def __call__(self, log_probs: Emission, nbest: int | None = None) -> list[Hypothesis]:
+        """log_probs (T, V) -> up to `nbest` hypotheses with different texts, best first; None: as was asked for above.
 
         Raises DecodeError if they are not log-probabilities, or not of this alphabet.
         """
@@ -158,7 +158,7 @@ class BeamSearch:
         for further in (1, 2, 10):
             beam, log_scale = self._search(probability, further * self.beam_width, further * self.beam_threshold)
             if hypotheses := self._finished(beam, log_scale):
-                return hypotheses
+                return hypotheses[: nbest or self.nbest]
         return [Hypothesis("", -math.inf)]
 
     def _search(
@@ -310,7 +310,7 @@ class BeamSearch:
         scored = [
             Hypothesis(self._text(prefix), log_prob + self._final_bias(prefix)) for prefix, log_prob in acoustic.items()
         ]
-        return sorted(scored, key=lambda hypothesis: (-hypothesis.score, hypothesis.text))[: self.nbest]
+        return sorted(scored, key=lambda hypothesis: (-hypothesis.score, hypothesis.text))
 
     def _final_bias(self, prefix: _Prefix) -> float:
         """All that is added to the acoustic log-probability of a text that ends here."""

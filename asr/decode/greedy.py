@@ -26,8 +26,8 @@ class Greedy:
     def __init__(self, tokenizer: Tokenizer) -> None:
         self.tokenizer = tokenizer
 
-    def __call__(self, log_probs: Emission) -> list[Hypothesis]:
-        """log_probs (T, V) -> one hypothesis. Raises DecodeError if they are not log-probabilities."""
+    def __call__(self, log_probs: Emission, nbest: int | None = None) -> list[Hypothesis]:  # noqa: ARG002
+        """log_probs (T, V) -> one hypothesis, whatever `nbest`. Raises DecodeError if they are no log-probabilities."""
         check(log_probs)
         path = log_probs.argmax(axis=1)
         text = self.tokenizer.decode(ctc.collapse(path))

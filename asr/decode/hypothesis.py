@@ -1,8 +1,7 @@
 """What every decoder takes and gives: one utterance's emission in, hypotheses out, best first."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -30,8 +29,14 @@ class Hypothesis:
         return tuple(self.text.split())
 
 
-Decoder = Callable[[Emission], list[Hypothesis]]
-"""log_probs (T, V) of one utterance -> hypotheses, best first, at least one."""
+class Decoder(Protocol):
+    """Log-probabilities -> hypotheses."""
+
+    def __call__(self, log_probs: Emission, nbest: int | None = None) -> list[Hypothesis]:
+        """log_probs (T, V) of one utterance -> hypotheses, best first: at least one, at most `nbest`.
+
+        None: as many as it was made for.
+        """
 
 
 def probabilities(log_probs: Emission) -> npt.NDArray[np.float64]:

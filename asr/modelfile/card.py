@@ -17,13 +17,15 @@ class ModelError(UserError):
 
 @dataclass(frozen=True)
 class Tuning:
-    """What a dev part taught one kind of decoder: its weights (None: not tuned), and how sure it may be."""
+    """What a dev part taught one kind of decoder: its weights (None: not tuned), the calibration of its confidence."""
 
     lm_weight: float | None = None
     word_bonus: float | None = None
     blank_penalty: float | None = None
     slope: float = 1.0
     intercept: float = 0.0
+    min_confidence: float | None = None
+    """Words below it are dropped, for so many false accepts per hour as were asked for."""
 
 
 @dataclass(frozen=True)

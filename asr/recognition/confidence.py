@@ -1,4 +1,4 @@
-"""How sure a recogniser is of its words: probabilities from the emission, calibrated on speech with transcripts."""
+"""The confidence of words: probabilities from the emission, calibrated on speech with transcripts."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -13,7 +13,7 @@ from asr.decode.align import TokenSpan
 from asr.text import BLANK
 
 _CELLS = 1 << 20  # of probabilities that are held at once, 8 bytes each
-_SUREST = 16.0  # log-odds are cut here and at its negative: float32 knows no surer
+_MAX_LOG_ODDS = 16.0  # and its negative is the least: float32 knows no more
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Calibration:
 
 
 def word_spans(spans: Sequence[TokenSpan], space: int | None) -> list[list[TokenSpan]]:
-    """The spans of a text's tokens -> those of each of its words, spaces left out."""
+    """The spans of a text's tokens -> those of each of its words, without the spaces."""
     words: list[list[TokenSpan]] = [[]]
     for span in spans:
         if span.token == space:
@@ -62,23 +62,23 @@ def log_odds(
     spelled = [[span.token for span in word] for word in words]
     totals = np.zeros(len(words))
     for group in _groups([end - start for start, end in zip(starts, ends, strict=True)], list(map(len, spelled))):
-        bounds = ([values[place] for place in group] for values in (starts, ends))
-        totals[group] = _forward(probability, around, [spelled[place] for place in group], *bounds)
+        bounds = ([values[index] for index in group] for values in (starts, ends))
+        totals[group] = _forward(probability, around, [spelled[index] for index in group], *bounds)
     with np.errstate(divide="ignore"):
         odds = np.log(totals) - np.log1p(-np.minimum(totals, 1 - 1e-12))
-    return np.asarray(np.clip(odds, -_SUREST, _SUREST))
+    return np.asarray(np.clip(odds, -_MAX_LOG_ODDS, _MAX_LOG_ODDS))
 
 
 def _groups(lengths: Sequence[int], letters: Sequence[int]) -> Iterator[list[int]]:
-    """Places of the words, those of like length together, as many as fit into a table of _CELLS."""
+    """Indices of the words, those of like length together, as many as fit into a table of _CELLS."""
     group: list[int] = []
     widest = 0
-    for place in sorted(range(len(lengths)), key=lengths.__getitem__):
-        widest = max(widest, 2 * letters[place] + 1)
-        if group and lengths[place] * (len(group) + 1) * widest > _CELLS:
+    for index in sorted(range(len(lengths)), key=lengths.__getitem__):
+        widest = max(widest, 2 * letters[index] + 1)
+        if group and lengths[index] * (len(group) + 1) * widest > _CELLS:
             yield group
-            group, widest = [], 2 * letters[place] + 1
-        group.append(place)
+            group, widest = [], 2 * letters[index] + 1
+        group.append(index)
     yield group
 
 
@@ -91,8 +91,8 @@ def _forward(
 ) -> npt.NDArray[np.float64]:
     """Probability that frames [start, end) spell each word: (N,). All words advance together, a frame at a time.
 
-    `around` (T,) is the probability of what may stand before and after a word. Shorter stretches are followed by
-    frames that are surely blank, which keep every path as it is.
+    `around` (T,) is the probability of what may stand before and after a word. Fewer frames are followed by
+    some that are surely blank, which keep every path as it is.
     """
     num_frames = max(end - start for start, end in zip(starts, ends, strict=True))
     num_states = 2 * max(map(len, words)) + 1
@@ -100,19 +100,19 @@ def _forward(
     emitted[:, :, ::2] = 1.0
     skips = np.zeros((len(words), num_states))
     last = np.array([2 * len(word) for word in words])
-    for place, (word, start, end) in enumerate(zip(words, starts, ends, strict=True)):
+    for index, (word, start, end) in enumerate(zip(words, starts, ends, strict=True)):
         states = align.extended(word)
-        emitted[: end - start, place, : len(states)] = probability[start:end, states]
-        emitted[: end - start, place, [0, len(states) - 1]] = around[start:end, None]
-        emitted[: end - start, place, len(states) :] = 0.0
-        skips[place, : len(states)] = align.may_skip(states)
+        emitted[: end - start, index, : len(states)] = probability[start:end, states]
+        emitted[: end - start, index, [0, len(states) - 1]] = around[start:end, None]
+        emitted[: end - start, index, len(states) :] = 0.0
+        skips[index, : len(states)] = align.may_skip(states)
     paths = np.zeros((len(words), num_states + 2))
     paths[:, 2] = 1.0  # as if a blank had come before
     for row in emitted:
         now = paths[:, 2:] + paths[:, 1:-1] + paths[:, :-2] * skips
         np.multiply(now, row, out=paths[:, 2:])
-    everyone = np.arange(len(words))
-    return np.asarray(np.minimum(paths[everyone, last + 2] + paths[everyone, last + 1], 1.0))
+    rows = np.arange(len(words))
+    return np.asarray(np.minimum(paths[rows, last + 2] + paths[rows, last + 1], 1.0))
 
 
 def fit(log_odds: npt.NDArray[np.float64], is_right: npt.NDArray[np.bool_]) -> Calibration:

@@ -1,18 +1,17 @@
-"""A manifest through a Recognizer: hypotheses in batches, and their score. No PyTorch."""
+"""Transcripts of the utterances of a manifest against their references."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from asr import audio, score
-from asr.data.dataset import ahead
+from asr import score
 from asr.data.manifest import LeftOut, ManifestError, Utterance
-from asr.decode.hypothesis import Emission
-from asr.features import Frames
-from asr.recognition.recognizer import Recognizer, Stretch, Word
+from asr.errors import UserError
+from asr.recognition.recognizer import Options, Recognizer
+from asr.recognition.transcript import Transcript, Word
 from asr.score import ErrorCount
 
 THRESHOLDS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99)
@@ -83,122 +82,59 @@ class Rejection:
         }
 
 
-def rejection(recognizer: Recognizer, utterances: Sequence[Utterance], others: Sequence[Utterance]) -> Rejection:
-    """How sure `recognizer` is of the words of `utterances`, and of what it hears in `others`, which say none of them.
+def rejection(
+    references: Sequence[str], transcripts: Sequence[Transcript | UserError], others: Sequence[Transcript | UserError]
+) -> Rejection:
+    """How confident the words of `transcripts` are, against their references, and those of `others`, non-target speech.
 
-    An utterance that cannot be read is one in which nothing is heard. Raises ManifestError where `utterances` say
-    nothing at all.
+    All are made with a min_confidence of 0; what could not be recognised has no words. Raises ManifestError where no
+    reference has a word.
     """
-    references = {utterance.id: recognizer.card.text.normalise(utterance.text).split() for utterance in utterances}
-    if not any(references.values()):
-        raise ManifestError("to count misses some utterance must say a word")
-    heard = _heard(recognizer, utterances)
-    said: list[float] = []
-    alignments = score.align(list(references.values()), [[word.text for word in heard[key]] for key in references])
-    for letters, words in zip(alignments, (heard[key] for key in references), strict=True):
-        sure = iter(word.confidence for word in words)
-        judged = [(letter, -1.0 if letter == "D" else next(sure)) for letter in letters]
-        said += [value if letter == "C" else -1.0 for letter, value in judged if letter != "I"]
-    surest = [max((word.confidence for word in words), default=-1.0) for words in _heard(recognizer, others).values()]
-    return Rejection(np.array(said), np.array(surest))
+    spoken = [reference.split() for reference in references]
+    if not any(spoken):
+        raise ManifestError("to count misses some utterance must have a word")
+    words, negatives = ([_words(transcript) for transcript in each] for each in (transcripts, others))
+    targets: list[float] = []
+    alignments = score.align(spoken, [[word.text for word in hypothesis] for hypothesis in words])
+    for letters, hypothesis in zip(alignments, words, strict=True):
+        confidences = iter(word.confidence for word in hypothesis)
+        judged = [(letter, -1.0 if letter == "D" else next(confidences)) for letter in letters]
+        targets += [value if letter == "C" else -1.0 for letter, value in judged if letter != "I"]
+    highest = [max((word.confidence for word in hypothesis), default=-1.0) for hypothesis in negatives]
+    return Rejection(np.array(targets), np.array(highest))
 
 
-def _heard(recognizer: Recognizer, utterances: Sequence[Utterance]) -> dict[str, tuple[Word, ...]]:
-    """The words of each utterance, however little sure."""
-    return {
-        key: () if isinstance(parts, LeftOut) else recognizer.heard(parts, min_confidence=0.0).words
-        for key, parts in emissions(recognizer, utterances)
-    }
+def _words(transcript: Transcript | UserError) -> tuple[Word, ...]:
+    return () if isinstance(transcript, UserError) else transcript.words
 
 
 def evaluate(
     recognizer: Recognizer,
     utterances: Sequence[Utterance],
-    *,
-    batch_size: int = 16,
-    progress: Callable[[int], object] = lambda _done: None,
-    heard: Iterable[tuple[str, list[str] | LeftOut]] | None = None,
+    transcripts: Iterable[Transcript | UserError] | None = None,
 ) -> Evaluation:
-    """Transcribe and score utterances; one that cannot be read counts as if nothing had been heard.
+    """Transcribe and score utterances; one that cannot be read counts as an empty hypothesis.
 
-    References go through the model's own normalisation. `progress` is told how many more are done. `heard` is what
-    `hear` gives, where that was done elsewhere.
+    References go through the model's own normalisation. `transcripts` are those of the utterances, where they are
+    made elsewhere.
     """
-
+    if transcripts is None:
+        transcripts = recognizer.transcribe_all(utterances, options=Options(has_words=False))
     hypotheses: dict[str, str] = {}
     unreadable: list[LeftOut] = []
     nbest: dict[str, list[str]] = {}
-    for key, texts in heard or hear(recognizer, utterances, batch_size=batch_size, progress=progress):
-        if isinstance(texts, LeftOut):
-            unreadable.append(texts)
-            hypotheses[key] = ""
+    for utterance, transcript in zip(utterances, transcripts, strict=True):
+        if isinstance(transcript, UserError):
+            unreadable.append(LeftOut(utterance.id, str(transcript)))
+            hypotheses[utterance.id] = ""
         else:
-            hypotheses[key] = texts[0]
-            nbest[key] = texts
+            hypotheses[utterance.id] = transcript.text
+            nbest[utterance.id] = [hypothesis.text for hypothesis in transcript.nbest]
     references = {utterance.id: recognizer.card.text.normalise(utterance.text) for utterance in utterances}
-    hypotheses = {key: hypotheses[key] for key in references}
-    oracle = _oracle(references, nbest) if recognizer.decoding.nbest > 1 else None
+    oracle = _oracle(references, nbest) if recognizer.resources.config.nbest > 1 else None
     speakers = {utterance.id: utterance.speaker for utterance in utterances if utterance.speaker}
     scored = score.score(references, hypotheses, speakers=speakers)
     return Evaluation(hypotheses, references, scored, unreadable, oracle)
-
-
-def hear(
-    recognizer: Recognizer,
-    utterances: Sequence[Utterance],
-    *,
-    batch_size: int = 16,
-    progress: Callable[[int], object] = lambda _done: None,
-    threads: int = 2,
-) -> Iterator[tuple[str, list[str] | LeftOut]]:
-    """(id, what is said, the likeliest text first, or why it cannot be read) of each utterance, shortest first."""
-    for key, parts in emissions(recognizer, utterances, batch_size=batch_size, progress=progress, threads=threads):
-        if isinstance(parts, LeftOut):
-            yield key, parts
-        else:
-            yield key, [hypothesis.text for hypothesis in recognizer.heard(parts, has_words=False).nbest]
-
-
-def emissions(
-    recognizer: Recognizer,
-    utterances: Sequence[Utterance],
-    *,
-    batch_size: int = 16,
-    progress: Callable[[int], object] = lambda _done: None,
-    threads: int = 2,
-) -> Iterator[tuple[str, list[tuple[Stretch, Emission]] | LeftOut]]:
-    """(id, log_probs (T, V) of its stretches, or why it cannot be read) of each utterance, shortest first.
-
-    `threads` make frames while the network is busy; 0: it waits for them.
-    """
-
-    def read(utterance: Utterance) -> list[tuple[Stretch, Frames]] | LeftOut:
-        try:
-            return [(one, recognizer.finished(one)) for one in recognizer.stretches(utterance)]
-        except (audio.AudioError, ManifestError) as error:
-            return LeftOut(utterance.id, str(error))
-
-    # By length, so that a batch holds little padding.
-    ordered = sorted(utterances, key=lambda utterance: utterance.duration_s)
-    waiting: list[tuple[str, list[tuple[Stretch, Frames]]]] = []
-
-    def flush() -> Iterator[tuple[str, list[tuple[Stretch, Emission]]]]:
-        found = iter(recognizer.emissions([frames for _, parts in waiting for _, frames in parts]))
-        for key, parts in waiting:
-            yield key, [(stretch, next(found)) for stretch, _ in parts]
-        progress(len(waiting))
-        waiting.clear()
-
-    each = ahead(read, ordered, depth=4 * batch_size, threads=threads) if threads else map(read, ordered)
-    for utterance, made in zip(ordered, each, strict=True):
-        if isinstance(made, LeftOut):
-            yield utterance.id, made
-            progress(1)
-        else:
-            waiting.append((utterance.id, made))
-        if len(waiting) == batch_size:
-            yield from flush()
-    yield from flush()
 
 
 def _oracle(references: dict[str, str], nbest: dict[str, list[str]]) -> ErrorCount:

@@ -5,21 +5,25 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 
-from asr.recognition.recognizer import Character, Transcript, Word
+from asr.recognition.transcript import Character, Transcript, Word
 
 _PAUSE_S, _LONGEST_S, _WIDEST = 0.8, 6.0, 42  # of a subtitle: the silence that ends it, seconds, characters
 
 
 def to_json(path: str, _key: str, transcript: Transcript) -> str:
-    """One line: path, text, duration_s, words with times and confidence, and where there are several, nbest."""
+    """One line: path, text, duration_s, words with times and confidence; the n-best, an intent with its slots."""
     nbest = [{"text": hypothesis.text, "score": round(hypothesis.score, 4)} for hypothesis in transcript.nbest]
-    values = {
+    values: dict[str, object] = {
         "path": path,
         "text": transcript.text,
         "duration_s": transcript.duration_s,
         "words": [_record(word) for word in transcript.words],
     }
-    return json.dumps(values | ({"nbest": nbest} if len(nbest) > 1 else {}), ensure_ascii=False)
+    if len(nbest) > 1:
+        values["nbest"] = nbest
+    if transcript.intent is not None:
+        values |= {"intent": transcript.intent, "slots": dict(transcript.slots)}
+    return json.dumps(values, ensure_ascii=False)
 
 
 def _record(word: Word) -> dict[str, object]:
@@ -77,7 +81,7 @@ def to_textgrid(_path: str, _key: str, transcript: Transcript) -> str:
         f"size = {len(tiers)}",
         "item []:",
     ]
-    for tier, (name, parts) in enumerate(tiers.items(), start=1):
+    for number, (name, parts) in enumerate(tiers.items(), start=1):
         intervals: list[tuple[float, float, str]] = []
         reached = 0.0
         for part in parts:
@@ -88,17 +92,17 @@ def to_textgrid(_path: str, _key: str, transcript: Transcript) -> str:
         if reached < end_s:
             intervals.append((reached, end_s, ""))
         lines += [
-            f"    item [{tier}]:",
+            f"    item [{number}]:",
             '        class = "IntervalTier"',
             f'        name = "{name}"',
             "        xmin = 0",
             f"        xmax = {end_s}",
             f"        intervals: size = {len(intervals)}",
         ]
-        for number, (start, end, text) in enumerate(intervals, start=1):
+        for interval, (start, end, text) in enumerate(intervals, start=1):
             quoted = text.replace('"', '""')
             lines += [
-                f"        intervals [{number}]:",
+                f"        intervals [{interval}]:",
                 f"            xmin = {start}",
                 f"            xmax = {end}",
                 f'            text = "{quoted}"',

@@ -1,4 +1,4 @@
-"""What a dev part teaches a decoder: the weights of language model and words, and how sure it may be."""
+"""What a dev part teaches a decoder: the weights of language model, words and blanks, and a calibration."""
 
 import itertools
 import math
@@ -9,14 +9,14 @@ import numpy as np
 import numpy.typing as npt
 
 from asr import score
-from asr.data.manifest import LeftOut, ManifestError, Utterance
+from asr.data.manifest import ManifestError, Utterance
 from asr.decode import align
 from asr.decode.hypothesis import Decoder, Emission
+from asr.errors import UserError
 from asr.modelfile.card import Tuning
 from asr.recognition import confidence
 from asr.recognition.confidence import Calibration
-from asr.recognition.evaluate import emissions
-from asr.recognition.recognizer import Recognizer
+from asr.recognition.recognizer import Part, Recognizer
 from asr.score import ErrorCount
 
 LM_WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0)
@@ -26,6 +26,7 @@ _FINE = (0.1, 0.5, 0.5)  # a small step of each
 _FOLDS = 5
 Point = tuple[float, float, float]
 """Weight of the language model, bonus of a word, penalty of a blank."""
+Found = list[Part] | UserError
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class Tuned:
     """The tuning of one kind of decoder, and what it changed on the dev part.
 
     Calibration errors are expected ones, over words: as the emission gives them, and calibrated on other utterances.
-    NaN where no word was heard.
+    NaN where no hypothesis has a word.
     """
 
     kind: str
@@ -55,33 +56,47 @@ class Tuned:
         )
         text = f"tuned {self.kind}: {weights}WER {self.after.rate:.2%} (before {self.before.rate:.2%}); "
         if math.isnan(self.calibrated_error):
-            return text + "not a word was heard to calibrate on"
+            return text + "no hypothesis has a word to calibrate on"
         return text + f"calibration error {self.calibrated_error:.2%} (before {self.raw_error:.2%})"
 
 
 @dataclass(frozen=True)
-class _Part:
-    """A dev part, ready to be decoded again and again: emissions of stretches and the words said, by utterance."""
+class _Dev:
+    """A dev part that is decoded again and again: the log-probabilities of each utterance's segments, its words."""
 
     emissions: list[list[Emission]]
     references: list[list[str]]
 
+    @classmethod
+    def of(cls, recognizer: Recognizer, utterances: Sequence[Utterance], found: Sequence[Found]) -> "_Dev":
+        """The utterances that could be read; raises ManifestError where none could."""
+        dev = cls([], [])
+        for utterance, parts in zip(utterances, found, strict=True):
+            if not isinstance(parts, UserError):
+                dev.emissions.append([emission for _, emission in parts])
+                dev.references.append(recognizer.card.text.normalise(utterance.text).split())
+        if not dev.references:
+            reason = next(parts for parts in found if isinstance(parts, UserError))
+            raise ManifestError(f"no utterance of the dev part can be read: {reason}")
+        return dev
+
     def errors(self, decoder: Decoder) -> ErrorCount:
-        hypotheses = [[word for part in parts for word in decoder(part)[0].words] for parts in self.emissions]
+        """Word errors of a decoder."""
+        hypotheses = [[word for part in parts for word in decoder(part, 1)[0].words] for parts in self.emissions]
         return score.total(score.count(self.references, hypotheses))
 
 
-def tune(recognizer: Recognizer, utterances: Sequence[Utterance]) -> Tuned:
-    """Find the weights with the fewest word errors on `utterances`, then calibrate; the recognizer is tuned after.
+def tune(recognizer: Recognizer, utterances: Sequence[Utterance], found: Sequence[Found]) -> Tuned:
+    """Find the weights with the fewest word errors on `utterances`, then calibrate the confidence.
 
-    Weights that the recognizer's configuration names are kept. Raises ManifestError where nothing can be read.
+    `found` are the segments of each utterance and their log-probabilities, or why it cannot be read, as
+    Recognizer.recognise gives them. Weights that the recogniser's configuration names are kept. Raises ManifestError
+    where nothing can be read.
     """
-    part = _part(recognizer, utterances)
-    recognizer.tune(Tuning())
-    before = part.errors(recognizer.decoder)
-    tuning, after = _weights(recognizer, part, before)
-    recognizer.tune(tuning)
-    log_odds, is_right, fold = _judged(recognizer, part)
+    dev = _Dev.of(recognizer, utterances, found)
+    before = dev.errors(recognizer.with_tuning(Tuning()).decoder)
+    tuning, after = _weights(recognizer, dev, before)
+    log_odds, is_right, fold = _judged(recognizer.with_tuning(tuning), dev)
     calibration = confidence.fit(log_odds, is_right)
     # Each word's confidence by a calibration that has not seen its utterance.
     held_out = np.zeros(len(log_odds))
@@ -89,11 +104,9 @@ def tune(recognizer: Recognizer, utterances: Sequence[Utterance]) -> Tuned:
         held_out[fold == number] = confidence.fit(log_odds[fold != number], is_right[fold != number])(
             log_odds[fold == number]
         )
-    tuning = replace(tuning, slope=calibration.slope, intercept=calibration.intercept)
-    recognizer.tune(tuning)
     return Tuned(
-        recognizer.decoding.kind,
-        tuning,
+        recognizer.resources.config.kind,
+        replace(tuning, slope=calibration.slope, intercept=calibration.intercept),
         before,
         after,
         confidence.calibration_error(Calibration()(log_odds), is_right),
@@ -101,25 +114,15 @@ def tune(recognizer: Recognizer, utterances: Sequence[Utterance]) -> Tuned:
     )
 
 
-def _part(recognizer: Recognizer, utterances: Sequence[Utterance]) -> _Part:
-    texts = {utterance.id: recognizer.card.text.normalise(utterance.text) for utterance in utterances}
-    found = [*emissions(recognizer, utterances)]
-    read = [(key, [emission for _, emission in parts]) for key, parts in found if not isinstance(parts, LeftOut)]
-    if not read:
-        reason = next(item.reason for _, item in found if isinstance(item, LeftOut))
-        raise ManifestError(f"no utterance of the dev part can be read: {reason}")
-    return _Part([parts for _, parts in read], [texts[key].split() for key, _ in read])
-
-
-def _weights(recognizer: Recognizer, part: _Part, before: ErrorCount) -> tuple[Tuning, ErrorCount]:
+def _weights(recognizer: Recognizer, dev: _Dev, before: ErrorCount) -> tuple[Tuning, ErrorCount]:
     """The weights with the fewest errors: one after the other, coarse and then fine, until nothing gets better.
 
     Of equals the first: what was there before, then what is nearer to it.
     """
-    config = recognizer.decoding
+    config = recognizer.resources.config
     if config.decoder == "greedy":
         return Tuning(), before
-    start = recognizer.knowledge.weights(None, None, None)
+    start = recognizer.resources.weights(None, None, None)
     errors: dict[Point, ErrorCount] = {start: before}
     is_free = (
         config.lm is not None and config.lm_weight is None,
@@ -131,7 +134,7 @@ def _weights(recognizer: Recognizer, part: _Part, before: ErrorCount) -> tuple[T
         while True:
             candidates = [point for point in neighbours(best, is_free) if point not in errors]
             for point in candidates:
-                errors[point] = part.errors(recognizer.knowledge.decoder(*point))
+                errors[point] = dev.errors(recognizer.resources.decoder(*point))
             better = min(errors, key=lambda point: (errors[point].errors, math.dist(point, start)))
             if better == best:
                 break
@@ -161,20 +164,21 @@ def _fine(point: Point, is_free: Sequence[bool]) -> Iterator[Point]:
 
 
 def _judged(
-    recognizer: Recognizer, part: _Part
+    recognizer: Recognizer, dev: _Dev
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_], npt.NDArray[np.int64]]:
-    """Of every word heard: its log-odds, whether it was said, and the fold that its utterance is in."""
+    """Of every word of the hypotheses: its log-odds, whether it is right, and the fold that its utterance is in."""
     log_odds, fold = [np.zeros(0)], [np.zeros(0, np.int64)]
-    heard = []
-    for place, parts in enumerate(part.emissions):
+    hypotheses = []
+    tokenizer = recognizer.card.tokenizer
+    for index, emissions in enumerate(dev.emissions):
         words: list[str] = []
-        for emission in parts:
-            hypothesis = recognizer.decoder(emission)[0]
-            spans = align.align(emission, recognizer.tokenizer.encode(hypothesis.text))
-            log_odds.append(confidence.log_odds(emission, spans, recognizer.space))
+        for emission in emissions:
+            hypothesis = recognizer.decoder(emission, 1)[0]
+            spans = align.align(emission, tokenizer.encode(hypothesis.text))
+            log_odds.append(confidence.log_odds(emission, spans, tokenizer.space))
             words += hypothesis.words
-        fold.append(np.full(len(words), place % _FOLDS))
-        heard.append(words)
-    # What is heard is right, wrong or too much; what is deleted has not been heard.
-    letters = "".join(score.align(part.references, heard)).replace("D", "")
+        fold.append(np.full(len(words), index % _FOLDS))
+        hypotheses.append(words)
+    # A word of a hypothesis is correct, substituted or inserted; one that is deleted is in none.
+    letters = "".join(score.align(dev.references, hypotheses)).replace("D", "")
     return np.concatenate(log_odds), np.array([letter == "C" for letter in letters], bool), np.concatenate(fold)

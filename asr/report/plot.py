@@ -1,6 +1,7 @@
-"""A picture of what was heard: waveform, MFCCs, probabilities of the letters and words, on one time axis."""
+"""A picture of one recognition: waveform, MFCCs, probabilities of the letters and words, on one time axis."""
 
 import textwrap
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,9 +10,12 @@ import numpy as np
 from asr import audio, extras, files
 from asr.decode.hypothesis import Emission
 from asr.errors import UserError
-from asr.features import Frames
-from asr.recognition.recognizer import Recognizer, Transcript
-from asr.segment import LONGEST_S
+from asr.features import FeatureConfig
+from asr.modelfile.card import ModelCard
+from asr.recognition.frontend import MAX_SEGMENT_S, Segment
+from asr.recognition.recognizer import Options, Part, Recognizer
+from asr.recognition.source import Sound
+from asr.recognition.transcript import Transcript
 from asr.text import BLANK
 
 if TYPE_CHECKING:
@@ -31,92 +35,92 @@ class PlotError(UserError):
 
 
 def check(path: Path) -> None:
-    """Raises PlotError, before anything is heard, if nothing can be drawn into this file."""
+    """Raises PlotError, before anything is recognised, if nothing can be drawn into this file."""
     try:
         import matplotlib  # noqa: F401
     except ModuleNotFoundError:
-        raise PlotError(extras.missing("--plot", "matplotlib", "plot")) from None
+        raise PlotError(extras.missing("a picture", "matplotlib", "plot")) from None
     if path.suffix.lower() not in SUFFIXES:
         raise PlotError(f"{path}: a picture's name ends in {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}")
     if not path.parent.is_dir():
         raise PlotError(f"{path}: there is no folder {path.parent}")
 
 
-def draw(path: Path, recognizer: Recognizer, waveform: audio.Waveform, name: str = "") -> Transcript:
-    """Transcribe a waveform (num_samples,) at the model's rate, and draw how it was understood.
-
-    Raises PlotError where matplotlib is missing or the sound is too long to be one utterance; FeatureError where the
-    model hears no sound.
-    """
-    check(path)
-    duration_s = len(waveform) / recognizer.card.features.sample_rate
-    if duration_s > LONGEST_S:
-        raise PlotError(
-            f"{name or 'the sound'}: a picture shows at most {LONGEST_S:g} s, and this lasts {duration_s:.0f} s"
-        )
-    stretch, emission = recognizer.emission(waveform, recognizer.card.features.sample_rate)
-    transcript = recognizer.transcribe(waveform, recognizer.card.features.sample_rate)
-    picture = figure(recognizer, waveform, stretch.static, emission, transcript, name)
+def write(path: Path, picture: "Figure") -> None:
+    """Write a picture whole or not at all; its suffix names the format."""
     with files.whole(path) as part:
         picture.savefig(part, format=path.suffix[1:].lower(), dpi=110, facecolor="white")
-    return transcript
 
 
-def figure(
-    recognizer: Recognizer,
-    waveform: audio.Waveform,
-    static: Frames,
-    emission: Emission,
-    transcript: Transcript,
-    name: str = "",
-) -> "Figure":
-    """The picture of a waveform (num_samples,), its cepstra (T', C), log_probs (T, V) and transcript."""
+def draw(recognizer: Recognizer, sound: Sound, options: Options = Options()) -> "tuple[Figure, Transcript]":  # noqa: B008
+    """Transcribe a sound, which goes through the network once, and draw how it was recognised.
+
+    Raises PlotError where matplotlib is missing or the sound is too long for a picture; and what is wrong with it.
+    """
+    features = recognizer.card.features
+    waveform = sound.waveform()
+    duration_s = len(waveform) / features.sample_rate
+    if duration_s > MAX_SEGMENT_S:
+        raise PlotError(f"{sound.name}: a picture shows at most {MAX_SEGMENT_S:g} s, and this lasts {duration_s:.0f} s")
+    held = replace(sound, blocks=lambda: iter([waveform]))  # standard input can be read once
+    (result,) = recognizer.recognise([held])
+    if isinstance(result, UserError):
+        raise result
+    _, parts = result
+    transcript = recognizer.transcript(parts, options)
+    return figure(recognizer.card, held, recognizer.network.join(parts), transcript), transcript
+
+
+def figure(card: ModelCard, sound: Sound, whole: Part, transcript: Transcript) -> "Figure":
+    """The picture of a sound, of its cepstra and log-probabilities as one segment, and of its transcript."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    config = recognizer.card.features
-    duration_s = len(waveform) / config.sample_rate
+    segment, emission = whole
+    waveform, duration_s = sound.waveform(), segment.end_s
     rows = likely(emission)
     width = max(_NARROWEST, duration_s * _INCHES_PER_S + _MARGINS)
-    inches_per_s = (width - _MARGINS) / max(duration_s, 1e-9)
-    is_upright = all(
-        len(word.text) * 0.65 * _WORD_PT / _POINTS < (word.end_s - word.start_s) * inches_per_s
-        and (word.end_s - word.start_s) * inches_per_s > 0.45
-        for word in transcript.words
-    )
+    is_upright = _are_upright(transcript, (width - _MARGINS) / max(duration_s, 1e-9))
     longest = max((len(word.text) for word in transcript.words), default=0)
     heights = [1.3, 1.9, max(1.2, 0.17 * len(rows)), 0.75 if is_upright else 0.35 + 0.1 * (longest + 6)]
-    title = textwrap.fill(transcript.text, max(40, round(9 * width))) or "(nothing heard)"
+    title = textwrap.fill(transcript.text, max(40, round(9 * width))) or "(empty transcript)"
     picture = Figure((width, sum(heights) + 1.0 + 0.25 * title.count("\n")), layout="constrained")
     FigureCanvasAgg(picture)
     grid = picture.add_gridspec(4, 2, height_ratios=heights, width_ratios=[width - 0.15, 0.15])
     axes: list[Axes] = []
-    for place in range(4):
-        axes.append(picture.add_subplot(grid[place, 0], sharex=axes[0] if axes else None))
+    for row in range(4):
+        axes.append(picture.add_subplot(grid[row, 0], sharex=axes[0] if axes else None))
     picture.suptitle(title, fontsize=14, color=_INK, parse_math=False)
-    if name:
-        axes[0].set_title(name, fontsize=9, color="#666666", loc="left", parse_math=False)
+    axes[0].set_title(sound.name, fontsize=9, color="#666666", loc="left", parse_math=False)
 
-    _waveform(axes[0], waveform, config.sample_rate)
-    edge_s = config.edge_ms / 1000  # the network may spell a word in the noise after it
-    image = _cepstra(axes[1], static, config.hop_s, config.window_ms / 1000, -edge_s)
+    _waveform(axes[0], waveform, card.features.sample_rate)
+    image = _cepstra(axes[1], segment, card.features)
     picture.colorbar(image, cax=picture.add_subplot(grid[1, 1]), label="standard\ndeviations", ticks=[-2, 0, 2])
-    frame_s = config.frame_ms / 1000
-    image = _letters(axes[2], emission, rows, recognizer.tokenizer.tokens, frame_s, -edge_s)
+    image = _letters(axes[2], emission, rows, card, segment.origin_s)
     picture.colorbar(image, cax=picture.add_subplot(grid[2, 1]), label="probability", ticks=[0, 0.5, 1])
     _words(axes[3], transcript, is_upright=is_upright)
+    _style(axes, transcript, segment.padding_s, duration_s)
+    picture.align_ylabels(axes)
+    return picture
 
-    for place, axis in enumerate(axes):
-        axis.set_xlim(-edge_s, max(duration_s, 1e-3) + edge_s)
-        axis.tick_params(labelbottom=place == 3, labelsize=9, colors=_INK)
+
+def _are_upright(transcript: Transcript, inches_per_s: float) -> bool:
+    """Whether every word is long enough for its text to be written along it."""
+    widths = [((word.end_s - word.start_s) * inches_per_s, len(word.text)) for word in transcript.words]
+    return all(length * 0.65 * _WORD_PT / _POINTS < width and width > 0.45 for width, length in widths)
+
+
+def _style(axes: "list[Axes]", transcript: Transcript, padding_s: float, duration_s: float) -> None:
+    """The seconds and the bounds of the words, alike on all rows; the network may spell a word in the padding."""
+    for row, axis in enumerate(axes):
+        axis.set_xlim(-padding_s, max(duration_s, 1e-3) + padding_s)
+        axis.tick_params(labelbottom=row == 3, labelsize=9, colors=_INK)
         for side in ("top", "right"):
             axis.spines[side].set_visible(False)
         for word in transcript.words:
             for second in {word.start_s, word.end_s}:
-                axis.axvline(second, color=_PALE if place in (0, 3) else _INK, linewidth=0.6, linestyle=":", zorder=0.5)
+                axis.axvline(second, color=_PALE if row in (0, 3) else _INK, linewidth=0.6, linestyle=":", zorder=0.5)
     axes[3].set_xlabel("seconds", color=_INK)
-    picture.align_ylabels(axes)
-    return picture
 
 
 def likely(emission: Emission) -> list[int]:
@@ -126,22 +130,23 @@ def likely(emission: Emission) -> list[int]:
 
 
 def _waveform(axis: "Axes", waveform: audio.Waveform, sample_rate: int) -> None:
-    # The range of each stretch: as many as there are dots, not a line through every sample.
+    # The range of the samples in each dot, not a line through every sample.
     step = max(1, len(waveform) // 4000)
-    stretches = np.pad(waveform, (0, -len(waveform) % step), mode="edge").reshape(-1, step)
-    seconds = np.arange(len(stretches)) * step / sample_rate
-    axis.fill_between(seconds, stretches.min(axis=1), stretches.max(axis=1), color=_WAVE, linewidth=0.6)
+    dots = np.pad(waveform, (0, -len(waveform) % step), mode="edge").reshape(-1, step)
+    seconds = np.arange(len(dots)) * step / sample_rate
+    axis.fill_between(seconds, dots.min(axis=1), dots.max(axis=1), color=_WAVE, linewidth=0.6)
     loudest = max(float(np.abs(waveform).max(initial=0)), 1e-3) * 1.05
     axis.set_ylim(-loudest, loudest)
     axis.set_ylabel("amplitude", color=_INK)
 
 
-def _cepstra(axis: "Axes", static: Frames, hop_s: float, window_s: float, start_s: float) -> Any:
-    spread = static.std(axis=0)
-    scaled = (static - static.mean(axis=0)) / np.where(spread > 0, spread, 1)
+def _cepstra(axis: "Axes", segment: Segment, features: FeatureConfig) -> Any:
+    cepstra, hop_s = segment.cepstra, features.hop_s
+    spread = cepstra.std(axis=0)
+    scaled = (cepstra - cepstra.mean(axis=0)) / np.where(spread > 0, spread, 1)
     # A frame is drawn where the middle of its window lies.
-    first_s = start_s + (window_s - hop_s) / 2
-    extent = (first_s, first_s + len(static) * hop_s, -0.5, static.shape[1] - 0.5)
+    first_s = segment.origin_s + (features.window_ms / 1000 - hop_s) / 2
+    extent = (first_s, first_s + len(cepstra) * hop_s, -0.5, cepstra.shape[1] - 0.5)
     image = axis.imshow(
         scaled.T,
         aspect="auto",
@@ -152,15 +157,15 @@ def _cepstra(axis: "Axes", static: Frames, hop_s: float, window_s: float, start_
         vmax=_MEAN_SPREAD,
         extent=extent,
     )
-    axis.set_yticks(range(0, static.shape[1], 4))
+    axis.set_yticks(range(0, cepstra.shape[1], 4))
     axis.set_ylabel("MFCC\n(0: energy)", color=_INK)
     return image
 
 
-def _letters(
-    axis: "Axes", emission: Emission, rows: list[int], tokens: tuple[str, ...], frame_s: float, start_s: float
-) -> Any:
-    extent = (start_s, start_s + len(emission) * frame_s, -0.5, len(rows) - 0.5)
+def _letters(axis: "Axes", emission: Emission, rows: list[int], card: ModelCard, start_s: float) -> Any:
+    tokens = card.tokenizer.tokens
+    end_s = start_s + len(emission) * card.features.frame_ms / 1000
+    extent = (start_s, end_s, -0.5, len(rows) - 0.5)
     image = axis.imshow(
         np.exp(emission[:, rows]).T,
         aspect="auto",
@@ -190,10 +195,12 @@ def _words(axis: "Axes", transcript: Transcript, *, is_upright: bool) -> None:
         ink = "white" if is_dark else _INK
         axis.broken_barh([(word.start_s, word.end_s - word.start_s)], (0.04, 0.92), facecolor=colour, edgecolor="white")
         middle = (word.start_s + word.end_s) / 2
-        sure = f"{word.confidence:.0%}".replace("%", " %")
+        confidence = f"{word.confidence:.0%}".replace("%", " %")
         styles: dict[str, Any] = {"ha": "center", "color": ink, "parse_math": False, "clip_on": True}
         if is_upright:
             axis.text(middle, 0.62, word.text, va="center", fontsize=_WORD_PT, **styles)
-            axis.text(middle, 0.25, sure, va="center", fontsize=_SMALL_PT, **styles)
+            axis.text(middle, 0.25, confidence, va="center", fontsize=_SMALL_PT, **styles)
         else:
-            axis.text(middle, 0.5, f"{word.text}  {sure}", va="center", fontsize=_SMALL_PT + 1, rotation=90, **styles)
+            axis.text(
+                middle, 0.5, f"{word.text}  {confidence}", va="center", fontsize=_SMALL_PT + 1, rotation=90, **styles
+            )

@@ -28,10 +28,11 @@ from asr.data.manifest import Utterance
 from asr.errors import UserError
 from asr.features import FeatureConfig, FeatureExtractor, Frames
 from asr.modelfile.card import ModelCard
+from asr.modelfile.locate import MODEL_FILE, SHIPPED, model_file
 from asr.network.encoder import AcousticModel, ModelConfig
 from asr.network.onnx_graph import export, read
 from asr.recognition.evaluate import evaluate
-from asr.recognition.recognizer import MODEL_FILE, SHIPPED, Recognizer, model_file
+from asr.recognition.recognizer import Recognizer
 from asr.score import Score
 from asr.training import loop, recipe
 from asr.training.recipe import Recipe
@@ -51,7 +52,7 @@ class Result:
     num_weights: int
     seconds: float
     example: str | None
-    """A sound file of that part, to try the model on."""
+    """A sound file of that part in which somebody speaks, to try the model on."""
     real: Score | None = None
     """Of the recordings of people, where the corpus has some beside a synthetic test part."""
 
@@ -232,7 +233,7 @@ def _test(parts: dict[str, list[Utterance]], run: Path, num_weights: int, began:
     recognizer = Recognizer.load(run / MODEL_FILE)
     scored = _score(recognizer, part, parts[part], run)
     real = _score(recognizer, corpus.REAL, parts[corpus.REAL], run) if parts[corpus.REAL] else None
-    example = next((utterance.audio for utterance in parts[part] if utterance.audio), None)
+    example = next((utterance.audio for utterance in parts[part] if utterance.audio and utterance.text), None)
     return Result(run, part, scored, num_weights, round(time.perf_counter() - began, 1), example, real)
 
 

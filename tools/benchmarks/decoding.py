@@ -101,7 +101,7 @@ def _make_emissions(folder: Path) -> None:
             waveform = next(spoken)
             loudness = np.sqrt(np.mean(np.square(waveform)))
             noise = 0.03 * loudness * rng.standard_normal(len(waveform), np.float32)
-            emission = np.exp(recognizer.emissions([recognizer.extractor(waveform + noise)])[0])
+            emission = np.exp(recognizer.network.log_probs([recognizer.frontend.extractor(waveform + noise)])[0])
             parts += [np.hstack([emission, np.full((len(emission), 1), 1e-5)]), space]
         joined = np.concatenate(parts[:-1])
         emissions[str(number)] = np.log(joined / joined.sum(axis=1, keepdims=True)).astype(np.float32)

@@ -140,14 +140,14 @@ def _frames(folder: Path) -> tuple[Any, list[Any]]:
 
     recognizer = Recognizer.load(MODEL)
     waveforms = [audio.read(file) for file in sorted((folder / "sounds").iterdir())]
-    return recognizer, [recognizer.extractor(waveform) for waveform in waveforms]
+    return recognizer, [recognizer.frontend.extractor(waveform) for waveform in waveforms]
 
 
 @forward.contender("onnxruntime, one by one")
 def _(folder: Path) -> Iterator[Any]:
     recognizer, frames = _frames(folder)
     yield
-    found = [recognizer.emissions([one])[0] for one in frames]
+    found = [recognizer.network.log_probs([one])[0] for one in frames]
     yield found[-1][::25].tolist()
 
 
@@ -155,7 +155,9 @@ def _(folder: Path) -> Iterator[Any]:
 def _(folder: Path) -> Iterator[Any]:
     recognizer, frames = _frames(folder)
     yield
-    found = [one for first in range(0, len(frames), 8) for one in recognizer.emissions(frames[first : first + 8])]
+    found = [
+        one for first in range(0, len(frames), 8) for one in recognizer.network.log_probs(frames[first : first + 8])
+    ]
     yield found[-1][::25].tolist()
 
 
@@ -213,11 +215,13 @@ pocketsphinx = section(
 
 
 def _recognise_digits(decoding: Any = None) -> Iterator[Any]:
-    from asr import Recognizer
+    from asr import Options, Recognizer
 
     recognizer, (words, waveforms) = Recognizer.load(MODEL, decoding=decoding), _spoken_digits()
     yield
-    hypotheses = [recognizer.transcribe(waveform, speech.SAMPLE_RATE, has_words=False).text for waveform in waveforms]
+    hypotheses = [
+        recognizer.transcribe(waveform, speech.SAMPLE_RATE, Options(has_words=False)).text for waveform in waveforms
+    ]
     yield _error_rate(words, hypotheses)
 
 
@@ -230,20 +234,14 @@ def _(_folder: Path) -> Iterator[Any]:
     yield from _recognise_digits()
 
 
-@pocketsphinx.contender("asr, best path, in batches of 16")
+@pocketsphinx.contender("asr, best path, in batches")
 def _(_folder: Path) -> Iterator[Any]:
-    from asr import Recognizer
+    from asr import Options, Recognizer
 
     recognizer, (words, waveforms) = Recognizer.load(MODEL), _spoken_digits()
     yield
-    frames = [recognizer.extractor(waveform) for waveform in waveforms]
-    order = sorted(range(len(frames)), key=lambda place: len(frames[place]))
-    hypotheses = [""] * len(frames)
-    for first in range(0, len(order), 16):
-        batch = order[first : first + 16]
-        for place, text in zip(batch, recognizer.texts([frames[place] for place in batch]), strict=True):
-            hypotheses[place] = text
-    yield _error_rate(words, hypotheses)
+    transcripts = recognizer.transcribe_all(waveforms, speech.SAMPLE_RATE, Options(has_words=False))
+    yield _error_rate(words, [transcript.text for transcript in transcripts])
 
 
 @pocketsphinx.contender("asr, beam with a lexicon of the digits")

@@ -1,0 +1,151 @@
+"""Sound -> segments of cepstra: noise padding, MFCCs, cuts in pauses.
+
+The settings that are for recognition alone (noise padding, the silence that cuts) are read here, and asr.segment is
+called here, and nowhere else.
+"""
+
+import itertools
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+
+from asr import segment as segmentation
+from asr.audio import Waveform
+from asr.features import FeatureConfig, FeatureError, FeatureExtractor, Frames
+from asr.recognition.activity import Activity, is_hidden
+from asr.recognition.source import Sound
+
+MAX_SEGMENT_S = segmentation.LONGEST_S
+_Item = TypeVar("_Item")
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Cepstra (T, C) that are recognised as one utterance, and where they lie in their recording."""
+
+    cepstra: Frames
+    origin_s: float
+    """When the first frame begins: before `start_s`, where there is noise padding."""
+    start_s: float
+    end_s: float
+    is_speech: bool = True
+    """Otherwise nobody speaks, and the network is not asked."""
+
+    @property
+    def padding_s(self) -> float:
+        """The noise padding before its sound."""
+        return self.start_s - self.origin_s
+
+
+@dataclass(frozen=True)
+class FrontEnd:
+    """What of a model's settings makes segments; `extractor` makes their cepstra."""
+
+    extractor: FeatureExtractor
+
+    @property
+    def config(self) -> FeatureConfig:
+        """Of the features."""
+        return self.extractor.config
+
+    @property
+    def padding_s(self) -> float:
+        """Noise padding at either end of a sound of up to MAX_SEGMENT_S."""
+        return self.config.edge_ms / 1000
+
+    @property
+    def min_silence_s(self) -> float:
+        """The shortest pause that cuts every sound; 0: only longer sounds than MAX_SEGMENT_S are cut."""
+        return self.config.pause_ms / 1000
+
+    def segments(self, sound: Sound) -> Iterator[Segment]:
+        """The segments of a sound, in order; they hold every frame of it. Cepstra are one segment.
+
+        Memory does not grow with the length of the sound. Raises FeatureError naming a sound whose features cannot be
+        made or used, and what its blocks raise.
+        """
+        if sound.cepstra is not None:
+            yield Segment(sound.cepstra, 0.0, 0.0, len(sound.cepstra) * self.config.hop_s)
+            return
+        max_samples = round(MAX_SEGMENT_S * self.config.sample_rate)
+        blocks = sound.blocks()
+        head: list[Waveform] = []
+        num_samples = 0
+        for block in blocks:
+            head.append(block)
+            num_samples += len(block)
+            if num_samples > max_samples:
+                break
+        is_short = num_samples <= max_samples
+        try:
+            yield from self._short(head) if is_short else self._long(itertools.chain(head, blocks))
+        except FeatureError as error:
+            raise FeatureError(f"{sound.name}: {error}") from None
+
+    def activity(self, segment: Segment) -> Activity | None:
+        """How loud the sound of a segment is, frame by frame, without its padding; None without cepstra of sound.
+
+        The energy says so, or where noise hides the pauses, for a network that is given one word at a time and spells
+        it before or after it is spoken, by how much each frame differs from the noise.
+        """
+        config = self.config
+        if config.source != "audio":
+            return None
+        first = round(segment.padding_s / config.hop_s)
+        duration_s = max(segment.end_s - segment.start_s, 0.0)
+        cepstra = segment.cepstra[first : first + max(1, round(duration_s / config.hop_s))]
+        window_s = config.window_ms / 1000
+        energy = cepstra[:, 0]
+        if self.min_silence_s and is_hidden(energy):
+            levels = segmentation.loudness(cepstra, config) / segmentation.DB
+            return Activity(levels, config.hop_s, window_s, segmentation.LEAST_DB)
+        return Activity(energy, config.hop_s, window_s)
+
+    def _short(self, blocks: list[Waveform]) -> Iterator[Segment]:
+        """The segments of a sound of up to MAX_SEGMENT_S, between its padding."""
+        config = self.config
+        waveform = blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
+        hop_s, duration_s = config.hop_s, len(waveform) / config.sample_rate
+        cepstra = self.extractor.static(self.extractor.edged(waveform))
+        padding = round(self.padding_s / hop_s)
+        cut = [segmentation.Part(0, len(cepstra), False)]
+        if self.min_silence_s:
+            # The padding, which is faint, would say how quiet it is.
+            cut = segmentation.parts(cepstra[padding : len(cepstra) - padding], config, self.min_silence_s)
+        starts = [0, *((padding + part.start) // config.stack * config.stack for part in cut[1:])]
+        for part, start, end in itertools.zip_longest(cut, starts, starts[1:]):
+            start_s = start * hop_s - self.padding_s
+            end_s = duration_s if end is None else end * hop_s - self.padding_s
+            yield Segment(cepstra[start:end], start_s, max(start_s, 0.0), end_s, not part.is_silent)
+
+    def _long(self, blocks: Iterable[Waveform]) -> Iterator[Segment]:
+        """The segments of a longer sound, without padding."""
+        config = self.config
+        num_samples = 0
+
+        def counted() -> Iterator[Waveform]:
+            nonlocal num_samples
+            for block in blocks:
+                num_samples += len(block)
+                yield block
+
+        num_frames = 0
+        pause_s = self.min_silence_s or segmentation.PAUSE_S
+        cut = segmentation.stretches(self.extractor.static_blocks(counted()), config, pause_s)
+        for (cepstra, is_silent), is_last in _with_last(cut):
+            start_s, num_frames = num_frames * config.hop_s, num_frames + len(cepstra)
+            end_s = num_samples / config.sample_rate if is_last else num_frames * config.hop_s
+            yield Segment(cepstra, start_s, start_s, end_s, not is_silent)
+
+
+def _with_last(items: Iterable[_Item]) -> Iterator[tuple[_Item, bool]]:
+    """Each item, and whether it is the last one."""
+    held: _Item | None = None
+    for item in items:
+        if held is not None:
+            yield held, False
+        held = item
+    if held is not None:
+        yield held, True

@@ -1,0 +1,60 @@
+"""What a recogniser gives: texts, words and characters with their times, and what they ask for."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from asr.decode.hypothesis import Hypothesis
+
+
+@dataclass(frozen=True)
+class Character:
+    """A character of a word: its share of the word's time, and its mean probability in its frames."""
+
+    text: str
+    start_s: float
+    end_s: float
+    confidence: float
+
+
+@dataclass(frozen=True)
+class Word:
+    """A word, its time, and the probability that it is right: start_s < end_s, confidence in [0, 1]."""
+
+    text: str
+    start_s: float
+    end_s: float
+    confidence: float
+    characters: tuple[Character, ...] = ()
+    """Only of a text that was given, and aligned."""
+
+
+@dataclass(frozen=True)
+class Transcript:
+    """The text of one recording; `nbest` holds the best hypotheses, that of the text first."""
+
+    text: str
+    duration_s: float
+    words: tuple[Word, ...] = ()
+    nbest: tuple[Hypothesis, ...] = ()
+    intent: str | None = None
+    """What the sentence asks for, where a grammar knows it; None: no grammar, or the sentence is none of its own."""
+    slots: Mapping[str, str] = field(default_factory=dict)
+    """The values of the intent's variables by name."""
+
+
+def join_transcripts(transcripts: Sequence[Transcript]) -> Transcript:
+    """The transcripts of a recording's segments, in order -> that of the recording.
+
+    Where one segment alone has a text, its other hypotheses are those of the recording.
+    """
+    if len(transcripts) == 1:
+        return transcripts[0]
+    score = sum(transcript.nbest[0].score for transcript in transcripts)
+    spoken = [transcript for transcript in transcripts if transcript.nbest[0].text]
+    if len(spoken) == 1:
+        best = spoken[0].nbest[0].score
+        nbest = tuple(replace(hypothesis, score=score - best + hypothesis.score) for hypothesis in spoken[0].nbest)
+    else:
+        nbest = (Hypothesis(" ".join(transcript.nbest[0].text for transcript in spoken), score),)
+    words = tuple(word for transcript in transcripts for word in transcript.words)
+    return Transcript(nbest[0].text, transcripts[-1].duration_s, words, nbest)
