@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from conftest import REPOSITORY
 
+from asr import audio
 from asr.data import corpus
 from asr.synthesis import speak
 from asr.training import recipe
@@ -76,6 +77,7 @@ def test_the_sound_of_the_first_command_is_one_that_its_recipe_makes(tmp_path, m
     settings = recipe.load(REPOSITORY / re.search(r"recipes/\S+\.yaml", command)[0])
     folder, sound = re.search(r"(\S+)/(test/\S+\.wav)", command).groups()
     assert settings.data.folder == folder
+    monkeypatch.setattr(audio, "write", lambda *_: None)
     monkeypatch.setattr(speak, "speak_all", lambda lines, *_, **__: [1.0] * len(lines))
     prepare = corpus.load_script(REPOSITORY / "recipes" / settings.data.prepare)
     splits = prepare(tmp_path, **settings.data.settings)

@@ -1,7 +1,7 @@
 """General English without a recording of it: words and sentences of a wide vocabulary, by as many voices as there are.
 
 The words are the most frequent ones of `wordfreq` (Robyn Speer; data CC BY-SA 4.0), an extra that is installed beside
-the voices: pip install 'asr[train,voices,words]'. Utterances are drawn: words in any order, single words, digits,
+the voices: pip install ".[train,voices,words]". Utterances are drawn: words in any order, single words, digits,
 numbers, dates, times, spelled letters and commands. Speakers of espeak-ng and of Kokoro are drawn, too.
 """
 
@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from asr import audio
+from asr import audio, extras
 from asr.data import corpus, manifest
 from asr.data.corpus import CorpusError, Splits
 from asr.data.manifest import Utterance
@@ -183,8 +183,7 @@ def vocabulary(size: int) -> tuple[list[str], list[float]]:
     try:
         import wordfreq
     except ImportError:
-        raise CorpusError("the words come from the package wordfreq, which is not installed: pip install 'asr[words]'"
-                          ) from None  # fmt: skip
+        raise CorpusError(extras.missing("the vocabulary", "wordfreq", "words")) from None
     words: list[str] = []
     for word in wordfreq.top_n_list("en", 3 * size):
         # Letters without a vowel are spelled when they are read, and so are rare words of two letters.
