@@ -275,8 +275,8 @@ class TestCache:
         assert self.read(copies, folder, monkeypatch)[2] == 0
         later = replace(CONFIG, deltas=2, mean="corpus", stack=2)
         assert self.read(copies, folder, monkeypatch, later)[2] == 0, "these settings come after the cepstra"
-        heard = replace(CONFIG, variance="none", tracts=(0.9, 1.1), edge_ms=50, pause_ms=300)
-        assert self.read(copies, folder, monkeypatch, heard)[2] == 0, "these settings are for recognition alone"
+        heard = replace(CONFIG, variance="none", prior_frames=50.0)
+        assert self.read(copies, folder, monkeypatch, heard)[2] == 0, "these are, too"
 
     def test_is_made_anew_when_settings_or_sound_did(self, copies, tmp_path, monkeypatch):
         folder = tmp_path / "cache"

@@ -165,8 +165,8 @@ def test_statistics_are_those_of_the_model_to_begin_with_unless_it_hears_otherwi
         run.start(tones_recipe, [*settings, setting])
         return onnx_graph.read(tmp_path / setting / "model.onnx")[1].statistics.mean
 
-    assert np.array_equal(mean("features.tracts=[0.9,1.1]"), moved.mean)
-    assert np.array_equal(mean("features.edge_ms=50"), moved.mean)
+    assert np.array_equal(mean("recognition.vtln_warps=[0.9,1.1]"), moved.mean)
+    assert np.array_equal(mean("recognition.noise_pad_ms=50"), moved.mean)
     assert np.allclose(mean("features.preemphasis=0.96"), card.statistics.mean, atol=0.5)
 
 

@@ -82,7 +82,7 @@ def test_overrides_are_checked_like_the_file():
         ("train.epochs", "key=value"),
         ("augmnet={}", "unknown setting augmnet"),
         ("train.learning_rate=.nan", "train.learning_rate must be finite"),
-        ("features.tracts=[1, nan]", "features.tracts.1 must be finite, not nan"),
+        ("recognition.vtln_warps=[1, nan]", "recognition.vtln_warps.1 must be finite, not nan"),
         ("train.epochs=.inf", "train.epochs must be finite, not inf"),
         ("data.also_count=.nan", "data.also_count must be finite, not nan"),
         ("features.hop_ms=0.01", "at least one sample"),

@@ -43,6 +43,12 @@ def with_features(recognizer, **settings):
     return recognizer.with_metadata(dataclasses.replace(recognizer.card, features=features))
 
 
+def with_recognition(recognizer, **settings):
+    """The same network with other settings of recognition."""
+    recognition = dataclasses.replace(recognizer.card.recognition, **settings)
+    return recognizer.with_metadata(dataclasses.replace(recognizer.card, recognition=recognition))
+
+
 def whole(recognizer, anything, sample_rate=None):
     """A sound as one segment, and its log-probabilities."""
     ((_, parts),) = recognizer.recognise([anything], sample_rate)
@@ -122,7 +128,7 @@ def test_several_warps_are_the_mean_of_each(recognizer, utterances):
     """Log-probabilities of each warp alone, their mean, and a sum of one again; the batch changes nothing."""
 
     def emission(*warps):
-        warped = with_features(recognizer, tracts=warps)
+        warped = with_recognition(recognizer, vtln_warps=warps)
         together = [parts[0][1] for _, parts in warped.recognise(utterances[:3])]
         alone = emissions(warped, utterances[:3])
         assert all(np.allclose(one, part, atol=1e-4) for one, part in zip(alone, together, strict=True))
@@ -139,11 +145,11 @@ def test_noise_padding_leaves_the_clock_alone(recognizer, utterances):
 
     But for where it pauses: how quiet it is does not follow from the padding, which is fainter than any room.
     """
-    plain, padded = with_features(recognizer, edge_ms=0.0), with_features(recognizer, edge_ms=200.0)
+    plain, padded = recognizer, with_recognition(recognizer, noise_pad_ms=200.0)
     extractor = padded.frontend.extractor
     for utterance in utterances[:4]:
         waveform = audio.read(utterance.audio)
-        longer = extractor.edged(waveform)
+        longer = padded.frontend.padded(waveform)
         assert len(longer) == len(waveform) + 2 * 3200 and np.array_equal(longer[3200:-3200], waveform)
         assert np.abs(longer[:3200]).max() < 0.01 * np.abs(waveform).max()
         expected, transcript = plain.transcribe(longer, 16000), padded.transcribe(waveform, 16000)
@@ -158,7 +164,7 @@ def test_noise_padding_leaves_the_clock_alone(recognizer, utterances):
         bounds = times.word_times([spans], 0.01, unpadded.end_s, plain.card.timing, activity)
         (word,) = transcript.words
         assert (word.start_s, word.end_s) == pytest.approx(bounds[0].tolist(), abs=0.02)
-    assert not extractor.edged(np.zeros(10, np.float32)).any()
+    assert not padded.frontend.padded(np.zeros(10, np.float32)).any()
 
 
 def test_another_rate_is_resampled(recognizer, utterances, tmp_path):
@@ -380,7 +386,7 @@ def test_what_lasts_up_to_half_a_minute_is_one_utterance(recognizer, utterances)
 @pytest.fixture
 def cutting(recognizer):
     """The same network where its settings say that it was trained on single words."""
-    return with_features(recognizer, pause_ms=300.0)
+    return with_recognition(recognizer, min_silence_ms=300.0)
 
 
 def in_silence(waveform, before_s, after_s):
@@ -407,13 +413,13 @@ def test_a_word_in_silence_is_recognised_alone(cutting, utterances):
 @pytest.mark.parametrize("stack", [2, 3])
 def test_segments_are_whole_frames_of_the_network_and_have_their_times(cutting, utterances, stack):
     """In noise that is louder than the padding, which is a tenth of the frames."""
-    stacked = with_features(cutting, stack=stack, edge_ms=200.0)
+    stacked = with_recognition(with_features(cutting, stack=stack), noise_pad_ms=200.0)
     waveform = in_silence(audio.read(utterances[0].audio), 1.33, 1.57)
     noise = np.random.default_rng(1).standard_normal(len(waveform)).astype(np.float32)
     waveform += np.float32(0.02) * np.abs(waveform).max() * noise
     found = list(stacked.frontend.segments(source.open(waveform, stacked.card.features, 16000)))
     assert len(found) == 3 and all(len(one.cepstra) % stack == 0 for one in found[:-1])
-    cepstra = stacked.frontend.extractor.static(stacked.frontend.extractor.edged(waveform))
+    cepstra = stacked.frontend.extractor.static(stacked.frontend.padded(waveform))
     assert np.array_equal(np.concatenate([one.cepstra for one in found]), cepstra)
     assert (found[0].origin_s, found[0].start_s) == (pytest.approx(-0.2), 0.0)
     assert found[-1].end_s == pytest.approx(len(waveform) / 16000)
@@ -477,7 +483,7 @@ def test_evaluation_and_alignment_recognise_what_transcription_does(
 @pytest.mark.parametrize("num_samples", [1, 100, 900, 4000])
 def test_no_word_and_no_character_is_empty(recognizer, num_samples):
     """However short the sound, and though they are spelled in the noise around it."""
-    edged = with_features(recognizer, edge_ms=200.0)
+    edged = with_recognition(recognizer, noise_pad_ms=200.0)
     waveform = np.random.default_rng(0).standard_normal(num_samples).astype(np.float32)
     for text in ("a", "abcd"):
         (word,) = edged.align(waveform, text, 16000).words

@@ -30,13 +30,13 @@ Source = npt.NDArray[Any]
 _VERSION = 2  # of the files; and of what static features are made of, if their numbers should ever change
 _BLOCK = 1 << 24  # bytes digested at a time
 _STALE_S = 3600  # an unfinished file that nobody has written to for so long was left by a run that was killed
-_FINISHED_LATER = {"deltas", "delta_window", "mean", "variance", "stack"}  # settings of frames, not of cepstra
+_FINISHED_LATER = {"deltas", "delta_window", "mean", "prior_frames", "variance", "stack"}  # not of cepstra
 
 
 def digest(utterances: Sequence[Utterance], config: FeatureConfig, *, is_sound: bool) -> str:
     """Name of what these utterances give under these settings; changes with the time and size of their files."""
     settings = {"sample_rate": config.sample_rate} if is_sound else {
-        name: value for name, value in asdict(config.in_training).items() if name not in _FINISHED_LATER
+        name: value for name, value in asdict(config).items() if name not in _FINISHED_LATER
     }  # fmt: skip
     found = hashlib.sha256(json.dumps([_VERSION, settings], sort_keys=True).encode())
     for utterance in utterances:

@@ -6,16 +6,18 @@ from asr.features.dynamics import Statistics, delta, stack
 from asr.features.extractor import FeatureExtractor
 from asr.features.mfcc import dct
 from asr.features.speech_level import levels_db, relative_to_speech
-from asr.features.vtln import warp
+from asr.features.vtln import FeatureWarp, feature_warps, warp
 
 __all__ = [
     "FeatureConfig",
     "FeatureError",
     "FeatureExtractor",
+    "FeatureWarp",
     "Frames",
     "Statistics",
     "dct",
     "delta",
+    "feature_warps",
     "levels_db",
     "pad",
     "relative_to_speech",

@@ -1,7 +1,7 @@
 """How sound becomes features: the settings, and what follows from them alone."""
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -64,16 +64,6 @@ class FeatureConfig:
     """Whose standard deviation each coefficient is divided by."""
     stack: int = 1
     """Consecutive frames that the network sees as one, side by side: as many times fewer steps (Sak et al. 2015)."""
-    tracts: tuple[float, ...] = (1.0,)
-    """VTLN warp factors: what is recognised goes through the network with each of them, and the mean of the
-    log-probabilities is taken: with [0.86, 1, 1.15] as spoken, by a taller and by a smaller one. Training uses 1."""
-    edge_ms: float = 0.0
-    """What is recognised gets so much faint noise, 60 dB below its peak, before and after: a sound cut close to a word
-    would begin in the middle of it. Training does not: it has augment.pad_ms."""
-    pause_ms: float = 0.0
-    """What is recognised is cut in each pause of so much, and each segment is recognised on its own, with 0.3 s of
-    silence around it at most, for a network that spells one word at a time, and was trained on none in long silence.
-    0: sound of up to half a minute stays whole, as in training."""
 
     def __post_init__(self) -> None:
         for name in ("sample_rate", "window_ms", "hop_ms", "num_cepstra", "num_filters", "fft_size", "delta_window",
@@ -90,20 +80,8 @@ class FeatureConfig:
         if not 0 <= self.low_hz < self.top_hz <= self.sample_rate / 2:
             raise FeatureError(f"features.low_hz and high_hz must satisfy 0 <= low < high <= {self.sample_rate / 2:g} "
                                f"(half the sample rate), not {self.low_hz:g} and {self.top_hz:g}")  # fmt: skip
-        for name in ("edge_ms", "pause_ms", "filter_floor_db"):
-            if getattr(self, name) < 0:
-                raise FeatureError(f"features.{name} must not be negative, not {getattr(self, name):g}")
-        object.__setattr__(self, "tracts", tuple(self.tracts))  # JSON gives a list
-        if not self.tracts or not all(0.5 <= tract <= 2 for tract in self.tracts):
-            raise FeatureError(f"features.tracts must be numbers from 0.5 to 2, not {list(self.tracts)}")
-        if self.tracts != (1.0,) and self.variance == "utterance":
-            raise FeatureError("features.tracts needs a variance that is none or corpus: an utterance's own differs "
-                               "with the VTLN warp factor")  # fmt: skip
-
-    @property
-    def in_training(self) -> "FeatureConfig":
-        """The same without the settings that are for recognition alone."""
-        return replace(self, tracts=(1.0,), edge_ms=0.0, pause_ms=0.0)
+        if self.filter_floor_db < 0:
+            raise FeatureError(f"features.filter_floor_db must not be negative, not {self.filter_floor_db:g}")
 
     @property
     def top_hz(self) -> float:

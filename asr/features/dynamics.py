@@ -43,6 +43,13 @@ def finish(static: Frames, config: FeatureConfig, statistics: Statistics | None)
     return stack(centred, config.stack)
 
 
+def prior_share(static: Frames, config: FeatureConfig) -> float:
+    """How much of the mean that is subtracted from cepstra (T, C) is that of the corpus: from 0 to 1."""
+    if config.mean == "speech":
+        return config.prior_frames / (config.prior_frames + float(relative_to_speech(static, config)[1].sum()))
+    return 1.0 if config.mean == "corpus" else 0.0
+
+
 def measure(statics: Iterable[Frames], config: FeatureConfig) -> Statistics:
     """Mean and standard deviation over a corpus of cepstra; about the utterance's mean where that is subtracted."""
     if config.mean == "speech":

@@ -1,17 +1,14 @@
 """The front end of a model: waveform -> cepstra -> features."""
 
 from collections.abc import Iterable, Iterator
-from functools import cached_property
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
 from asr.features import dynamics
-from asr.features.config import FeatureConfig, Frames, round_half_up
+from asr.features.config import FeatureConfig, Frames
 from asr.features.dynamics import Statistics
 from asr.features.mfcc import Mfcc
-from asr.features.vtln import feature_warps
 
 
 class FeatureExtractor:
@@ -45,23 +42,6 @@ class FeatureExtractor:
         """Mean and standard deviation over a corpus of cepstra, see `dynamics.measure`."""
         return dynamics.measure(statics, self.config)
 
-    def edged(self, waveform: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """(num_samples,) -> the same between edges of faint noise, always the same, as the configuration says."""
-        num_samples = round_half_up(self.config.edge_ms / 1000 * self.config.sample_rate)
-        if not num_samples:
-            return waveform
-        noise = np.random.default_rng(0).standard_normal((2, num_samples), np.float32)
-        before, after = noise * np.float32(1e-3) * np.abs(waveform).max(initial=0)
-        return np.concatenate([before, waveform, after])
-
-    def tracts(self, frames: Frames) -> Iterator[Frames]:
-        """Features (T, F) -> the same, for each VTLN warp factor of the configuration."""
-        if self.config.tracts == (1.0,):
-            yield frames
-            return
-        for matrix, offset in self._warps:
-            yield frames @ matrix + offset
-
-    @cached_property
-    def _warps(self) -> list[tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]]:
-        return feature_warps(self.config, self.statistics)
+    def prior_share(self, static: Frames) -> float:
+        """How much of the mean that is subtracted from cepstra (T, C) is that of the corpus, see `dynamics`."""
+        return dynamics.prior_share(static, self.config)

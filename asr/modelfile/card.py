@@ -8,7 +8,10 @@ import numpy as np
 
 from asr.errors import UserError
 from asr.features import FeatureConfig, FeatureExtractor, Statistics
+from asr.modelfile.recognition_config import RecognitionConfig
 from asr.text import TextConfig, Tokenizer
+
+FORMAT = 2  # of the metadata; another number is another meaning
 
 
 class ModelError(UserError):
@@ -52,6 +55,7 @@ class ModelCard:
     tuning: dict[str, Tuning] = field(default_factory=dict)
     """By kind of decoder; see DecoderConfig.kind."""
     timing: Timing = Timing()
+    recognition: RecognitionConfig = field(default_factory=RecognitionConfig)
     precision: Literal["float32", "int8"] = "float32"
     """Of the weights in the file."""
 
@@ -68,7 +72,7 @@ class ModelCard:
     def hears_as(self, other: "ModelCard") -> bool:
         """Whether frames and letters are the same for both models."""
         mine, theirs = self.to_metadata(), other.to_metadata()
-        return all(mine[part] == theirs[part] for part in ("features", "text", "statistics"))
+        return all(mine[part] == theirs[part] for part in ("features", "text", "statistics", "recognition"))
 
     def to_metadata(self) -> dict[str, str]:
         """String values by name, as ONNX metadata holds them."""
@@ -77,6 +81,7 @@ class ModelCard:
             "features": asdict(self.features),
             "text": asdict(self.text),
             "statistics": statistics,
+            "recognition": asdict(self.recognition),
             "recipe": self.recipe,
             "tokens": self.tokenizer.tokens,
             "tuning": {kind: asdict(tuning) for kind, tuning in self.tuning.items()},
@@ -84,6 +89,7 @@ class ModelCard:
             "precision": self.precision,
         }
         return {name: json.dumps(value, ensure_ascii=False) for name, value in parts.items()} | {
+            "format": str(FORMAT),
             "sample_rate": str(self.features.sample_rate),
             "version": self.version,
             "commit": self.commit,
@@ -92,6 +98,11 @@ class ModelCard:
     @classmethod
     def from_metadata(cls, metadata: dict[str, str]) -> "ModelCard":
         """The card of a model file; raises ModelError if the metadata is not ours."""
+        if "features" in metadata and metadata.get("format") != str(FORMAT):
+            raise ModelError(
+                f"metadata of format {metadata.get('format', 1)}, where this version reads {FORMAT}: train the model "
+                "again, or rewrite its metadata with tools/upgrade_model.py"
+            )
         try:
             statistics = json.loads(metadata["statistics"])
             return cls(
@@ -99,12 +110,13 @@ class ModelCard:
                 text=TextConfig(**json.loads(metadata["text"])),
                 statistics=statistics
                 and Statistics(**{name: np.array(value, np.float32) for name, value in statistics.items()}),
+                recognition=RecognitionConfig(**json.loads(metadata["recognition"])),
                 recipe=json.loads(metadata["recipe"]),
                 version=metadata["version"],
                 commit=metadata["commit"],
-                tuning={kind: Tuning(**values) for kind, values in json.loads(metadata.get("tuning", "{}")).items()},
-                timing=Timing(**json.loads(metadata.get("timing", "{}"))),
-                precision=json.loads(metadata.get("precision", '"float32"')),
+                tuning={kind: Tuning(**values) for kind, values in json.loads(metadata["tuning"]).items()},
+                timing=Timing(**json.loads(metadata["timing"])),
+                precision=json.loads(metadata["precision"]),
             )
         except (KeyError, TypeError, ValueError, AttributeError, UserError) as error:
             raise ModelError(f"not a model of this package: its metadata does not fit ({error})") from None

@@ -14,10 +14,13 @@ import numpy as np
 from asr import segment as segmentation
 from asr.audio import Waveform
 from asr.features import FeatureConfig, FeatureError, FeatureExtractor, Frames
+from asr.features.config import round_half_up
+from asr.modelfile.recognition_config import RecognitionConfig
 from asr.recognition.activity import Activity, is_hidden
 from asr.recognition.source import Sound
 
 MAX_SEGMENT_S = segmentation.LONGEST_S
+_NOISE_PAD = 1e-3  # of the peak: 60 dB below it
 _Item = TypeVar("_Item")
 
 
@@ -44,6 +47,7 @@ class FrontEnd:
     """What of a model's settings makes segments; `extractor` makes their cepstra."""
 
     extractor: FeatureExtractor
+    recognition: RecognitionConfig
 
     @property
     def config(self) -> FeatureConfig:
@@ -53,12 +57,12 @@ class FrontEnd:
     @property
     def padding_s(self) -> float:
         """Noise padding at either end of a sound of up to MAX_SEGMENT_S."""
-        return self.config.edge_ms / 1000
+        return self.recognition.noise_pad_ms / 1000
 
     @property
     def min_silence_s(self) -> float:
         """The shortest pause that cuts every sound; 0: only longer sounds than MAX_SEGMENT_S are cut."""
-        return self.config.pause_ms / 1000
+        return self.recognition.min_silence_ms / 1000
 
     def segments(self, sound: Sound) -> Iterator[Segment]:
         """The segments of a sound, in order; they hold every frame of it. Cepstra are one segment.
@@ -84,6 +88,15 @@ class FrontEnd:
         except FeatureError as error:
             raise FeatureError(f"{sound.name}: {error}") from None
 
+    def padded(self, waveform: Waveform) -> Waveform:
+        """A waveform (num_samples,) between faint noise, which is always the same."""
+        num_samples = round_half_up(self.padding_s * self.config.sample_rate)
+        if not num_samples:
+            return waveform
+        noise = np.random.default_rng(0).standard_normal((2, num_samples), np.float32)
+        before, after = noise * np.float32(_NOISE_PAD) * np.abs(waveform).max(initial=0)
+        return np.concatenate([before, waveform, after])
+
     def activity(self, segment: Segment) -> Activity | None:
         """How loud the sound of a segment is, frame by frame, without its padding; None without cepstra of sound.
 
@@ -108,7 +121,7 @@ class FrontEnd:
         config = self.config
         waveform = blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
         hop_s, duration_s = config.hop_s, len(waveform) / config.sample_rate
-        cepstra = self.extractor.static(self.extractor.edged(waveform))
+        cepstra = self.extractor.static(self.padded(waveform))
         padding = round(self.padding_s / hop_s)
         cut = [segmentation.Part(0, len(cepstra), False)]
         if self.min_silence_s:

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from asr.decode.hypothesis import Emission
-from asr.features import FeatureExtractor, Frames, pad
+from asr.features import FeatureExtractor, FeatureWarp, Frames, feature_warps, pad
 from asr.modelfile.card import ModelCard
 from asr.recognition.frontend import Segment
 from asr.text import BLANK
@@ -27,6 +28,8 @@ class Network:
     session: Any
     extractor: FeatureExtractor
     num_tokens: int
+    warps: tuple[FeatureWarp, ...] = ()
+    """None where features go through the network as they are."""
     max_batch: int = _MAX_BATCH
 
     @classmethod
@@ -34,27 +37,37 @@ class Network:
         """The network of a model."""
         # What flows between the layers of 8-bit weights is rounded by the largest value in the batch, so that each
         # utterance would depend on its neighbours.
-        return cls(session, extractor, len(card.tokenizer), 1 if card.precision == "int8" else _MAX_BATCH)
+        max_batch = 1 if card.precision == "int8" else _MAX_BATCH
+        factors = card.recognition.vtln_warps
+        warps = feature_warps(factors, card.features, card.statistics) if factors != (1.0,) else ()
+        return cls(session, extractor, len(card.tokenizer), warps, max_batch)
 
     def emissions(self, segments: Sequence[Segment]) -> list[Emission]:
         """Log-probabilities (T, V) of each segment, (0, V) of one in which nobody speaks. Raises FeatureError."""
         none = np.empty((0, self.extractor.config.num_features), np.float32)
         return self.log_probs(
-            [self.extractor.finish(segment.cepstra) if segment.is_speech else none for segment in segments]
+            [self.extractor.finish(segment.cepstra) if segment.is_speech else none for segment in segments],
+            [self.extractor.prior_share(segment.cepstra) if segment.is_speech else 0.0 for segment in segments]
+            if self.warps
+            else None,
         )
 
-    def log_probs(self, frames: Sequence[Frames]) -> list[Emission]:
+    def log_probs(self, frames: Sequence[Frames], prior_shares: Sequence[float] | None = None) -> list[Emission]:
         """Features (T, F) of several utterances -> log_probs (T, V) of each, in batches that hold little padding.
 
-        The network is not asked about what has no frames.
+        `prior_shares` are how much of what was subtracted from each is the mean of the corpus, all of it if not given:
+        warps need it. The network is not asked about what has no frames.
         """
+        shares = np.ones(len(frames), np.float32) if prior_shares is None else np.array(prior_shares, np.float32)
         found: list[Emission] = [np.empty((0, self.num_tokens), np.float32)] * len(frames)
         for indices in group_by_length([len(utterance) for utterance in frames], self.max_batch):
-            for index, emission in zip(indices, self._batch([frames[index] for index in indices]), strict=True):
+            for index, emission in zip(
+                indices, self._batch([frames[index] for index in indices], shares[indices]), strict=True
+            ):
                 found[index] = emission
         return found
 
-    def _batch(self, frames: Sequence[Frames]) -> list[Emission]:
+    def _batch(self, frames: Sequence[Frames], prior_shares: npt.NDArray[np.float32]) -> list[Emission]:
         """Features of utterances that go through the network together -> log_probs (T, V) of each.
 
         Of several warps the mean, which is the geometric one of the probabilities, made to sum to one again.
@@ -62,7 +75,7 @@ class Network:
         padded, lengths = pad(frames, np.float32)
         outputs = [
             self.session.run(None, {"frames": warped, "frame_lengths": lengths})
-            for warped in self.extractor.tracts(padded)
+            for warped in ([warp(padded, prior_shares) for warp in self.warps] or [padded])
         ]
         log_probs, output_lengths = outputs[0]
         if len(outputs) > 1:

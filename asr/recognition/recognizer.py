@@ -73,7 +73,14 @@ class Recognizer:
         tuning = card.tuning.get(decoding.kind, Tuning())
         decoder = resources.decoder(tuning.lm_weight, tuning.word_bonus, tuning.blank_penalty)
         extractor = card.extractor
-        return cls(card, FrontEnd(extractor), Network.of(network, card, extractor), resources, decoder, tuning)
+        return cls(
+            card,
+            FrontEnd(extractor, card.recognition),
+            Network.of(network, card, extractor),
+            resources,
+            decoder,
+            tuning,
+        )
 
     def with_metadata(self, card: ModelCard) -> "Recognizer":
         """The same network and kind of decoder with other metadata."""

@@ -17,6 +17,7 @@ from asr.data import corpus
 from asr.data.augment import SOUND, AugmentConfig
 from asr.errors import UserError
 from asr.features import FeatureConfig
+from asr.modelfile.recognition_config import RecognitionConfig
 from asr.network.encoder import ModelConfig
 from asr.text import TextConfig
 from asr.training import recipe_file
@@ -45,6 +46,7 @@ class Recipe:
     data: DataConfig
     text: TextConfig = field(default_factory=TextConfig)
     features: FeatureConfig = field(default_factory=FeatureConfig)
+    recognition: RecognitionConfig = field(default_factory=RecognitionConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
@@ -52,6 +54,7 @@ class Recipe:
     """The run's folder; null: runs/NAME/TIME."""
 
     def __post_init__(self) -> None:
+        self.recognition.check(self.features)
         if self.features.source == "precomputed" and self.augment.touches_sound:
             raise RecipeError(
                 f"augment.{', '.join(SOUND)} change sound, and features.source is precomputed: leave them out"
@@ -63,7 +66,7 @@ class Recipe:
         """As the YAML file says it, everything spelled out."""
         values = asdict(self)
         values["data"] |= values["data"].pop("settings")
-        values["features"]["tracts"] = list(self.features.tracts)
+        values["recognition"]["vtln_warps"] = list(self.recognition.vtln_warps)
         return values
 
 
@@ -141,6 +144,7 @@ def schema() -> str:
 _SECTIONS = {
     "text": TextConfig,
     "features": FeatureConfig,
+    "recognition": RecognitionConfig,
     "model": ModelConfig,
     "augment": AugmentConfig,
     "train": TrainConfig,

@@ -185,7 +185,7 @@ def _carry_out(
     (run / corpus.LEFT_OUT).unlink(missing_ok=True)
     augmenter = Augmenter(settings.augment, settings.features)
     examples = _load(parts["train"], card, settings.augment.touches_sound, folder, run, "train", jobs)
-    if parent and parent.card.statistics and parent.card.features.in_training == card.features.in_training:
+    if parent and parent.card.statistics and parent.card.features == card.features:
         card = replace(card, statistics=parent.card.statistics)
     else:
         card = replace(card, statistics=card.extractor.measure(_statics(examples, card.extractor)))
@@ -294,6 +294,7 @@ def _card(settings: Recipe, script: Path) -> ModelCard:
     return ModelCard(
         features=settings.features,
         text=settings.text,
+        recognition=settings.recognition,
         recipe=settings.to_dict(),
         version=asr.__version__,
         commit=_commit(script.parent),
