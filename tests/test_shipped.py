@@ -7,7 +7,9 @@ import pytest
 
 from asr import Recognizer, audio
 from asr.decode.decoder import DecoderConfig
+from asr.features import FeatureConfig
 from asr.modelfile.locate import SHIPPED
+from asr.modelfile.recognition_config import RecognitionConfig
 from asr.synthesis import espeak, speak
 from asr.training.recipe import load
 
@@ -31,9 +33,12 @@ def test_it_is_small_and_says_where_it_comes_from(recognizer):
 def test_it_is_what_its_recipe_trains(recognizer):
     recipe = load(Path(__file__).parents[1] / "recipes" / "digits.yaml").to_dict()
     of_the_run = {"seed", "init_from", "shards"}
-    for section in ("data", "features", "text", "model", "augment", "train"):
-        said = {name: value for name, value in recipe[section].items() if name not in of_the_run}
-        assert {name: recognizer.card.recipe[section][name] for name in said} == said
+    for section in ("data", "features", "recognition", "text", "model", "augment", "train"):
+        shipped = recognizer.card.recipe[section]  # settings that it lacks came later
+        expected = {name: recipe[section][name] for name in shipped if name not in of_the_run}
+        assert {name: shipped[name] for name in expected} == expected
+    assert recognizer.card.recognition == RecognitionConfig(**recipe["recognition"])
+    assert recognizer.card.features == FeatureConfig(**recipe["features"])
 
 
 def test_it_hears_its_words_from_unseen_voices(recognizer, tmp_path):
