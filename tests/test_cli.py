@@ -481,31 +481,51 @@ class TestEvaluate:
             f"import sys, asr.cli.evaluate; sys.modules['onnx'] = None; sys.argv = {arguments}; asr.cli.evaluate.main()"
         )
         done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True)
-        fails(done, extras.missing("--tune", "onnx", "train"))
+        fails(done, extras.missing("storing what is tuned", "onnx", "train"))
         assert len(done.stderr.splitlines()) == 1
 
-    def test_misses_and_false_alarms(self, tones_run, tones, tmp_path):
+    def test_misses_and_false_accepts(self, tones_run, tones, tmp_path):
+        model = tmp_path / "model.onnx"
+        shutil.copy(tones_run[0] / "model.onnx", model)
         utterances = manifest.read(tones / "test.jsonl")
         words = sorted({utterance.text for utterance in utterances})[::2]
         (tmp_path / "words.txt").write_text("\n".join(words))
-        for name, is_known in (("known", True), ("others", False)):
-            part = [utterance for utterance in utterances if (utterance.text in words) == is_known]
-            manifest.write(tmp_path / f"{name}.jsonl", part)
-        command = ["asr-evaluate", tones_run[0], tmp_path / "known.jsonl", "--lexicon", tmp_path / "words.txt",
-                   "--rejection", tmp_path / "others.jsonl"]  # fmt: skip
-        result = json.loads(run(*command, "--format", "json", cwd=tmp_path).stdout)["rejection"]
-        assert result["words"] + result["other_utterances"] == len(utterances)
-        assert result["thresholds"][0]["false_alarm_rate"] > 0.5, "a closed vocabulary hears its words in anything"
-        equal = result["equal_error"]
-        assert equal["miss_rate"] + equal["false_alarm_rate"] < 0.5
-        # The rates are what --min-confidence gives.
-        at = [*command[:-2], "--min-confidence", equal["min_confidence"], "--format", "json"]
-        assert json.loads(run(*at, cwd=tmp_path).stdout)["word"]["correct"] == pytest.approx(
-            result["words"] * (1 - equal["miss_rate"])
-        )
-        text = run(*command, cwd=tmp_path).stdout.decode()
-        assert "min confidence   misses  false alarms" in text and text.count("%  equal error") == 1
-        fails(run(*command[:-1], tmp_path / "gone.jsonl"), "gone.jsonl: no such manifest")
+        (tmp_path / "others").mkdir()
+        known = [utterance for utterance in utterances if utterance.text in words]
+        others = [utterance for utterance in utterances if utterance.text not in words]
+        manifest.write(tmp_path / "known.jsonl", known)
+        manifest.write(tmp_path / "others.jsonl", others)
+        for utterance in others:
+            shutil.copy(utterance.audio, tmp_path / "others")
+        command = ["asr-evaluate", model, tmp_path / "known.jsonl", "--lexicon", tmp_path / "words.txt",
+                   "--format", "json"]  # fmt: skip
+        done = run(*command, "--negatives", tmp_path / "others.jsonl", cwd=tmp_path)
+        result = json.loads(done.stdout)["rejection"]
+        hours = sum(utterance.duration_s for utterance in others) / 3600
+        assert result["words"] == len(known) and result["negative_hours"] == pytest.approx(hours, abs=1e-4)
+        assert result["min_confidence"] == result["thresholds"][0], "nothing is rejected"
+        assert result["thresholds"][0]["false_accepts"] > len(others) / 2, "a closed vocabulary accepts anything"
+        assert Recognizer.load(model).card.tuning == {}
+        target = 3 / hours
+        options = ["--negatives", tmp_path / "others", "--target-false-accepts-per-hour", target]
+        done = run(*command, "--tune", *options, cwd=tmp_path)
+        result = json.loads(done.stdout)
+        assert result["rejection"]["min_confidence"]["false_accepts"] <= 3 and b"stored in" in done.stderr
+        tuning = Recognizer.load(model).card.tuning["beam+lexicon"]
+        assert tuning.min_confidence == result["rejection"]["min_confidence"]["threshold"] > 0
+        # The rates are what asr-transcribe gives: the threshold is its default.
+        rejected = 1 - result["rejection"]["min_confidence"]["miss_rate"]
+        assert result["word"]["correct"] == pytest.approx(len(known) * rejected)
+        lexicon = ["--model", model, "--lexicon", tmp_path / "words.txt"]
+        lines = run("asr-transcribe", *lexicon, tmp_path / "others").stdout.decode().splitlines()
+        accepted = [line for line in lines if line.split("\t")[1]]
+        assert len(accepted) == result["rejection"]["min_confidence"]["false_accepts"]
+        every = run("asr-transcribe", *lexicon, "--min-confidence", 0, tmp_path / "others").stdout.decode()
+        assert sum(bool(line.split("\t")[1]) for line in every.splitlines()) > len(accepted)
+        text = run(*command[:-2], *options[:2], cwd=tmp_path).stdout.decode()
+        assert "min confidence   missed" in text and text.count("as transcribed\n") == 1
+        fails(run(*command, "--negatives", tmp_path / "gone.jsonl"), "gone.jsonl: no such manifest")
+        fails(run(*command, *options[2:]), "name it with --negatives")
 
     def test_unreadable_utterances_are_named_and_counted(self, tones_run, tones, tmp_path):
         utterances = manifest.read(tones / "test.jsonl")[:3]

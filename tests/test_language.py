@@ -24,18 +24,8 @@ BANNED = {
 """Regular expressions of whole words, each with what to write."""
 
 EXCEPTED = """
-asr/cli/evaluate.py
-asr/cli/options.py
-asr/cli/output.py
-asr/cli/transcribe.py
 asr/data/corpus.py
-asr/modelfile/card.py
 asr/modelfile/convert.py
-asr/recognition/confidence.py
-asr/recognition/evaluate.py
-asr/recognition/recognizer.py
-asr/recognition/tune.py
-asr/report/plot.py
 asr/segment.py
 asr/training/run.py
 """.split()

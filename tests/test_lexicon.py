@@ -5,7 +5,7 @@ import oracles
 import pytest
 
 from asr.decode import lexicon
-from asr.decode.decoder import DecoderConfig, Knowledge
+from asr.decode.decoder import DecoderConfig, DecodingResources
 from asr.decode.hypothesis import DecodeError
 from asr.decode.lexicon import Lexicon
 from asr.text import TextConfig, Tokenizer
@@ -79,12 +79,12 @@ def test_a_decoder_takes_words_in_place_of_files(tmp_path):
         for hot in (tmp_path / "hot.txt", {"ab": 2.5}):
             config = DecoderConfig(lexicon=words, hotwords=hot)
             assert config.kind == "beam+lexicon"
-            known = Knowledge.read(config, TEXT)
+            known = DecodingResources.read(config, TEXT)
             assert known.hotwords == {"ab": 2.5}
             assert known.lexicon.words(known.lexicon.steps(Lexicon.START)[2][0]) == {"b"}
     assert DecoderConfig(lexicon=["ab"]) == DecoderConfig(lexicon=("ab",)), "which nobody changes afterwards"
     with pytest.raises(DecodeError, match="the hot word 'b' is not in the lexicon"):
-        Knowledge.read(DecoderConfig(lexicon=["ab"], hotwords=["b"]), TEXT)
+        DecodingResources.read(DecoderConfig(lexicon=["ab"], hotwords=["b"]), TEXT)
 
 
 ENGLISH = TextConfig("abcdefghijklmnopqrstuvwxyz ")
@@ -174,10 +174,10 @@ def test_bad_lists_are_named_with_their_line(tmp_path, data, message):
 
 def test_words_that_the_language_model_lacks_are_named(tmp_path, caplog):
     (tmp_path / "x.arpa").write_text("\\data\\\nngram 1=3\n\n\\1-grams:\n-0.5\tab\n-0.5\t</s>\n-0.5\tb\n\n\\end\\\n")
-    Knowledge.read(DecoderConfig(lexicon=["ab", "ba"], lm=tmp_path / "x.arpa"), TEXT)
+    DecodingResources.read(DecoderConfig(lexicon=["ab", "ba"], lm=tmp_path / "x.arpa"), TEXT)
     assert "lacks 1 of 2 words of the lexicon, which is never recognised, as the model has no <unk>" in caplog.text
     assert "ba" in caplog.messages[0] and str(tmp_path / "x.arpa") in caplog.messages[0]
-    Knowledge.read(DecoderConfig(hotwords=["bab"], lm=tmp_path / "x.arpa"), TEXT)
+    DecodingResources.read(DecoderConfig(hotwords=["bab"], lm=tmp_path / "x.arpa"), TEXT)
     assert "lacks 1 of 1 words of the hot words" in caplog.messages[1]
     with pytest.raises(DecodeError, match=r"x\.arpa: holds none of the lexicon, such as 'ba'"):
-        Knowledge.read(DecoderConfig(lexicon=["ba", "bab"], lm=tmp_path / "x.arpa"), TEXT)
+        DecodingResources.read(DecoderConfig(lexicon=["ba", "bab"], lm=tmp_path / "x.arpa"), TEXT)

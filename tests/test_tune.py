@@ -61,6 +61,19 @@ def test_words_are_judged_on_an_alignment_of_the_fewest_edits(tones_run, dev):
     assert np.array_equal(fold, [index % 5 for index, words in enumerate(hypotheses) for _ in words])
 
 
+def test_the_calibration_learns_from_negatives(tones_run, dev):
+    """Whatever is recognised in them is wrong, so that all words have less confidence."""
+    recognizer = Recognizer.load(tones_run[0])
+    found = segments(recognizer, dev)
+    alone, both = tune.tune(recognizer, dev, found), tune.tune(recognizer, dev, found, found)
+    assert (both.before, both.after) == (alone.before, alone.after), "the weights are chosen on the words"
+    confidences = [
+        [word.confidence for parts in found for word in recognizer.with_tuning(tuned.tuning).transcript(parts).words]
+        for tuned in (alone, both)
+    ]
+    assert np.mean(confidences[1]) < np.mean(confidences[0]) - 0.2
+
+
 def test_a_part_that_cannot_be_read_is_an_error(tones_run, tmp_path):
     gone = [manifest.Utterance("gone", "abcd", str(tmp_path / "gone.wav"))]
     with pytest.raises(manifest.ManifestError, match=r"gone\.wav"):

@@ -18,6 +18,7 @@ from asr.cli.options import (
     call_options,
     decoding_config,
     new_parser,
+    not_negative,
     training_packages,
 )
 from asr.cli.output import check_folder, name_unreadable, print_json, print_score
@@ -26,15 +27,19 @@ from asr.files import write_text
 
 if TYPE_CHECKING:
     from asr.data.manifest import Utterance
+    from asr.recognition.evaluate import Evaluation
     from asr.recognition.recognizer import Options, Part, Recognizer
+    from asr.recognition.source import Source
     from asr.recognition.transcript import Transcript
+    from asr.recognition.tune import Tuned
+    from asr.score.rejection import Rejection
 
 Made = TypeVar("Made")
 
 
 def main() -> NoReturn:
     """`asr-evaluate`."""
-    parser = new_parser("asr-evaluate", "Transcribe the utterances of a manifest and score what was heard.")
+    parser = new_parser("asr-evaluate", "Transcribe the utterances of a manifest and score the hypotheses.")
     parser.add_argument("model", type=Path, metavar="MODEL", help="a run's folder or a .onnx file")
     parser.add_argument("manifest", type=Path, metavar="MANIFEST", help="JSONL: id, audio, text, duration_s, speaker")
     parser.add_argument(
@@ -47,11 +52,18 @@ def main() -> NoReturn:
         "errors on MANIFEST, calibrate the confidence, and store it all in MODEL for such a decoder",
     )
     parser.add_argument(
-        "--rejection",
+        "--negatives",
         type=Path,
-        metavar="OTHERS",
-        help="a manifest of utterances that say none of the words: also print misses on MANIFEST and "
-        "false alarms on OTHERS for thresholds of --min-confidence",
+        metavar="FOLDER_OR_MANIFEST",
+        help="recordings without the words: also print how many words of MANIFEST are missed, and how many are "
+        "accepted in an hour of these, for thresholds of --min-confidence; with --tune the calibration uses them",
+    )
+    parser.add_argument(
+        "--target-false-accepts-per-hour",
+        type=not_negative,
+        metavar="X",
+        help="choose the --min-confidence that misses least of those that accept at most X words in an hour of "
+        "--negatives, and store it in MODEL: such a decoder uses it unless --min-confidence says otherwise",
     )
     add_workers(parser)
     add_decoding(parser)
@@ -61,43 +73,26 @@ def main() -> NoReturn:
 
 def _evaluate(arguments: argparse.Namespace) -> int:
     from asr.data import manifest
-    from asr.recognition import evaluate as evaluation
-    from asr.recognition.recognizer import Recognizer
+    from asr.recognition.evaluate import evaluate
+    from asr.recognition.rejection import to_text
     from asr.score import format_trn
 
-    if arguments.tune:
-        with training_packages("--tune"):  # which stores what it found in the model file
+    target = arguments.target_false_accepts_per_hour
+    if target is not None and not arguments.negatives:
+        raise UserError("--target-false-accepts-per-hour needs audio to count them in: name it with --negatives")
+    if arguments.tune or target is not None:
+        with training_packages("storing what is tuned"):  # in the model file
             from asr.modelfile import convert  # noqa: F401
     utterances = manifest.read(arguments.manifest)
-    others = manifest.read(arguments.rejection) if arguments.rejection else []
     output = arguments.output or Path(f"{arguments.manifest.stem}.hyp.trn")
     check_folder(output)
-    progress = _Progress(len(utterances))
-    options = call_options(arguments, has_words=False)
-    start = partial(_Transcriber, arguments)
-    jobs = 1 if arguments.tune or others else arguments.jobs  # these need the log-probabilities themselves
     more: dict[str, Any] = {}
     rejection = None
-    with start_workers(start, jobs, utterances, _sound) as workers:
-        recognizer = Recognizer.load(arguments.model, decoding=decoding_config(arguments))
-        if arguments.tune or others:
-            found = [*_found(recognizer, utterances, progress)]
-            if arguments.tune:
-                recognizer, more["tuned"] = _tune(arguments.model, recognizer, utterances, found)
-            transcripts = _transcripts(recognizer, found, options)
-        elif workers:
-            transcripts = _counted(workers.map(portions(utterances, _sound)), progress)
-        else:
-            transcripts = _counted(recognizer.transcribe_all(utterances, options=options), progress)
-        result = evaluation.evaluate(recognizer, utterances, transcripts)
-    if others:
-        every = replace(options, min_confidence=0.0, has_words=True)
-        references = [result.references[utterance.id] for utterance in utterances]
-        negatives = [*_found(recognizer, others, lambda: None)]
-        rejection = evaluation.rejection(
-            references, [*_transcripts(recognizer, found, every)], [*_transcripts(recognizer, negatives, every)]
-        )
-        more["rejection"] = rejection.to_dict()
+    if arguments.tune or arguments.negatives:
+        recognizer, transcripts, rejection = _tuned_and_rejected(arguments, utterances, more)
+        result = evaluate(recognizer, utterances, transcripts)
+    else:
+        result = _evaluate_fast(arguments, utterances)
     code = name_unreadable(result.unreadable)
     write_text(output, format_trn(result.hypotheses))
     print(f"hypotheses: {output}", file=sys.stderr)
@@ -110,8 +105,59 @@ def _evaluate(arguments: argparse.Namespace) -> int:
         rate = f"{result.oracle.rate:.2%}"
         print(f"word errors of the best of {arguments.nbest}: {result.oracle.errors}, {rate}")
     if rejection:
-        print(f"\n{rejection.to_text()}")
+        print(f"\n{to_text(rejection, more['rejection']['min_confidence']['threshold'])}")
     return code
+
+
+def _evaluate_fast(arguments: argparse.Namespace, utterances: "Sequence[Utterance]") -> "Evaluation":
+    """With as many processes as pay, as nothing but the transcripts is needed."""
+    from asr.recognition.evaluate import evaluate
+    from asr.recognition.recognizer import Recognizer
+
+    progress = _Progress(len(utterances))
+    start = partial(_Transcriber, arguments)
+    with start_workers(start, arguments.jobs, utterances, _sound) as workers:
+        if workers:
+            recognizer = Recognizer.load(arguments.model, decoding=decoding_config(arguments))
+            made = workers.map(portions(utterances, _sound))
+        else:
+            transcriber = start()
+            recognizer, made = transcriber.recognizer, transcriber(utterances)
+        return evaluate(recognizer, utterances, _counted(made, progress))
+
+
+def _tuned_and_rejected(
+    arguments: argparse.Namespace, utterances: "Sequence[Utterance]", more: dict[str, Any]
+) -> "tuple[Recognizer, Iterable[Transcript | UserError], Rejection | None]":
+    """The recogniser as it is tuned, its transcripts, and what it rejects; what is reported as JSON goes into `more`.
+
+    The sounds go through the network once.
+    """
+    from asr.recognition.recognizer import Recognizer
+    from asr.recognition.rejection import choose_threshold, to_dict
+    from asr.recognition.tune import tune
+
+    recognizer = Recognizer.load(arguments.model, decoding=decoding_config(arguments))
+    found = [*_found(recognizer, utterances, _Progress(len(utterances)))]
+    negatives = _negatives(recognizer, arguments.negatives) if arguments.negatives else []
+    if arguments.tune:
+        tuned = tune(recognizer, utterances, found, negatives)
+        print(tuned, file=sys.stderr)
+        recognizer = recognizer.with_tuning(tuned.tuning)
+        more["tuned"] = _tuned_values(tuned)
+    rejection = None
+    if arguments.negatives:
+        rejection = _rejection(recognizer, utterances, found, negatives)
+        if arguments.target_false_accepts_per_hour is not None:
+            threshold = choose_threshold(rejection, arguments.target_false_accepts_per_hour)
+            recognizer = recognizer.with_tuning(replace(recognizer.tuning, min_confidence=threshold))
+        threshold = arguments.min_confidence
+        if threshold is None:
+            threshold = recognizer.tuning.min_confidence or 0.0
+        more["rejection"] = to_dict(rejection, threshold)
+    if arguments.tune or arguments.target_false_accepts_per_hour is not None:
+        _store(arguments.model, recognizer)
+    return recognizer, _transcripts(recognizer, found, call_options(arguments, has_words=False)), rejection
 
 
 class _Transcriber:
@@ -151,10 +197,10 @@ def _counted(items: "Iterable[Made]", progress: Callable[[], None]) -> "Iterator
 
 
 def _found(
-    recognizer: "Recognizer", utterances: "Sequence[Utterance]", progress: Callable[[], None]
+    recognizer: "Recognizer", sources: "Sequence[Source]", progress: Callable[[], None]
 ) -> "Iterator[list[Part] | UserError]":
-    """The segments of each utterance and their log-probabilities, or why it cannot be read."""
-    for result in _counted(recognizer.recognise(utterances), progress):
+    """The segments of each source and their log-probabilities, or why it cannot be read."""
+    for result in _counted(recognizer.recognise(sources), progress):
         yield result if isinstance(result, UserError) else result[1]
 
 
@@ -165,22 +211,58 @@ def _transcripts(
         yield parts if isinstance(parts, UserError) else recognizer.transcript(parts, options)
 
 
-def _tune(
-    model: Path, recognizer: "Recognizer", utterances: "Sequence[Utterance]", found: "Sequence[list[Part] | UserError]"
-) -> "tuple[Recognizer, dict[str, Any]]":
-    """The tuned recogniser, whose tuning is stored in the model file, and what is reported of it."""
-    from asr.modelfile.locate import model_file
-    from asr.modelfile.onnx_file import write_card
-    from asr.recognition import tune
+def _negatives(recognizer: "Recognizer", path: Path) -> "list[list[Part]]":
+    """The log-probabilities of each recording of a folder or a manifest of other audio.
 
-    tuned = tune.tune(recognizer, utterances, found)
-    card = recognizer.card
-    write_card(model_file(model), replace(card, tuning={**card.tuning, tuned.kind: tuned.tuning}))
-    print(f"{tuned}; stored in {model_file(model)}", file=sys.stderr)
+    Without cepstra, which hours of audio have many of, and which times alone need.
+    """
+    from asr import audio
+    from asr.data import manifest
+
+    sources: list[Any] = (
+        list(manifest.read(path)) if path.suffix.lower() == ".jsonl" else [name for name, _ in audio.find([str(path)])]
+    )
+    parts: list[list[Part]] = []
+    for result in _found(recognizer, sources, _Progress(len(sources))):
+        if isinstance(result, UserError):
+            print(f"error: {result}; not counted", file=sys.stderr)
+        else:
+            parts.append([(replace(segment, cepstra=segment.cepstra[:0]), emission) for segment, emission in result])
+    return parts
+
+
+def _rejection(
+    recognizer: "Recognizer",
+    utterances: "Sequence[Utterance]",
+    found: "Sequence[list[Part] | UserError]",
+    negatives: "Sequence[list[Part]]",
+) -> "Rejection":
+    from asr.recognition.recognizer import Options
+    from asr.recognition.rejection import rejection
+
+    every = Options(min_confidence=0.0)
+    return rejection(
+        [recognizer.card.text.normalise(utterance.text) for utterance in utterances],
+        [*_transcripts(recognizer, found, every)],
+        [recognizer.transcript(parts, every) for parts in negatives],
+    )
+
+
+def _tuned_values(tuned: "Tuned") -> dict[str, Any]:
     errors = {"calibration_error": tuned.calibrated_error, "calibration_error_before": tuned.raw_error}
-    return recognizer.with_tuning(tuned.tuning), {
+    return {
         "kind": tuned.kind,
-        **asdict(tuned.tuning),
+        **{name: value for name, value in asdict(tuned.tuning).items() if name != "min_confidence"},
         # JSON has no NaN: null where no hypothesis has a word.
         **{name: None if math.isnan(value) else value for name, value in errors.items()},
     }
+
+
+def _store(model: Path, recognizer: "Recognizer") -> None:
+    """Put the recogniser's tuning into the model file, for decoders of its kind."""
+    from asr.modelfile.locate import model_file
+    from asr.modelfile.onnx_file import write_card
+
+    card, kind = recognizer.card, recognizer.resources.config.kind
+    write_card(model_file(model), replace(card, tuning={**card.tuning, kind: recognizer.tuning}))
+    print(f"stored in {model_file(model)}, for the decoder {kind}", file=sys.stderr)

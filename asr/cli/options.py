@@ -53,25 +53,24 @@ def add_workers(parser: argparse.ArgumentParser) -> None:
         "-j",
         type=positive,
         metavar="N",
-        help="processes, one core each (default: one for every 8 MB of sound, as starting another "
-        f"takes longer than to hear less, at most one a core, {machine.num_cores()} here)",
+        help="processes, one core each (default: one for every 8 MB of sound, at most one a core, "
+        f"{machine.num_cores()} here)",
     )
 
 
 def add_decoding(parser: argparse.ArgumentParser) -> None:
     """The options of the decoder: one for each field of DecoderConfig, and --min-confidence."""
-    group = parser.add_argument_group("decoding", "What is known of the words. Any of it asks for the beam decoder.")
+    group = parser.add_argument_group("decoding", "What is known of the words; any of it asks for the beam decoder.")
     group.add_argument("--decoder", choices=("greedy", "beam"), help="best path, or prefix beam search")
     group.add_argument(
-        "--lexicon", type=Path, metavar="WORDS.txt", help="hear nothing but these words and phrases, one on a line"
+        "--lexicon", type=Path, metavar="WORDS.txt", help="recognise only these words and phrases, one on a line"
     )
     group.add_argument("--lm", type=Path, metavar="FILE.arpa", help="n-gram model of words or characters; .gz too")
     group.add_argument(
         "--hotwords",
         type=Path,
         metavar="FILE",
-        help="words and phrases that are likelier here, one on a line, each with a tab and its boost in "
-        "nats where 5 is not right",
+        help="words and phrases to favour, one on a line, optionally a tab and a boost in nats (default 5)",
     )
     group.add_argument("--beam-width", type=positive, metavar="N", help="prefixes kept (default 50)")
     group.add_argument(
@@ -90,7 +89,7 @@ def add_decoding(parser: argparse.ArgumentParser) -> None:
         "--blank-penalty",
         type=float,
         metavar="X",
-        help="in nats for each frame that says no letter (default: as tuned, else 0)",
+        help="in nats, taken from the blank in each frame (default: as tuned, else 0)",
     )
     group.add_argument("--nbest", type=positive, default=1, metavar="N", help="hypotheses, with scores (default 1)")
     group.add_argument(
@@ -166,6 +165,13 @@ def probability(text: str) -> float:
     if not 0 <= (probability := _number(text)) <= 1:
         raise argparse.ArgumentTypeError(f"must be from 0 to 1, not {text}")
     return probability
+
+
+def not_negative(text: str) -> float:
+    """A number of at least 0."""
+    if not 0 <= (number := _number(text)) < math.inf:
+        raise argparse.ArgumentTypeError(f"must be at least 0, not {text}")
+    return number
 
 
 def _number(text: str) -> float:

@@ -26,7 +26,7 @@ def check_output(arguments: argparse.Namespace, count: int) -> None:
 
 
 def check_folder(output: Path) -> None:
-    """Said before the work is done, not after."""
+    """Before the work is done, not after."""
     if not output.parent.is_dir():
         raise FileNotFoundError(f"{output}: there is no folder {output.parent}")
     if output.is_dir():
@@ -51,7 +51,7 @@ def name_unreadable(unreadable: "Iterable[LeftOut]") -> int:
     """Say which utterances could not be read, each once; returns the exit code."""
     named = dict.fromkeys(unreadable)
     for item in named:
-        print(f"error: {item.id}: {item.reason}; counted as nothing heard", file=sys.stderr)
+        print(f"error: {item.id}: {item.reason}; counted as an empty hypothesis", file=sys.stderr)
     return 1 if named else 0
 
 

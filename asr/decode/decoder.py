@@ -69,7 +69,7 @@ class DecoderConfig:
 
 
 @dataclass(frozen=True)
-class Knowledge:
+class DecodingResources:
     """The files that a configuration names, read once; `decoder` may then be called with many weights."""
 
     config: DecoderConfig
@@ -79,7 +79,7 @@ class Knowledge:
     hotwords: dict[str, float] | None
 
     @classmethod
-    def read(cls, config: DecoderConfig, text: TextConfig) -> "Knowledge":
+    def read(cls, config: DecoderConfig, text: TextConfig) -> "DecodingResources":
         """Read the files; raises DecodeError naming file and line, and where two of them contradict each other."""
         tokenizer = Tokenizer(text.alphabet)
         if config.decoder == "greedy":

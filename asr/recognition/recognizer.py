@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 
 from asr.decode import align
 from asr.decode.align import TokenSpan
-from asr.decode.decoder import DecoderConfig, Knowledge
+from asr.decode.decoder import DecoderConfig, DecodingResources
 from asr.decode.hypothesis import Decoder, Emission
 from asr.errors import UserError
 from asr.modelfile import session
@@ -49,7 +49,7 @@ class Recognizer:
     card: ModelCard
     frontend: FrontEnd
     network: Network
-    resources: Knowledge
+    resources: DecodingResources
     decoder: Decoder
     tuning: Tuning
     """What was tuned for such a decoder."""
@@ -69,7 +69,7 @@ class Recognizer:
     def of(cls, network: Any, card: ModelCard, decoding: DecoderConfig | None = None) -> "Recognizer":
         """A recogniser of an onnxruntime session. Raises DecodeError naming a file that the decoder cannot use."""
         decoding = decoding or DecoderConfig()
-        resources = Knowledge.read(decoding, card.text)
+        resources = DecodingResources.read(decoding, card.text)
         tuning = card.tuning.get(decoding.kind, Tuning())
         decoder = resources.decoder(tuning.lm_weight, tuning.word_bonus, tuning.blank_penalty)
         extractor = card.extractor

@@ -86,17 +86,23 @@ class _Dev:
         return score.total(score.count(self.references, hypotheses))
 
 
-def tune(recognizer: Recognizer, utterances: Sequence[Utterance], found: Sequence[Found]) -> Tuned:
+def tune(
+    recognizer: Recognizer,
+    utterances: Sequence[Utterance],
+    found: Sequence[Found],
+    negatives: Sequence[Sequence[Part]] = (),
+) -> Tuned:
     """Find the weights with the fewest word errors on `utterances`, then calibrate the confidence.
 
     `found` are the segments of each utterance and their log-probabilities, or why it cannot be read, as
-    Recognizer.recognise gives them. Weights that the recogniser's configuration names are kept. Raises ManifestError
-    where nothing can be read.
+    Recognizer.recognise gives them. Weights that the recogniser's configuration names are kept. The calibration learns
+    from `negatives`, too, the same of audio without the words: whatever is recognised in it is wrong. Raises
+    ManifestError where nothing can be read.
     """
     dev = _Dev.of(recognizer, utterances, found)
     before = dev.errors(recognizer.with_tuning(Tuning()).decoder)
     tuning, after = _weights(recognizer, dev, before)
-    log_odds, is_right, fold = _judged(recognizer.with_tuning(tuning), dev)
+    log_odds, is_right, fold = _judged(recognizer.with_tuning(tuning), dev, negatives)
     calibration = confidence.fit(log_odds, is_right)
     # Each word's confidence by a calibration that has not seen its utterance.
     held_out = np.zeros(len(log_odds))
@@ -164,21 +170,22 @@ def _fine(point: Point, is_free: Sequence[bool]) -> Iterator[Point]:
 
 
 def _judged(
-    recognizer: Recognizer, dev: _Dev
+    recognizer: Recognizer, dev: _Dev, negatives: Sequence[Sequence[Part]] = ()
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_], npt.NDArray[np.int64]]:
     """Of every word of the hypotheses: its log-odds, whether it is right, and the fold that its utterance is in."""
     log_odds, fold = [np.zeros(0)], [np.zeros(0, np.int64)]
-    hypotheses = []
+    hypotheses: list[list[str]] = []
     tokenizer = recognizer.card.tokenizer
-    for index, emissions in enumerate(dev.emissions):
+    for emissions in (*dev.emissions, *([emission for _, emission in parts] for parts in negatives)):
         words: list[str] = []
         for emission in emissions:
             hypothesis = recognizer.decoder(emission, 1)[0]
             spans = align.align(emission, tokenizer.encode(hypothesis.text))
             log_odds.append(confidence.log_odds(emission, spans, tokenizer.space))
             words += hypothesis.words
-        fold.append(np.full(len(words), index % _FOLDS))
+        fold.append(np.full(len(words), len(hypotheses) % _FOLDS))
         hypotheses.append(words)
     # A word of a hypothesis is correct, substituted or inserted; one that is deleted is in none.
-    letters = "".join(score.align(dev.references, hypotheses)).replace("D", "")
+    references = dev.references + [[] for _ in negatives]
+    letters = "".join(score.align(references, hypotheses)).replace("D", "")
     return np.concatenate(log_odds), np.array([letter == "C" for letter in letters], bool), np.concatenate(fold)

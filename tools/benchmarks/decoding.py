@@ -136,13 +136,13 @@ decode = section(
 
 @decode.contender("asr.decode.beam")
 def _(folder: Path) -> Iterator[Any]:
-    from asr.decode.decoder import DecoderConfig, Knowledge
+    from asr.decode.decoder import DecoderConfig, DecodingResources
     from asr.text import TextConfig
 
     emissions, texts = _read_emissions(folder)
     config = DecoderConfig(lexicon=folder / "words.txt", lm=folder / "lm.arpa", beam_width=BEAM_WIDTH,
                            lm_weight=LM_WEIGHT, word_bonus=WORD_BONUS)  # fmt: skip
-    decoder = Knowledge.read(config, TextConfig("".join(TOKENS[1:]))).decoder()
+    decoder = DecodingResources.read(config, TextConfig("".join(TOKENS[1:]))).decoder()
     assert decoder.beam_threshold == BEAM_THRESHOLD
     yield
     hypotheses = [decoder(emission)[0].text for emission in emissions]

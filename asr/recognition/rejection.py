@@ -1,0 +1,85 @@
+"""Rejection: the confidence of the words that were spoken, and of the words recognised in audio that holds none."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from asr import score
+from asr.errors import UserError
+from asr.modelfile.card import ModelError
+from asr.recognition.transcript import Transcript, Word
+from asr.score.rejection import Rejection
+
+THRESHOLDS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99)
+"""That tables show."""
+_MISSED = -1.0  # below every confidence
+
+
+def rejection(
+    references: Sequence[str], transcripts: Sequence[Transcript | UserError], negatives: Sequence[Transcript]
+) -> Rejection:
+    """Words of `transcripts` against their references, and all the words of `negatives`, audio without such words.
+
+    All are made with a min_confidence of 0. A word that is deleted or substituted is missed whatever the threshold, and
+    so are all words of what could not be recognised. Raises ScoreError where there are no words, or no negative audio.
+    """
+    hypotheses = [() if isinstance(transcript, UserError) else transcript.words for transcript in transcripts]
+    spoken = [reference.split() for reference in references]
+    alignments = score.align(spoken, [[word.text for word in words] for words in hypotheses])
+    positives = [
+        confidence
+        for letters, words in zip(alignments, hypotheses, strict=True)
+        for confidence in _confidences(letters, words)
+    ]
+    accepts = [word.confidence for transcript in negatives for word in transcript.words]
+    hours = sum(transcript.duration_s for transcript in negatives) / 3600
+    return Rejection(np.array(positives), np.array(accepts), hours)
+
+
+def choose_threshold(measured: Rejection, max_false_accepts_per_hour: float) -> float:
+    """The min_confidence that misses least of those with so few false accepts an hour.
+
+    Raises ModelError where none does: too many words of the negative audio have the greatest confidence.
+    """
+    threshold = measured.threshold_for(max_false_accepts_per_hour)
+    if threshold > 1:
+        few = f"{max_false_accepts_per_hour:g} false accepts an hour"
+        raise ModelError(
+            f"no --min-confidence gives as few as {few}: at 1 there are {measured.at(1.0).false_accepts_per_hour:.1f}; "
+            "calibrate the confidence on the same negatives with --tune, or train the model on such audio"
+        )
+    return round(threshold, 6)
+
+
+def to_dict(measured: Rejection, min_confidence: float) -> dict[str, Any]:
+    """Misses and false accepts at `min_confidence` and over THRESHOLDS, as plain values for JSON."""
+    return {
+        "words": len(measured.positives),
+        "negative_hours": measured.negative_hours,
+        "min_confidence": measured.at(min_confidence).to_dict(),
+        "thresholds": [measured.at(threshold).to_dict() for threshold in THRESHOLDS],
+    }
+
+
+def to_text(measured: Rejection, min_confidence: float) -> str:
+    """The same as a table."""
+    head = f"{'min confidence':>14}  {'missed':>7}  {'95 % interval':>17}  {'accepted/h':>10}  {'95 % interval':>17}"
+    lines = [head]
+    for threshold in (*THRESHOLDS, min_confidence):
+        point = measured.at(threshold)
+        missed, accepted = point.miss_range, point.false_accepts_range
+        lines.append(
+            f"{threshold:14.4f}  {point.miss_rate:7.2%}  {missed.low:7.2%} to {missed.high:6.2%}  "
+            f"{point.false_accepts_per_hour:10.2f}  {accepted.low:7.2f} to {accepted.high:6.2f}"
+        )
+    lines[-1] += "  as transcribed"
+    lines.append(f"of {len(measured.positives)} words, and in {measured.negative_hours:.2f} hours of other audio")
+    return "\n".join(lines)
+
+
+def _confidences(letters: str, words: Sequence[Word]) -> list[float]:
+    """The confidence of each word of a reference from its alignment: C, S, D and I."""
+    confidences = iter(word.confidence for word in words)
+    judged = [(letter, _MISSED if letter == "D" else next(confidences)) for letter in letters]
+    return [confidence if letter == "C" else _MISSED for letter, confidence in judged if letter != "I"]

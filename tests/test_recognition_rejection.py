@@ -1,0 +1,53 @@
+import pytest
+
+from asr.errors import UserError
+from asr.modelfile.card import ModelError
+from asr.recognition.rejection import THRESHOLDS, choose_threshold, rejection, to_dict, to_text
+from asr.recognition.transcript import Transcript, Word
+from asr.score import ScoreError
+
+
+def transcript(duration_s=1.0, **words):
+    """A made-up transcript: words with their confidence."""
+    return Transcript(" ".join(words), duration_s, tuple(Word(text, 0.0, 1.0, value) for text, value in words.items()))
+
+
+@pytest.fixture
+def measured():
+    references = ["go left", "left", "stop", "go"]
+    transcripts = [transcript(go=0.9, left=0.8), transcript(right=0.7), transcript(um=0.6, stop=0.5), UserError("gone")]
+    return rejection(references, transcripts, [transcript(1000, go=0.3, stop=0.4), transcript(800)])
+
+
+def test_words_are_judged_where_they_are_spoken(measured):
+    assert measured.positives.tolist() == [-1, -1, 0.5, 0.8, 0.9], "inserted words do not count"
+    assert measured.negatives.tolist() == [0.3, 0.4] and measured.negative_hours == 0.5
+
+
+def test_the_threshold_misses_least_of_those_with_few_false_accepts(measured):
+    assert choose_threshold(measured, 4) == 0.0
+    assert choose_threshold(measured, 2) == pytest.approx(0.35)
+    assert choose_threshold(measured, 0) == pytest.approx(0.45)
+
+
+def test_no_threshold_helps_against_the_greatest_confidence():
+    measured = rejection(["go"], [transcript(go=1.0)], [transcript(3600, go=1.0)])
+    with pytest.raises(ModelError, match=r"as few as 0\.5 false accepts an hour: at 1 there are 1\.0"):
+        choose_threshold(measured, 0.5)
+
+
+def test_words_and_negative_audio_are_needed():
+    with pytest.raises(ScoreError):
+        rejection([""], [transcript()], [transcript(go=0.5)])
+    with pytest.raises(ScoreError):
+        rejection(["go"], [transcript(go=0.5)], [])
+
+
+def test_reports(measured):
+    values = to_dict(measured, 0.35)
+    assert [row["threshold"] for row in values["thresholds"]] == list(THRESHOLDS)
+    assert (values["words"], values["negative_hours"]) == (5, 0.5)
+    assert values["min_confidence"]["miss_rate"] == 0.4 and values["min_confidence"]["false_accepts_per_hour"] == 2
+    *_, last, note = to_text(measured, 0.35).splitlines()
+    assert last.split()[:2] == ["0.3500", "40.00%"] and last.endswith("as transcribed")
+    assert note == "of 5 words, and in 0.50 hours of other audio"
