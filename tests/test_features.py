@@ -1,3 +1,4 @@
+import itertools
 import logging
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +16,7 @@ from asr.features import (
     dct,
     delta,
     feature_warps,
+    group_by_length,
     levels_db,
     relative_to_speech,
     stack,
@@ -309,3 +311,12 @@ def test_a_lifter_that_silences_a_coefficient_divides_by_nothing():
     with np.errstate(all="raise"):
         assert np.isfinite(warp(1.1, config)).all()
         assert np.isfinite(levels_db(FeatureExtractor(config)(noise(4000)), config)).all()
+
+
+@given(st.lists(st.integers(0, 5000), max_size=40), st.integers(1, 8))
+def test_groups_hold_each_once_and_little_padding(lengths, max_items):
+    groups = list(group_by_length(lengths, max_items))
+    assert sorted(itertools.chain(*groups)) == np.flatnonzero(lengths).tolist()
+    for group in groups:
+        padded = len(group) * max(lengths[index] for index in group)
+        assert len(group) <= max_items and (len(group) == 1 or padded <= 1.1 * sum(lengths[index] for index in group))

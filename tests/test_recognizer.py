@@ -7,8 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from asr import audio, segment
 from asr.data import manifest
@@ -22,7 +20,6 @@ from asr.modelfile.locate import newest_model
 from asr.recognition import source, times
 from asr.recognition.evaluate import evaluate
 from asr.recognition.frontend import Segment
-from asr.recognition.network import group_by_length
 from asr.recognition.recognizer import Options, Recognizer
 from asr.text import TextError
 
@@ -296,15 +293,6 @@ def test_batches_change_no_emission(recognizer, utterances):
     together = [parts[0][1] for _, parts in recognizer.recognise(utterances)]
     for alone, batched in zip(emissions(recognizer, utterances), together, strict=True):
         assert np.abs(alone - batched).max() < 1e-5
-
-
-@given(st.lists(st.integers(0, 5000), max_size=40), st.integers(1, 8))
-def test_groups_hold_each_once_and_little_padding(lengths, max_items):
-    groups = list(group_by_length(lengths, max_items))
-    assert sorted(itertools.chain(*groups)) == np.flatnonzero(lengths).tolist()
-    for group in groups:
-        padded = len(group) * max(lengths[index] for index in group)
-        assert len(group) <= max_items and (len(group) == 1 or padded <= 1.1 * sum(lengths[index] for index in group))
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,6 @@
 """Waveform -> features: MFCCs as python_speech_features computes them, deltas, normalisation. numpy only."""
 
-from asr.features.batch import pad
+from asr.features.batch import group_by_length, pad
 from asr.features.config import FeatureConfig, FeatureError, Frames
 from asr.features.dynamics import Statistics, delta, stack
 from asr.features.extractor import FeatureExtractor
@@ -18,6 +18,7 @@ __all__ = [
     "dct",
     "delta",
     "feature_warps",
+    "group_by_length",
     "levels_db",
     "pad",
     "relative_to_speech",
