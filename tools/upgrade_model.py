@@ -18,6 +18,9 @@ from asr.modelfile.card import FORMAT, ModelCard, ModelError
 
 MOVED = {"tracts": "vtln_warps", "edge_ms": "noise_pad_ms", "pause_ms": "min_silence_ms"}
 
+_LATER = {"tuning": "{}", "timing": "{}", "precision": '"float32"'}
+"""What the oldest models of format 1 lack."""
+
 
 def moved(settings: dict[str, Any]) -> dict[str, Any]:
     """Take what is now in a section `recognition` out of the settings of features."""
@@ -34,6 +37,7 @@ def upgrade(metadata: dict[str, str]) -> ModelCard:
         recipe["recognition"] = moved(recipe["features"])
     return ModelCard.from_metadata(
         {
+            **_LATER,
             **metadata,
             "format": str(FORMAT),
             "features": json.dumps(features),
