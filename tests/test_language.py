@@ -25,7 +25,6 @@ BANNED = {
 
 EXCEPTED = """
 asr/data/corpus.py
-asr/modelfile/convert.py
 asr/segment.py
 asr/training/run.py
 """.split()

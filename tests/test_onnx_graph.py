@@ -200,7 +200,7 @@ def test_an_ensemble_hears_the_mean_of_its_networks(exported, tmp_path):
     assert np.allclose(np.exp(heard), each / each.sum(axis=2, keepdims=True), atol=1e-5)
     assert all(np.abs(heard - run(one, frames, lengths)[0]).max() > 0.01 for one in paths)
     card = Recognizer.load(tmp_path / "all.onnx").card
-    assert card.hears_as(CARD) and not card.tuning and card.timing.lead_s == pytest.approx((0.04 + 0.2) / 3)
+    assert card.has_same_input_as(CARD) and not card.tuning and card.timing.lead_s == pytest.approx((0.04 + 0.2) / 3)
     # The order is of no importance but for whose card it gets, and a network beside itself is itself.
     convert.ensemble(paths[::-1], tmp_path / "turned.onnx")
     assert np.allclose(run(tmp_path / "turned.onnx", frames, lengths)[0], heard, atol=1e-5)
@@ -216,7 +216,7 @@ def test_what_an_ensemble_cannot_be_is_refused(exported, tmp_path):
     convert.ensemble([path, path], whole)
     other_letters = replace(CARD.text, alphabet=CARD.text.alphabet[::-1])
     onnx_graph.export(model, replace(CARD, text=other_letters), tmp_path / "spells.onnx")
-    with pytest.raises(ModelError, match=r"spells.onnx: it hears or spells otherwise"):
+    with pytest.raises(ModelError, match=r"spells.onnx: has other features or another alphabet"):
         convert.ensemble([path, tmp_path / "spells.onnx"], tmp_path / "none.onnx")
     for refused in (lambda: convert.ensemble([path, whole], tmp_path / "none.onnx"),
                     lambda: onnx_graph.read(whole)):  # fmt: skip

@@ -69,7 +69,7 @@ class ModelCard:
         """The front end of this model."""
         return FeatureExtractor(self.features, self.statistics)
 
-    def hears_as(self, other: "ModelCard") -> bool:
+    def has_same_input_as(self, other: "ModelCard") -> bool:
         """Whether frames and letters are the same for both models."""
         mine, theirs = self.to_metadata(), other.to_metadata()
         return all(mine[part] == theirs[part] for part in ("features", "text", "statistics", "recognition"))

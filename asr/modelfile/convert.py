@@ -51,23 +51,23 @@ def quantise(source: Path, target: Path) -> float:
 
 
 def ensemble(sources: Sequence[Path], target: Path) -> None:
-    """Write several networks in one file that hears the mean of their log-probabilities, made to sum to one again.
+    """Write several networks in one file that averages their log-probabilities, made to sum to one again.
 
-    Any that hear and spell alike: what they have in common is what they have learned, what differs is chance (Hansen &
+    They must have the same features and alphabet. Their common errors stay, their differences average out (Hansen &
     Salamon 1990). As large as all of them; all else is as in the first, without the decoder weights that
     were tuned for it, and with the mean of their word margins. Raises ModelError naming the file where one is no
-    model of this package, has 8 bits, is an ensemble itself, or hears or spells otherwise than the first;
+    model of this package, has 8 bits, is an ensemble itself, or has other features or another alphabet than the first;
     RuntimeError where the file does not give that mean.
     """
     graphs, _, cards = zip(*map(onnx_file.read, sources), strict=True)
     joint = copy.deepcopy(graphs[0])
     for part in (joint.graph.node, joint.graph.initializer):
         del part[:]
-    heard = []
+    outputs = []
     for number, (source, graph, card) in enumerate(zip(sources, graphs, cards, strict=True)):
         _check_like(source, card, sources[0], cards[0])
-        heard.append(_add_network(joint.graph, graph.graph, f"network{number}_"))
-    joint.graph.node.append(helper.make_node("Mean", heard, ["mean"], name="mean"))
+        outputs.append(_add_network(joint.graph, graph.graph, f"network{number}_"))
+    joint.graph.node.append(helper.make_node("Mean", outputs, ["mean"], name="mean"))
     joint.graph.node.append(helper.make_node("LogSoftmax", ["mean"], ["log_probs"], name="log_probs", axis=2))
     joint.graph.node.append(helper.make_node("Identity", ["frame_lengths"], ["output_lengths"], name="output_lengths"))
     timing = Timing(fmean(card.timing.lead_s for card in cards), fmean(card.timing.tail_s for card in cards))
@@ -105,8 +105,8 @@ def _add_network(joint: Any, graph: Any, prefix: str) -> str:
 
 
 def _check_like(source: Path, card: ModelCard, first: Path, first_card: ModelCard) -> None:
-    if not card.hears_as(first_card):
-        raise ModelError(f"{source}: it hears or spells otherwise than {first}: begin both with one model")
+    if not card.has_same_input_as(first_card):
+        raise ModelError(f"{source}: has other features or another alphabet than {first}")
 
 
 @contextmanager
