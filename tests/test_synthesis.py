@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from asr import audio
-from asr.synthesis import espeak, neural, speak, spoken
+from asr.synthesis import heart, neural, speak, speakers, spoken
 from asr.synthesis.espeak import Line, SynthesisError, Synthesizer
 
 
@@ -74,7 +74,7 @@ def test_mnemonics_that_say_nothing_are_refused(mnemonics):
 
 def test_more_speakers_than_espeak_holds_all_speak(tmp_path):
     rng = np.random.default_rng(0)
-    voices = {f"drawn{number}": espeak.draw_voice(rng) for number in range(700)}
+    voices = {f"drawn{number}": speakers.draw_voice(rng) for number in range(700)}
     # One line each, and one shard that would have to hold them all.
     lines = [Line(str(tmp_path / f"{name}.wav"), "seven", f"en-us+{name}") for name in voices]
     durations_s = speak._speak_shard(lines, sample_rate=8000, voices=voices, margin_ms=30)
@@ -199,13 +199,13 @@ class TestNeural:
     def test_a_drawn_style_lies_among_the_styles(self):
         rng = np.random.default_rng(0)
         styles = rng.normal(0, 1, (5, 8)).astype(np.float32)
-        drawn = np.array([neural.draw_style(np.random.default_rng(number), styles) for number in range(2000)])
+        drawn = np.array([speakers.draw_style(np.random.default_rng(number), styles) for number in range(2000)])
         assert drawn.shape == (2000, 8) and drawn.dtype == np.float32
         assert np.allclose(drawn.mean(axis=0), styles.mean(axis=0), atol=0.1)
         assert (drawn.std(axis=0) > 0.3 * styles.std(axis=0)).all() and np.abs(drawn).max() < 3 * np.abs(styles).max()
         # The weights add up to one: what all voices have, all speakers have.
         alike = np.repeat(styles[:1], 5, axis=0)
-        assert np.allclose(neural.draw_style(rng, alike), styles[0], atol=1e-5)
+        assert np.allclose(speakers.draw_style(rng, alike), styles[0], atol=1e-5)
 
     def test_a_piper_voice_gets_phonemes_and_speaker(self, tmp_path):
         synthesizer = Synthesizer()
@@ -258,7 +258,7 @@ def test_what_a_neural_voice_said_is_kept_and_not_spoken_again(tmp_path, monkeyp
     line = Line(str(tmp_path / "one" / "water.wav"), "water", "en-us+heart:0")
     [duration_s] = speak.speak_all([line], 16000)
     again = replace(line, path=str(tmp_path / "two" / "again.wav"))
-    monkeypatch.setattr(neural._Heart, "speak", lambda *_: pytest.fail("spoken again"))
+    monkeypatch.setattr(heart.Heart, "speak", lambda *_: pytest.fail("spoken again"))
     assert speak.speak_all([again], 16000) == [duration_s]
     assert Path(again.path).read_bytes() == Path(line.path).read_bytes()
     kept = spoken.path_of(line, 16000, 30)

@@ -18,6 +18,8 @@ from asr.data import corpus, manifest
 from asr.data.corpus import CorpusError, Splits
 from asr.data.manifest import Utterance
 from asr.synthesis import espeak, neural, speak
+from asr.synthesis.noise import noise
+from asr.synthesis.speakers import draw_voice
 
 Generator = np.random.Generator
 
@@ -243,7 +245,7 @@ def prepare(
         raise CorpusError(f"data.slowest={slowest} must be below data.fastest={fastest}")
     speech = Speech(*vocabulary(num_words), flatten)
     rng = np.random.default_rng([seed, 0])
-    drawn = {f"drawn{number:03}": espeak.draw_voice(rng) for number in range(num_voices)}
+    drawn = {f"drawn{number:03}": draw_voice(rng) for number in range(num_voices)}
     lines: list[espeak.Line] = []
     rows: list[tuple[str, str, str, int]] = []  # split, text, speaker, repeats
 
@@ -290,7 +292,7 @@ def prepare(
 
 def _nobody(path: Path, sample_rate: int, rng: Generator) -> Utterance:
     """An utterance in which nobody speaks."""
-    waveform = speak.noise(rng, round(rng.uniform(0.3, 2.5) * sample_rate), sample_rate)
+    waveform = noise(rng, round(rng.uniform(0.3, 2.5) * sample_rate), sample_rate)
     path.parent.mkdir(parents=True, exist_ok=True)
     audio.write(path, waveform, sample_rate)
     return Utterance(path.stem, "", audio=str(path), duration_s=len(waveform) / sample_rate)

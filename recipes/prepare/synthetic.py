@@ -17,6 +17,8 @@ from asr.data import corpus
 from asr.data.corpus import CorpusError, Splits
 from asr.data.manifest import Utterance
 from asr.synthesis import espeak, neural, speak
+from asr.synthesis.noise import noise
+from asr.synthesis.speakers import draw_voice
 
 # No two of these sound alike (two/to, four/for): a recogniser that knows only sounds could not tell them apart.
 WORDS = """
@@ -143,7 +145,7 @@ def prepare(
         raise CorpusError(f"data.slowest={slowest} must be below {NEURAL_FASTEST}: data.neural_voices speak no faster")
     rng = np.random.default_rng(seed)
     vocabulary = sorted(set(words.split() or WORDS))
-    drawn = {f"drawn{number:03}": espeak.draw_voice(rng) for number in range(num_voices)}
+    drawn = {f"drawn{number:03}": draw_voice(rng) for number in range(num_voices)}
     parts = [("dev", DEV_VOICES, vocabulary, held_out_per_word, most_words),
              ("test", TEST_VOICES, vocabulary, held_out_per_word, most_words),
              ("train", list(drawn), vocabulary, utterances_per_word, most_words),
@@ -201,7 +203,7 @@ def prepare(
         part: list[Utterance] = getattr(splits, split)
         for number in range(round(noise_share * len(part))):
             path = folder / split / f"noise-{split}-{number}.wav"
-            waveform = speak.noise(rng, round(rng.uniform(0.3, 2.5) * sample_rate), sample_rate)
+            waveform = noise(rng, round(rng.uniform(0.3, 2.5) * sample_rate), sample_rate)
             audio.write(path, waveform, sample_rate)
             part.append(Utterance(path.stem, "", audio=str(path), duration_s=len(waveform) / sample_rate))
     if real:
