@@ -22,6 +22,7 @@ from asr.cli.options import (
 )
 from asr.cli.output import check_output, put
 from asr.errors import UserError
+from asr.files import shown
 
 if TYPE_CHECKING:
     from asr.recognition.transcript import Transcript
@@ -48,15 +49,17 @@ def main() -> NoReturn:
 
 
 def _transcribe(arguments: argparse.Namespace) -> int:
-    from asr import audio
+    from asr.cli import inputs
 
     model = choose_model(arguments)
-    files = _find(arguments.files)
+    files, skipped = _find(arguments.files)
+    for path, why in skipped:
+        print(f"error: {shown(path)}: {why}", file=sys.stderr)
     check_output(arguments, len(files))
     if arguments.output or arguments.format in ("trn", "ctm"):  # where an id says whose words they are
-        files = audio.distinct(files)
+        files = inputs.distinct(files)
     start = partial(_Transcriber, arguments, model)
-    failed = 0
+    failed = len(skipped)
     with start_workers(start, arguments.jobs, files, itemgetter(0)) as workers:
         made = workers.map(portions(files, itemgetter(0))) if workers else start()(files)
         for (_, key), result in zip(files, made, strict=True):
@@ -67,19 +70,23 @@ def _transcribe(arguments: argparse.Namespace) -> int:
                 put(result, key, arguments)
     is_batch = _is_batch(arguments.files)
     if failed and is_batch:
-        print(f"{failed} of {len(files)} files could not be transcribed", file=sys.stderr)
+        print(f"{failed} of {len(files) + len(skipped)} files could not be transcribed", file=sys.stderr)
     return 0 if not failed else 1 if is_batch else 2
 
 
-def _find(paths: Sequence[str]) -> list[tuple[str, str]]:
-    """(path, id) of each file; of folders those of sound, or where there is none, those of features."""
-    from asr import audio
+def _find(paths: Sequence[str]) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+    """(path, id) of each file; of folders those of sound, or where there is none, those of features.
+
+    Beside them, (path, why) of what cannot be used.
+    """
+    from asr.audio.search import SUFFIXES
+    from asr.cli import inputs
     from asr.recognition.source import FEATURE_SUFFIXES
 
-    files = audio.find(paths, audio.SUFFIXES.union(FEATURE_SUFFIXES))
+    files, skipped = inputs.find(paths, SUFFIXES.union(FEATURE_SUFFIXES))
     named = set(paths)
     sounds = [file for file in files if file[0] in named or not file[0].lower().endswith(FEATURE_SUFFIXES)]
-    return sounds or files
+    return sounds or files, skipped
 
 
 def _is_batch(paths: Sequence[str]) -> bool:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -46,6 +46,16 @@ class Splits:
     left_out: list[LeftOut] = field(default_factory=list)
     real: list[Utterance] = field(default_factory=list)
     """Recordings of people, tested beside what a synthetic test part has, and never trained on."""
+    notes: list[str] = field(default_factory=list)
+    """What is odd about the corpus, in sentences."""
+
+
+class Probed(NamedTuple):
+    """What `probe` found: utterances that can be read, the others with why, and digests of the samples by path."""
+
+    readable: list[Utterance]
+    left_out: list[LeftOut]
+    digests: dict[str, str]
 
 
 Prepare = Callable[..., Splits]
@@ -135,7 +145,12 @@ def _contents(source: Path, folder: Path) -> str:
     Without hidden ones, the folders of runs, and what is below `folder`, which was made of them.
     """
     found = [source] if source.is_file() else []
-    for where, below, names in os.walk(source):
+    walked: set[str] = set()
+    for where, below, names in os.walk(source, followlinks=True):
+        if os.path.realpath(where) in walked:  # a link that leads round in a circle, or to the same files again
+            below.clear()
+            continue
+        walked.add(os.path.realpath(where))
         if "metrics.jsonl" in names:  # what training writes
             below.clear()
             continue
@@ -171,7 +186,7 @@ def summary(splits: Splits) -> str:
             f"{len(set(''.join(utterance.text for utterance in utterances))):3} different  "
             f"longest {longest.duration_s:.1f} s ({longest.id})"
         )
-    return "\n".join([*lines, *describe(splits.left_out)])
+    return "\n".join([*lines, *describe(splits.left_out), *(f"note: {note}" for note in splits.notes)])
 
 
 def describe(left_out: Sequence[LeftOut], most: int = 10) -> list[str]:
@@ -186,8 +201,9 @@ def describe(left_out: Sequence[LeftOut], most: int = 10) -> list[str]:
     return lines
 
 
-def probe(utterances: Iterable[Utterance]) -> tuple[list[Utterance], list[LeftOut]]:
+def probe(utterances: Iterable[Utterance]) -> Probed:
     """Decode every utterance's sound, whole: those that decode come back with their duration, the others with why."""
+    digests: dict[str, str] = {}
 
     def check(utterance: Utterance) -> Utterance | LeftOut:
         assert utterance.audio
@@ -197,13 +213,14 @@ def probe(utterances: Iterable[Utterance]) -> tuple[list[Utterance], list[LeftOu
         except audio.AudioError as error:
             return LeftOut(utterance.id, f"unreadable audio: {error}")
         if not np.any(waveform):
-            return LeftOut(utterance.id, f"silence: {utterance.audio} holds nothing but zeros")
+            return LeftOut(utterance.id, f"silence: {files.shown(utterance.audio)} holds nothing but zeros")
+        digests[utterance.audio] = hashlib.blake2b(waveform.tobytes(), digest_size=16).hexdigest()
         return replace(utterance, duration_s=round(len(waveform) / rate, 4))
 
     with ThreadPoolExecutor() as pool:
         checked = list(pool.map(check, utterances))
-    return ([item for item in checked if isinstance(item, Utterance)],
-            [item for item in checked if isinstance(item, LeftOut)])  # fmt: skip
+    readable = [item for item in checked if isinstance(item, Utterance)]
+    return Probed(readable, [item for item in checked if isinstance(item, LeftOut)], digests)
 
 
 def split_speakers(speakers: Iterable[str], share: float, seed: int) -> set[str]:

@@ -7,7 +7,7 @@ import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -221,6 +221,20 @@ def _short(value: Any) -> str:
 def _moved(utterance: Utterance, move: Any) -> Utterance:
     paths = {name: move(value) for name in ("audio", "features") if (value := getattr(utterance, name))}
     return dataclasses.replace(utterance, **paths)
+
+
+def key_of(name: str) -> str:
+    """The id of a file: its name, or its path below a folder, without suffix and as `clean` has it."""
+    return clean(str(PurePosixPath(name).with_suffix("")))
+
+
+def clean(text: str) -> str:
+    """Without what an id cannot hold: spaces, parentheses and control characters become underscores.
+
+    Bytes of a name that are not UTF-8 become %E9.
+    """
+    text = re.sub("[\udc80-\udcff]", lambda byte: f"%{ord(byte[0]) - 0xDC00:02X}", text)
+    return re.sub(r"[\s()\x00-\x1f\x7f-\x9f\ud800-\udfff]", "_", text)
 
 
 def relative(path: str, folder: Path) -> str:

@@ -59,7 +59,7 @@ def _read_part(root: Path, folder: Path, name: str, left_out: list[LeftOut], con
             )
         except (ManifestError, audio.AudioError) as error:
             left_out.append(LeftOut(key, f"missing: {error}"))
-    with_sound, unreadable = corpus.probe(utterance for utterance in utterances if utterance.audio)
+    with_sound, unreadable, _ = corpus.probe(utterance for utterance in utterances if utterance.audio)
     left_out += unreadable
     return with_sound + [utterance for utterance in utterances if utterance.features]
 

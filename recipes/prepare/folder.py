@@ -1,24 +1,28 @@
 """Your own recordings in a folder, in either of two layouts, mixed as you like.
 
 Layouts: SOURCE/**/WORD_OR_PHRASE/*.wav (the folder's name is the text, underscores are spaces), or SOURCE/**/NAME.wav
-beside NAME.txt (its text). What lies below a folder whose name begins with an underscore (SOURCE/_unknown,
-SOURCE/_background_noise_) is a negative example: its transcript is empty. Licence: whatever yours is. With
-`speaker`, a regular expression whose first group finds the speaker in a file's path below SOURCE, dev and test get
-speakers of their own for the words; without, a random share of each text.
+beside NAME.txt or NAME.lab (its text). What lies below a folder whose name begins with an underscore (SOURCE/_unknown,
+SOURCE/_background_noise_) is a negative example: its transcript is empty. Links are followed, hidden files and folders
+passed over; what cannot be used is named. Licence: whatever yours is. With `speaker`, a regular expression whose first
+group finds the speaker in a file's path below SOURCE, dev and test get speakers of their own for the words; without, a
+random share of each text. Copies of one recording stay in one part.
 """
 
 import math
 import re
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from asr import audio
-from asr.data import corpus
+from asr.audio import search
+from asr.data import corpus, sidecar
 from asr.data.corpus import CorpusError, Splits
-from asr.data.manifest import LeftOut, Utterance
+from asr.data.manifest import LeftOut, Utterance, clean, key_of
+from asr.errors import UserError
+from asr.files import shown
 
 _LONGEST_S = 4.0  # of a negative example: minutes of noise would be padding to all the words of a batch
 
@@ -33,36 +37,20 @@ def prepare(
 ) -> Splits:
     """Read the sound files below `source`; seeded shares of them become dev and test."""
     splits = Splits()
-    utterances: dict[str, Utterance] = {}
-    try:
-        files = audio.find([source]) if Path(source).is_dir() else []
-    except audio.AudioError:
-        files = []
-    if not files:
-        raise CorpusError(f"data.source={source}: no sound files below it")
-    for path, key in files:
-        try:
-            text = _text(Path(path), Path(source))
-            if key in utterances:
-                raise CorpusError(f"the same name as {utterances[key].audio}")
-            # Speakers of negative examples may be anybody, in files named in any way.
-            found = re.search(speaker, Path(path).relative_to(source).as_posix()) if speaker and text else None
-        except (CorpusError, UnicodeDecodeError) as error:
-            splits.left_out.append(LeftOut(key, f"no text: {error}"))
-        except re.error as error:
-            raise CorpusError(f"data.speaker={speaker}: not a regular expression: {error}") from None
-        else:
-            who = (found.group(1) if found.re.groups else found.group()) if found else None
-            utterances[key] = Utterance(key, text, audio=path, speaker=who)
-    if utterances and not any(utterance.text for utterance in utterances.values()):
-        raise CorpusError(f"data.source={source}: no positive examples: every usable file is in a folder whose name "
-                          "begins with an underscore")  # fmt: skip
-    readable, unreadable = corpus.probe(utterances.values())
-    splits.left_out += unreadable
-    readable = [piece for utterance in readable for piece in _pieces(utterance)]
+    utterances = _utterances(source, splits)
+    if speaker:
+        utterances = _with_speakers(utterances, speaker, source, splits)
+    probed = corpus.probe(utterances)
+    splits.left_out += probed.left_out
+    _note_lost_words(utterances, probed.readable, splits)
+    _note_copies(probed, splits)
+    readable = [piece for utterance in probed.readable for piece in _pieces(utterance)]
 
-    # What must stay in one part together: a speaker, or a single file where the speaker is not known. Files of one
-    # text stand side by side in shuffled order, so that every n-th gives each text its share.
+    def group(utterance: Utterance) -> str:
+        return utterance.speaker or probed.digests[str(utterance.audio)]
+
+    # What must stay in one part together: a speaker, or the copies of a recording where the speaker is not known. Files
+    # of one text stand side by side in shuffled order, so that every n-th gives each text its share.
     rng = np.random.default_rng(seed)
     shuffled = [readable[place] for place in rng.permutation(len(readable))]
     rank = {text: place for place, text in enumerate(dict.fromkeys(utterance.text for utterance in shuffled))}
@@ -70,19 +58,106 @@ def prepare(
     test: set[str] = set()
     dev: set[str] = set()
     for says_words in (True, False):  # a share of each
-        groups = list(dict.fromkeys(_group(one) for one in shuffled if bool(one.text) == says_words))
+        groups = list(dict.fromkeys(group(one) for one in shuffled if bool(one.text) == says_words))
         test |= set(_every(groups, test_share))
-        rest = [group for group in groups if group not in test]
+        rest = [name for name in groups if name not in test]
         dev |= set(_every(rest, min(1.0, dev_share / max(1 - test_share, 1e-9))))
     for utterance in readable:
-        group = _group(utterance)
-        (splits.test if group in test else splits.dev if group in dev else splits.train).append(utterance)
+        name = group(utterance)
+        (splits.test if name in test else splits.dev if name in dev else splits.train).append(utterance)
     return splits
 
 
-def _group(utterance: Utterance) -> str:
-    """What stays in one split: the utterances of a speaker, or of a file."""
-    return utterance.speaker or str(utterance.audio)
+def _utterances(source: str, splits: Splits) -> list[Utterance]:
+    """The sound files with their transcripts; those without go to `splits.left_out`. Raises CorpusError."""
+    root = Path(source)
+    below = search.below(root) if root.is_dir() else search.Below()
+    for path, why in below.skipped:
+        key = clean(Path(path).relative_to(root).as_posix())
+        splits.left_out.append(LeftOut(key if key != "." else source, f"unreadable audio: {shown(path)}: {why}"))
+    if not below.paths:
+        reasons = "; ".join(item.reason for item in splits.left_out[:3])
+        raise CorpusError(f"data.source={source}: no sound files below it{': ' + reasons if reasons else ''}")
+    labels: dict[str, str] = {}  # by path: texts that are the name of a folder
+    utterances: dict[str, Utterance] = {}
+    for path in below.paths:
+        key = key_of(Path(path).relative_to(root).as_posix())
+        try:
+            text = _text(Path(path), root)
+            if text is None:
+                text = labels[path] = _label(Path(path), root)
+            if key in utterances:
+                raise CorpusError(f"the same name as {shown(str(utterances[key].audio))}")
+            utterances[key] = Utterance(key, text, audio=path)
+        except UserError as error:
+            splits.left_out.append(LeftOut(key, f"no text: {error}"))
+    elsewhere = sidecar.elsewhere(root, labels)
+    for key, utterance in list(utterances.items()):
+        if where := elsewhere.get(str(utterance.audio)):
+            why = f"not the name of its folder, for {shown(where)} has it, which is not read; write NAME.txt beside it"
+            splits.left_out.append(LeftOut(key, f"no text: {why}"))
+            del utterances[key]
+    words = {utterance.text for utterance in utterances.values()}
+    if utterances and not any(words):
+        raise CorpusError(
+            f"data.source={source}: no positive examples: every usable file is in a folder whose name begins with an "
+            "underscore"
+        )
+    if len(words - {""}) == 1 and len(labels) > 1 and words & set(labels.values()):
+        splits.notes.append(f"all recordings have the same text, {max(words)!r}, the name of their folder")
+    return list(utterances.values())
+
+
+def _with_speakers(utterances: Sequence[Utterance], speaker: str, source: str, splits: Splits) -> list[Utterance]:
+    try:
+        pattern = re.compile(speaker)
+    except re.error as error:
+        raise CorpusError(f"data.speaker={speaker}: not a regular expression: {error}") from None
+    named: list[Utterance] = []
+    missed: list[str] = []
+    for utterance in utterances:
+        # Speakers of negative examples may be anybody, in files named in any way.
+        path = Path(str(utterance.audio)).relative_to(source).as_posix()
+        found = pattern.search(path) if utterance.text else None
+        who = (found.group(1) if pattern.groups else found.group()) if found else None
+        named.append(replace(utterance, speaker=shown(who) if who else None))
+        if utterance.text and not who:
+            missed.append(path)
+    if missed:
+        count = sum(bool(utterance.text) for utterance in utterances)
+        which = "none of" if len(missed) == count else f"{count - len(missed)} of"
+        splits.notes.append(
+            f"data.speaker={speaker} finds a speaker in {which} {count} files (not in {shown(missed[0])}): where it "
+            "finds none, dev and test may hold voices that are in the training part"
+        )
+    return named
+
+
+def _note_lost_words(utterances: Sequence[Utterance], readable: Sequence[Utterance], splits: Splits) -> None:
+    lost = dict.fromkeys(one.text for one in utterances)
+    for utterance in readable:
+        lost.pop(utterance.text, None)
+    if lost:
+        splits.notes.append(f"no recording can be read of {', '.join(map(repr, list(lost)[:5]))}")
+
+
+def _note_copies(probed: corpus.Probed, splits: Splits) -> None:
+    texts: dict[str, set[str]] = {}
+    for utterance in probed.readable:
+        texts.setdefault(probed.digests[str(utterance.audio)], set()).add(utterance.text)
+    counts = Counter(probed.digests[str(utterance.audio)] for utterance in probed.readable)
+    copied = [digest for digest, count in counts.items() if count > 1]
+    if copied:
+        example = next(one for one in probed.readable if probed.digests[str(one.audio)] == copied[0])
+        num_files = sum(counts[digest] for digest in copied)
+        plural = "recording" if len(copied) == 1 else "recordings"
+        splits.notes.append(
+            f"{num_files} files are {len(copied)} {plural}, copied (such as {shown(str(example.audio))}); "
+            "copies stay in one part, so that test holds nothing of the training part, unless their speakers differ"
+        )
+    if differing := [digest for digest in copied if len(texts[digest]) > 1]:
+        words = " and ".join(map(repr, sorted(texts[differing[0]])))
+        splits.notes.append(f"{len(differing)} recordings have several texts, such as {words}")
 
 
 def _pieces(utterance: Utterance) -> Iterator[Utterance]:
@@ -97,19 +172,20 @@ def _pieces(utterance: Utterance) -> Iterator[Utterance]:
                       duration_s=round(length_s, 4))  # fmt: skip
 
 
-def _text(path: Path, root: Path) -> str:
-    """The transcript of a file: its .txt, or the name of its folder. Raises CorpusError if there is neither."""
+def _text(path: Path, root: Path) -> str | None:
+    """The transcript beside a file, or nothing below a folder whose name begins with an underscore; else None."""
     if any(name.startswith("_") for name in path.relative_to(root).parts[:-1]):
         return ""
-    transcript = path.with_suffix(".txt")
-    if transcript.is_file():
-        # TIMIT's transcripts begin with the first and the last sample.
-        text = re.sub(r"^0 \d{4,} ", "", " ".join(transcript.read_text("utf-8-sig").split()))
-        if not text:
-            raise CorpusError(f"{transcript} is empty")
-        return text
+    return sidecar.transcript(path)
+
+
+def _label(path: Path, root: Path) -> str:
+    """The name of the file's folder. Raises CorpusError if there is none, or none of letters."""
     if path.parent == root:
         raise CorpusError("neither NAME.txt beside it nor a folder named for it")
+    name = shown(path.parent.name)
+    if name != path.parent.name:
+        raise CorpusError(f"the name of its folder, {name}, is not UTF-8, or not of letters alone; rename it")
     return path.parent.name.replace("_", " ")
 
 

@@ -50,7 +50,7 @@ def prepare(
     if held_out_speaker and held_out_speaker not in speakers:
         raise CorpusError(f"data.held_out_speaker={held_out_speaker}: the speakers are {', '.join(speakers)}")
 
-    utterances, unreadable = corpus.probe(utterances)
+    utterances, unreadable, _ = corpus.probe(utterances)
     splits.left_out += unreadable
     for utterance in utterances:
         is_official_test = indices[utterance.id] < 5
