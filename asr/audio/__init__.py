@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from asr.audio.source import AudioError as AudioError
-from asr.audio.source import opened, reason
+from asr.audio.source import coded, opened, reason
 from asr.files import shown
 
 Waveform = npt.NDArray[np.float32]
@@ -104,7 +104,7 @@ def write(path: str | Path, waveform: Waveform, sample_rate: int) -> None:
     """Write (num_samples,) in [-1, 1] as 16-bit sound; the suffix names the format, values outside are clipped."""
     import soundfile
 
-    soundfile.write(path, np.clip(waveform, -1, 1), sample_rate, subtype="PCM_16")
+    soundfile.write(coded(path), np.clip(waveform, -1, 1), sample_rate, subtype="PCM_16")
 
 
 def _parts(path: str | Path, sound: Any, start_s: float, end_s: float | None, size: int) -> Iterator[Waveform]:

@@ -117,7 +117,7 @@ def _sources(path: str | Path, file: BinaryIO, size: int, name: str) -> Sequence
 
     whole: Source = file
     if not isinstance(file, io.BytesIO):
-        whole = os.fsencode(path) if os.name == "posix" else str(path)
+        whole = coded(path)
     head = read(0, 4096)
     if mpeg.is_mpeg(head) or name[-4:].lower() in (".mp3", ".mp2"):
         frames = mpeg.frames(read(0, size))
@@ -166,6 +166,11 @@ def _unreadable(path: str | Path, file: BinaryIO, reason: str) -> str:
         return f"{known}, which libsndfile does not read; convert it: {conversion(path)}"
     advice = f"; convert it: {conversion(path)}" if "unimplemented" in reason or "unsupported" in reason else ""
     return f"not a sound file that libsndfile reads: {reason}{advice}"
+
+
+def coded(path: str | Path) -> str | bytes:
+    """A path as soundfile takes it, which does not know Python's way to spell bytes that are not UTF-8."""
+    return os.fsencode(path) if os.name == "posix" else str(path)
 
 
 def conversion(path: str | Path) -> str:
