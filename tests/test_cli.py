@@ -133,11 +133,34 @@ class TestTranscribe:
         fails(run("asr-transcribe", "--model", tones_run[0], "-", stdin=b""), "standard input")
         fails(run("asr-transcribe", "--model", tones_run[0], "-", stdin=b"nonsense"), "standard input")
 
+    @pytest.mark.skipif(os.name == "nt", reason="no such files")
+    def test_pipes_are_files(self, tones_run, sound, tmp_path):
+        expected = run("asr-transcribe", "--model", tones_run[0], sound[0]).stdout
+        data = Path(sound[0]).read_bytes()
+        done = run("asr-transcribe", "--model", tones_run[0], "/dev/stdin", stdin=data)
+        assert done.returncode == 0 and done.stdout == expected
+        files = ["/dev/stdin", *sound[1:3]]
+        texts = [run("asr-transcribe", "--model", tones_run[0], *files, "--jobs", jobs, stdin=data) for jobs in (1, 2)]
+        assert texts[0].stdout.startswith(b"/dev/stdin\t" + expected) and texts[0].stdout == texts[1].stdout
+        command = f"asr-transcribe --model {tones_run[0]} <(cat {sound[0]})"
+        assert subprocess.run(["bash", "-c", command], capture_output=True, check=True).stdout == expected
+
+    def test_what_cannot_be_used_below_a_folder_is_named(self, tones_run, sound, tmp_path):
+        shutil.copy(sound[0], tmp_path / "a.wav")
+        (tmp_path / "b.m4a").write_bytes(b"phone")
+        (tmp_path / "\x1b[2J.wav").write_bytes(b"no sound")
+        done = run("asr-transcribe", "--model", tones_run[0], tmp_path)
+        assert done.returncode == 1 and len(done.stdout.splitlines()) == 1
+        errors = done.stderr.decode()
+        assert "b.m4a: m4a, which libsndfile does not read; convert it: ffmpeg -i" in errors
+        assert r"\x1b[2J.wav: not a sound file" in errors and "\x1b" not in errors
+        assert "2 of 3 files could not be transcribed" in errors
+
     def test_no_model_is_loaded_in_the_parent_of_processes_and_a_folder_is_listed_once(self, tones_run, tones):
         arguments = ["x", "--model", str(tones_run[0]), "--jobs", "2", str(tones / "test")]
-        code = f"""import sys, asr.cli.transcribe, asr.audio
-find = asr.audio.find
-asr.audio.find = lambda *given: print("listed", file=sys.stderr) or find(*given)
+        code = f"""import sys, asr.cli.transcribe, asr.cli.inputs
+find = asr.cli.inputs.find
+asr.cli.inputs.find = lambda *given: print("listed", file=sys.stderr) or find(*given)
 import atexit, os
 parent = os.getpid()
 atexit.register(lambda: print("loaded" if "onnxruntime" in sys.modules else "not loaded", file=sys.stderr))

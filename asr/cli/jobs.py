@@ -21,12 +21,12 @@ _PART, _PART_BYTES = 32, 4 << 20  # files, and bytes of them, that a process get
 def start_workers(
     start: "Callable[[], Make[Item, Made]]", jobs: int | None, items: "Sequence[Item]", path: "Callable[[Item], str]"
 ) -> "AbstractContextManager[Workers[Item, Made] | None]":
-    """As many processes as asked for, or as pay; None where one does."""
+    """As many processes as asked for, or as pay; None where one does, or where one alone can read a pipe."""
     paths = {path(item) for item in items}
     if jobs is None:
         jobs = min(machine.num_cores(), 1 + sum(map(_size, paths)) // _BYTES_PER_JOB)
     jobs = min(jobs, len(items))
-    if jobs < 2 or "-" in paths:
+    if jobs < 2 or any(path == "-" or path.startswith("/dev/") for path in paths):
         return nullcontext()
     from asr.workers import Workers
 

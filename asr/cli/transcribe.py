@@ -120,7 +120,8 @@ class _Transcriber:
         texts = [transcript.text]
         if self.arguments.nbest > 1:
             texts = [f"{hypothesis.score:.3f}\t{hypothesis.text}" for hypothesis in transcript.nbest]
-        return "\n".join(f"{path}\t{text}" if self.names_files else text for text in texts)
+        name = path if path == "-" else shown(path)
+        return "\n".join(f"{name}\t{text}" if self.names_files else text for text in texts)
 
 
 def _progress(seconds: float | None) -> None:
