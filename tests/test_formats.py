@@ -1,5 +1,6 @@
 """Each format is read back by a parser of its own grammar, and holds what the transcript holds."""
 
+import dataclasses
 import itertools
 import json
 import re
@@ -141,3 +142,10 @@ def test_long_talk_is_cut_into_subtitles_at_pauses():
 @pytest.mark.parametrize("form", formats.WRITERS)
 def test_every_format_has_a_suffix(form):
     assert formats.SUFFIXES[form].startswith(".")
+
+
+def test_an_intent_stands_beside_the_text():
+    plain = Transcript("lamp on", 1.0)
+    assert "intent" not in json.loads(formats.to_json("a.wav", "a", plain))
+    values = json.loads(formats.to_json("a.wav", "a", dataclasses.replace(plain, intent="switch", slots={"to": "on"})))
+    assert (values["intent"], values["slots"]) == ("switch", {"to": "on"})

@@ -192,7 +192,7 @@ class Recognizer:
     ) -> Iterator[tuple[Sound, list[_Kept]] | UserError]:
         """What `keep` makes of the segments of each source.
 
-        Segments wait for others of like length, at first for those of their own sound alone, then for twice as many
+        Segments wait for others of like length, at first for those of their own sound alone, then for four times more
         frames each time, so that the first results come at once and many come fast.
         """
         queue: deque[_Pending[_Kept]] = deque()
@@ -221,7 +221,7 @@ class Recognizer:
                         progress(segment.end_s)
             if num_frames >= patience:
                 yield from flush()
-                num_frames, patience = 0, min(max(2 * num_frames, patience), _POOL_FRAMES)
+                num_frames, patience = 0, min(max(4 * num_frames, patience), _POOL_FRAMES)
         yield from flush()
 
     def _part(self, segment: Segment, emission: Emission, options: Options) -> Transcript:
