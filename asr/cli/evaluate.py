@@ -23,7 +23,7 @@ from asr.cli.options import (
 )
 from asr.cli.output import check_folder, name_unreadable, print_json, print_score
 from asr.errors import UserError
-from asr.files import write_text
+from asr.files import shown, write_text
 
 if TYPE_CHECKING:
     from asr.data.manifest import Utterance
@@ -216,12 +216,17 @@ def _negatives(recognizer: "Recognizer", path: Path) -> "list[list[Part]]":
 
     Without cepstra, which hours of audio have many of, and which times alone need.
     """
-    from asr import audio
+    from asr.cli import inputs
     from asr.data import manifest
 
-    sources: list[Any] = (
-        list(manifest.read(path)) if path.suffix.lower() == ".jsonl" else [name for name, _ in audio.find([str(path)])]
-    )
+    sources: list[Any]
+    if path.suffix.lower() == ".jsonl":
+        sources = list(manifest.read(path))
+    else:
+        files, skipped = inputs.find([str(path)])
+        sources = [name for name, _ in files]
+        for name, why in skipped:
+            print(f"error: {shown(name)}: {why}; not counted", file=sys.stderr)
     parts: list[list[Part]] = []
     for result in _found(recognizer, sources, _Progress(len(sources))):
         if isinstance(result, UserError):
