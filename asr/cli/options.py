@@ -65,6 +65,12 @@ def add_decoding(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--lexicon", type=Path, metavar="WORDS.txt", help="recognise only these words and phrases, one on a line"
     )
+    group.add_argument(
+        "--sentences",
+        type=Path,
+        metavar="FILE",
+        help="recognise nothing but these sentences, with their intents and slots: hassil's YAML, JSGF, Rhino's YAML",
+    )
     group.add_argument("--lm", type=Path, metavar="FILE.arpa", help="n-gram model of words or characters; .gz too")
     group.add_argument(
         "--hotwords",

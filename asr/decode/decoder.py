@@ -13,10 +13,12 @@ from asr.decode.hypothesis import DecodeError, Decoder
 from asr.text import TextConfig, Tokenizer
 
 if TYPE_CHECKING:
+    from asr.decode.constraint import Constraint
     from asr.decode.lexicon import Lexicon
     from asr.decode.lm import LanguageModel
 
 LM_WEIGHT, WORD_BONUS, BEAM_WIDTH = 0.5, 1.5, 50
+_CONSTRAINTS = ("lexicon", "sentences")
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,8 @@ class DecoderConfig:
     """None: beam where anything below asks for one."""
     lexicon: str | Path | Sequence[str] | None = None
     """A file of words and phrases, one on a line, or the words and phrases: nothing else is recognised."""
+    sentences: str | Path | None = None
+    """A file of sentences, see asr.grammar: nothing else is recognised; None: those of the model, if it has some."""
     lm: str | Path | None = None
     """An n-gram model in ARPA format, over words or characters."""
     hotwords: str | Path | Sequence[str] | Mapping[str, float] | None = None
@@ -50,7 +54,7 @@ class DecoderConfig:
                 object.__setattr__(self, name, tuple(given))
         wanted = [
             name
-            for name in ("lexicon", "lm", "hotwords", "beam_width", "lm_weight", "word_bonus", "blank_penalty")
+            for name in (*_CONSTRAINTS, "lm", "hotwords", "beam_width", "lm_weight", "word_bonus", "blank_penalty")
             if getattr(self, name) is not None
         ]
         wanted += ["nbest"] * (self.nbest != 1)
@@ -58,14 +62,16 @@ class DecoderConfig:
             raise DecodeError(f"the greedy decoder has no {wanted[0]}; leave it out, or take the beam")
         if self.decoder is None:
             object.__setattr__(self, "decoder", "beam" if wanted else "greedy")
+        if self.lexicon is not None and self.sentences is not None:
+            raise DecodeError("a lexicon and sentences both say all that is recognised; name one of them")
         if self.lm_weight is not None and self.lm is None:
             raise DecodeError("an lm_weight without an lm weighs nothing; name the model, or leave the weight out")
 
     @property
     def kind(self) -> str:
         """The name under which what was tuned for such a decoder is stored with a model, as in "beam+lexicon+lm"."""
-        parts = [str(self.decoder), *(name for name in ("lexicon", "lm") if getattr(self, name) is not None)]
-        return "+".join(parts)
+        named = [name for name in (*_CONSTRAINTS, "lm") if getattr(self, name) is not None]
+        return "+".join([str(self.decoder), *named])
 
 
 @dataclass(frozen=True)
@@ -118,18 +124,22 @@ class DecodingResources:
         return first, second, third
 
     def decoder(
-        self, lm_weight: float | None = None, word_bonus: float | None = None, blank_penalty: float | None = None
+        self,
+        lm_weight: float | None = None,
+        word_bonus: float | None = None,
+        blank_penalty: float | None = None,
+        constraint: "Constraint | None" = None,
     ) -> Decoder:
-        """The decoder, with the `weights` that follow from these."""
+        """The decoder, with the `weights` that follow from these; `constraint` instead of the lexicon."""
         config = self.config
-        if config.decoder == "greedy":
+        if config.decoder == "greedy" and constraint is None:
             return Greedy(self.tokenizer)
         from asr.decode.beam import BeamSearch
 
         lm_weight, word_bonus, blank_penalty = self.weights(lm_weight, word_bonus, blank_penalty)
         return BeamSearch(
             self.tokenizer,
-            constraint=self.lexicon,
+            constraint=constraint or self.lexicon,
             lm=self.lm,
             hotwords=self.hotwords,
             beam_width=config.beam_width or BEAM_WIDTH,

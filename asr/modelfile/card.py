@@ -56,6 +56,8 @@ class ModelCard:
     """By kind of decoder; see DecoderConfig.kind."""
     timing: Timing = Timing()
     recognition: RecognitionConfig = field(default_factory=RecognitionConfig)
+    sentences: dict[str, Any] | None = None
+    """The sentences that it recognises, see asr.grammar.compiled; None: any text."""
     precision: Literal["float32", "int8"] = "float32"
     """Of the weights in the file."""
 
@@ -86,6 +88,7 @@ class ModelCard:
             "tokens": self.tokenizer.tokens,
             "tuning": {kind: asdict(tuning) for kind, tuning in self.tuning.items()},
             "timing": asdict(self.timing),
+            "sentences": self.sentences,
             "precision": self.precision,
         }
         return {name: json.dumps(value, ensure_ascii=False) for name, value in parts.items()} | {
@@ -116,6 +119,7 @@ class ModelCard:
                 commit=metadata["commit"],
                 tuning={kind: Tuning(**values) for kind, values in json.loads(metadata["tuning"]).items()},
                 timing=Timing(**json.loads(metadata["timing"])),
+                sentences=json.loads(metadata.get("sentences", "null")),
                 precision=json.loads(metadata["precision"]),
             )
         except (KeyError, TypeError, ValueError, AttributeError, UserError) as error:

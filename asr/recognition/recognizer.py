@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from asr.decode import align
 from asr.decode.align import TokenSpan
@@ -20,6 +20,11 @@ from asr.recognition.frontend import FrontEnd, Segment
 from asr.recognition.network import Network
 from asr.recognition.source import Sound, Source
 from asr.recognition.transcript import Transcript, Word, join_transcripts
+
+if TYPE_CHECKING:
+    from asr.grammar.compiled import Compiled
+    from asr.grammar.graph import Graph
+    from asr.grammar.intent import Parser
 
 _POOL_FRAMES = 1 << 14  # of cepstra that wait for others of like length: 160 s of sound
 Part = tuple[Segment, Emission]
@@ -53,6 +58,10 @@ class Recognizer:
     decoder: Decoder
     tuning: Tuning
     """What was tuned for such a decoder."""
+    constraint: "Graph | None" = None
+    """The sentences that are recognised, if not any text is."""
+    parser: "Parser | None" = None
+    """What finds the intent and the slots of a sentence."""
 
     @classmethod
     def load(
@@ -68,19 +77,17 @@ class Recognizer:
     @classmethod
     def of(cls, network: Any, card: ModelCard, decoding: DecoderConfig | None = None) -> "Recognizer":
         """A recogniser of an onnxruntime session. Raises DecodeError naming a file that the decoder cannot use."""
-        decoding = decoding or DecoderConfig()
+        sentences = _sentences(decoding or DecoderConfig(), card)
+        decoding = decoding or DecoderConfig(decoder="beam" if sentences else None)
         resources = DecodingResources.read(decoding, card.text)
-        tuning = card.tuning.get(decoding.kind, Tuning())
-        decoder = resources.decoder(tuning.lm_weight, tuning.word_bonus, tuning.blank_penalty)
+        kind = "beam+sentences" if sentences else decoding.kind
+        tuning = card.tuning.get(kind, Tuning())
+        constraint = sentences.graph(card.tokenizer) if sentences else None
+        decoder = resources.decoder(tuning.lm_weight, tuning.word_bonus, tuning.blank_penalty, constraint)
         extractor = card.extractor
-        return cls(
-            card,
-            FrontEnd(extractor, card.recognition),
-            Network.of(network, card, extractor),
-            resources,
-            decoder,
-            tuning,
-        )
+        parser = sentences.parser() if sentences else None
+        network = Network.of(network, card, extractor)
+        return cls(card, FrontEnd(extractor, card.recognition), network, resources, decoder, tuning, constraint, parser)
 
     def with_metadata(self, card: ModelCard) -> "Recognizer":
         """The same network and kind of decoder with other metadata."""
@@ -88,8 +95,8 @@ class Recognizer:
 
     def with_tuning(self, tuning: Tuning) -> "Recognizer":
         """The same with other weights and calibration, where the configuration does not name its own."""
-        decoder = self.resources.decoder(tuning.lm_weight, tuning.word_bonus, tuning.blank_penalty)
-        return replace(self, decoder=decoder, tuning=tuning)
+        weights = tuning.lm_weight, tuning.word_bonus, tuning.blank_penalty
+        return replace(self, decoder=self.resources.decoder(*weights, self.constraint), tuning=tuning)
 
     def recognise(
         self,
@@ -233,9 +240,15 @@ class Recognizer:
         words = self.words(segment, emission, text) if options.has_words or min_confidence else ()
         words = tuple(replace(word, characters=()) for word in words)
         if min_confidence:
-            words = tuple(word for word in words if word.confidence >= min_confidence)
+            kept = tuple(word for word in words if word.confidence >= min_confidence)
+            if self.parser and len(kept) < len(words):  # without some of its words it is no sentence
+                kept = ()
+            words = kept
             nbest = (replace(nbest[0], text=" ".join(word.text for word in words)), *nbest[1:])
-        return Transcript(nbest[0].text, round(segment.end_s, 3), words, nbest)
+        text = nbest[0].text
+        meaning = self.parser(text) if self.parser and text else None
+        transcript = Transcript(text, round(segment.end_s, 3), words, nbest)
+        return replace(transcript, intent=meaning.intent, slots=meaning.values()) if meaning else transcript
 
     def _words(self, segment: Segment, emission: Emission, text: str, spans: Sequence[TokenSpan]) -> tuple[Word, ...]:
         space = self.card.tokenizer.space
@@ -251,6 +264,18 @@ class Recognizer:
             segment.padding_s,
         )
         return times.timed_words(text.split(), groups, confidences, bounds, segment, self.card)
+
+
+def _sentences(decoding: DecoderConfig, card: ModelCard) -> "Compiled | None":
+    """The sentences that are asked for, else those of the model, where no lexicon and no greedy decoder is wanted."""
+    if decoding.sentences is None and (card.sentences is None or decoding.lexicon is not None):
+        return None
+    from asr.grammar import compiled
+
+    if decoding.sentences is not None:
+        return compiled.read(decoding.sentences, card.text)
+    assert card.sentences is not None
+    return compiled.Compiled.from_dict(card.sentences, card.text)
 
 
 @dataclass

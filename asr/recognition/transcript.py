@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from asr.decode.hypothesis import Hypothesis
 
@@ -38,14 +39,15 @@ class Transcript:
     nbest: tuple[Hypothesis, ...] = ()
     intent: str | None = None
     """What the sentence asks for, where a grammar knows it; None: no grammar, or the sentence is none of its own."""
-    slots: Mapping[str, str] = field(default_factory=dict)
+    slots: Mapping[str, Any] = field(default_factory=dict)
     """The values of the intent's variables by name."""
 
 
 def join_transcripts(transcripts: Sequence[Transcript]) -> Transcript:
     """The transcripts of a recording's segments, in order -> that of the recording.
 
-    Where one segment alone has a text, its other hypotheses are those of the recording.
+    Where one segment alone has a text, its other hypotheses are those of the recording. The intent is that of the first
+    segment that has one.
     """
     if len(transcripts) == 1:
         return transcripts[0]
@@ -57,4 +59,6 @@ def join_transcripts(transcripts: Sequence[Transcript]) -> Transcript:
     else:
         nbest = (Hypothesis(" ".join(transcript.nbest[0].text for transcript in spoken), score),)
     words = tuple(word for transcript in transcripts for word in transcript.words)
-    return Transcript(nbest[0].text, transcripts[-1].duration_s, words, nbest)
+    joined = Transcript(nbest[0].text, transcripts[-1].duration_s, words, nbest)
+    meant = next((transcript for transcript in transcripts if transcript.intent is not None), joined)
+    return replace(joined, intent=meant.intent, slots=meant.slots)

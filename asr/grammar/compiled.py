@@ -1,0 +1,73 @@
+"""Sentences as a recogniser uses them: the network of a grammar for one alphabet, and words that are skipped."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from asr.errors import UserError
+from asr.grammar import network as networks
+from asr.grammar.graph import Graph, normalised_skip_words
+from asr.grammar.intent import Parser
+from asr.grammar.network import Network
+from asr.grammar.tree import Grammar
+from asr.text import TextConfig, Tokenizer
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """A network of sentences, and words that may be spoken before any of its words."""
+
+    network: Network
+    skip_words: tuple[str, ...] = ()
+
+    def graph(self, tokenizer: Tokenizer) -> Graph:
+        """The constraint of a decoder over these tokens."""
+        return Graph(self.network, tokenizer, self.skip_words)
+
+    def parser(self) -> Parser:
+        """What finds intents and slots."""
+        return Parser(self.network, self.skip_words)
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON: what travels in a model file."""
+        return {**networks.to_dict(self.network), "skip_words": list(self.skip_words)}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any], text: TextConfig) -> "Compiled":
+        """The inverse of `to_dict`; raises UserError where the values are no sentences in the alphabet of `text`."""
+        network = networks.from_dict(dict(values))
+        characters = {arc.character for arcs in network.arcs for arc in arcs} - {"", " "}
+        if not characters <= set(text.alphabet):
+            raise UserError("the sentences of this model have characters that its alphabet lacks")
+        words = values.get("skip_words", [])
+        if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+            raise UserError("the sentences of this model cannot be read: skip_words is no list of words")
+        return cls(network, tuple(words))
+
+
+def build(grammar: Grammar, text: TextConfig) -> Compiled:
+    """The sentences of a grammar, spelled as `text` normalises; raises UserError as `network.build` does."""
+    if " " not in text.alphabet:
+        words = {word for part in grammar.sentences for word in _pieces(part)}
+        if words:
+            raise UserError("sentences need a space in the alphabet, text.alphabet, and this model's has none")
+    skip_words = tuple(normalised_skip_words(grammar.skip_words, text))
+    return Compiled(networks.build(grammar, text), skip_words)
+
+
+def read(path: str | Path, text: TextConfig) -> Compiled:
+    """The sentences of a file; raises UserError that names it."""
+    from asr.grammar import readers
+
+    grammar = readers.read(path)
+    try:
+        return build(grammar, text)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
+
+
+def _pieces(part: Any) -> list[str]:
+    from asr.grammar.tree import texts
+
+    return [text for text in texts(part.item) if " " in text.strip()]
