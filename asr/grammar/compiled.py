@@ -7,7 +7,7 @@ from typing import Any
 
 from asr.errors import UserError
 from asr.grammar import network as networks
-from asr.grammar.graph import Graph, normalised_skip_words
+from asr.grammar.graph import BEGIN, OWED, Graph, Point, Walker, normalised_skip_words
 from asr.grammar.intent import Parser
 from asr.grammar.network import Network
 from asr.grammar.tree import Grammar
@@ -47,13 +47,14 @@ class Compiled:
 
 
 def build(grammar: Grammar, text: TextConfig) -> Compiled:
-    """The sentences of a grammar, spelled as `text` normalises; raises UserError as `network.build` does."""
-    if " " not in text.alphabet:
-        words = {word for part in grammar.sentences for word in _pieces(part)}
-        if words:
-            raise UserError("sentences need a space in the alphabet, text.alphabet, and this model's has none")
-    skip_words = tuple(normalised_skip_words(grammar.skip_words, text))
-    return Compiled(networks.build(grammar, text), skip_words)
+    """The sentences of a grammar, spelled as `text` normalises.
+
+    Raises UserError as `network.build` does, and where a sentence has several words and the alphabet no space.
+    """
+    network = networks.build(grammar, text)
+    if " " not in text.alphabet and _has_spaces(network):
+        raise UserError("a sentence has several words, and this model's alphabet has no space between words")
+    return Compiled(network, tuple(normalised_skip_words(grammar.skip_words, text)))
 
 
 def read(path: str | Path, text: TextConfig) -> Compiled:
@@ -67,7 +68,19 @@ def read(path: str | Path, text: TextConfig) -> Compiled:
         raise UserError(f"{path}: {error}") from None
 
 
-def _pieces(part: Any) -> list[str]:
-    from asr.grammar.tree import texts
-
-    return [text for text in texts(part.item) if " " in text.strip()]
+def _has_spaces(network: Network) -> bool:
+    """Whether any path has a space between two words."""
+    walker = Walker(network)
+    seen = {Point(0, BEGIN)}
+    stack = list(seen)
+    while stack:
+        point = stack.pop()
+        spelled = [arc for arc in network.arcs[point.state] if arc.character.strip()]
+        if spelled and point.last == OWED:
+            return True
+        following = [after for arc in spelled for after in walker.spelled(point, arc.character)]
+        for after in [*following, *(after for after, _ in walker.silent(point))]:
+            if after not in seen:
+                seen.add(after)
+                stack.append(after)
+    return False

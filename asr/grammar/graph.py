@@ -91,7 +91,7 @@ class Graph:
             points, word = self._keys[state]
             characters = {character for point in points for character in self._characters(point)}
             steps = {}
-            for character in sorted(characters):
+            for character in sorted(characters & self._tokens.keys()):
                 following = {after for point in points for after in self._walker.spelled(point, character)}
                 if following:
                     part = "" if character == " " else word + character
