@@ -4,6 +4,7 @@ import re
 import shutil
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -61,6 +62,7 @@ def test_file_waveform_and_manifest_say_the_same(recognizer, utterances):
         transcript = recognizer.transcribe(utterance.audio)
         waveform = audio.read(utterance.audio)
         assert recognizer.transcribe(utterance) == transcript
+        assert recognizer.transcribe(Path(utterance.audio).read_bytes()) == transcript
         assert recognizer.transcribe(waveform, 16000) == transcript
         assert recognizer.transcribe((waveform * 32768).astype(np.int16), 16000) == transcript
         assert recognizer.transcribe(source.open(utterance, recognizer.card.features)) == transcript
@@ -162,6 +164,12 @@ def test_noise_padding_leaves_the_clock_alone(recognizer, utterances):
         (word,) = transcript.words
         assert (word.start_s, word.end_s) == pytest.approx(bounds[0].tolist(), abs=0.02)
     assert not padded.frontend.padded(np.zeros(10, np.float32)).any()
+
+
+def test_bytes_that_are_no_sound_are_refused(recognizer):
+    for data in (b"", b"nonsense"):
+        with pytest.raises(audio.AudioError, match=r"^sound: "):
+            recognizer.transcribe(data)
 
 
 def test_another_rate_is_resampled(recognizer, utterances, tmp_path):

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from asr.audio.source import AudioError as AudioError
-from asr.audio.source import coded, opened, reason
+from asr.audio.source import coded, named, opened, reason
 from asr.files import shown
 
 Waveform = npt.NDArray[np.float32]
@@ -68,14 +68,14 @@ def read(
     return waveform if sample_rate is None else resample(waveform, rate, sample_rate)
 
 
-def blocks(path: str | Path, sample_rate: int | None = None, *, block_s: float) -> Iterator[Waveform]:
-    """What `read` gives, in blocks: `block_s` seconds each but the last, or what resampling makes of them.
+def blocks(source: str | Path | bytes, sample_rate: int | None = None, *, block_s: float) -> Iterator[Waveform]:
+    """What `read` gives of a file or of its bytes, in blocks of `block_s` seconds, or what resampling makes of them.
 
     Memory does not grow with the file's length. Raises as `read` does, some of it after the last block.
     """
-    with opened(path) as sound:
+    with opened(source) as sound:
         rate = sound.samplerate
-        parts = _parts(path, sound, 0.0, None, max(1, round(block_s * rate)))
+        parts = _parts(named(source), sound, 0.0, None, max(1, round(block_s * rate)))
         first = next(parts)
         second = next(parts, None)
         if second is None or sample_rate is None or rate == sample_rate:

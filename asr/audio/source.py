@@ -33,13 +33,19 @@ class AudioError(UserError):
     """A sound file that cannot be used; the message is one sentence that names the file."""
 
 
+def named(sound: str | Path | bytes) -> str | Path:
+    """What messages call a file; its bytes have no name."""
+    return "sound" if isinstance(sound, bytes) else sound
+
+
 @contextmanager
-def opened(path: str | Path) -> Iterator[Any]:
+def opened(given: str | Path | bytes) -> Iterator[Any]:
     """A soundfile.SoundFile, or a _Chain of them; raises AudioError."""
+    path = named(given)
     name = shown(path)
     with ExitStack() as stack:
         try:
-            file = _file(path, stack)
+            file = io.BytesIO(given) if isinstance(given, bytes) else _file(path, stack)
             size = file.seek(0, io.SEEK_END)
             sounds = [stack.enter_context(_sound(source)) for source in _sources(path, file, size, name)]
         except OSError as error:

@@ -145,7 +145,7 @@ class Recognizer:
         sample_rate: int | None = None,
         options: Options = Options(),
     ) -> Transcript:
-        """Transcribe a file of sound or features, "-" for standard input, a waveform (num_samples,), an utterance.
+        """Transcribe a sound: a file, "-" for standard input, a file's bytes, a waveform (num_samples,), an utterance.
 
         The waveform is at `sample_rate`. Sound is cut into segments, see FrontEnd; memory does not grow with the length
         of a file. Raises a UserError that names the file.

@@ -36,8 +36,8 @@ class Sound:
         return np.concatenate(list(self.blocks()))
 
 
-Source = str | Path | npt.NDArray[Any] | Utterance | Sound
-"""A file of sound or of features, "-" for standard input, a waveform, an utterance, or what `open` gave."""
+Source = str | Path | bytes | npt.NDArray[Any] | Utterance | Sound
+"""A file of sound or of features, "-" for standard input, a file's bytes, a waveform, an utterance, a Sound."""
 
 
 def open(source: Source, features: FeatureConfig, sample_rate: int | None = None) -> Sound:
@@ -58,6 +58,8 @@ def open(source: Source, features: FeatureConfig, sample_rate: int | None = None
     if isinstance(source, np.ndarray):
         waveform = _at_rate(source, sample_rate, rate)
         return Sound("the waveform", lambda: _cut(waveform, rate))
+    if isinstance(source, bytes):
+        return Sound("sound", lambda: audio.blocks(source, rate, block_s=_BLOCK_S))
     if source != "-" and str(source).lower().endswith(FEATURE_SUFFIXES):
         return _of_cepstra(str(source), manifest.read_features(source, features.num_cepstra))
     name = "standard input" if source == "-" else str(source)
