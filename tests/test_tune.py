@@ -37,6 +37,21 @@ def test_tuning_never_makes_dev_worse(tones_run, dev, tmp_path):
     assert score.total(score.count([[utterance.text] for utterance in dev], hypotheses)) == tuned.after
 
 
+def test_sentences_constrain_what_is_tuned(tones_run, dev, tmp_path):
+    words = sorted({utterance.text for utterance in dev})
+    (tmp_path / "words.jsgf").write_text(f"#JSGF V1.0;\ngrammar words;\npublic <word> = {' | '.join(words)};\n")
+    (tmp_path / "words.txt").write_text("\n".join(words))
+    ours, lexicon = (
+        tuned_on(Recognizer.load(tones_run[0], decoding=decoding), dev)
+        for decoding in (
+            DecoderConfig(sentences=tmp_path / "words.jsgf"),
+            DecoderConfig(lexicon=tmp_path / "words.txt"),
+        )
+    )
+    assert ours.kind == "beam+sentences"
+    assert (ours.before, ours.after) == (lexicon.before, lexicon.after)
+
+
 def test_weights_that_are_given_are_kept(tones_run, dev):
     recognizer = Recognizer.load(tones_run[0], decoding=DecoderConfig(word_bonus=0.5))
     assert tuned_on(recognizer, dev).tuning.word_bonus == 0.5

@@ -268,6 +268,6 @@ def _store(model: Path, recognizer: "Recognizer") -> None:
     from asr.modelfile.locate import model_file
     from asr.modelfile.onnx_file import write_card
 
-    card, kind = recognizer.card, recognizer.resources.config.kind
+    card, kind = recognizer.card, recognizer.kind
     write_card(model_file(model), replace(card, tuning={**card.tuning, kind: recognizer.tuning}))
     print(f"stored in {model_file(model)}, for the decoder {kind}", file=sys.stderr)

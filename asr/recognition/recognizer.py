@@ -80,14 +80,20 @@ class Recognizer:
         sentences = _sentences(decoding or DecoderConfig(), card)
         decoding = decoding or DecoderConfig(decoder="beam" if sentences else None)
         resources = DecodingResources.read(decoding, card.text)
-        kind = "beam+sentences" if sentences else decoding.kind
-        tuning = card.tuning.get(kind, Tuning())
         constraint = sentences.graph(card.tokenizer) if sentences else None
-        decoder = resources.decoder(tuning.lm_weight, tuning.word_bonus, tuning.blank_penalty, constraint)
-        extractor = card.extractor
         parser = sentences.parser() if sentences else None
-        network = Network.of(network, card, extractor)
-        return cls(card, FrontEnd(extractor, card.recognition), network, resources, decoder, tuning, constraint, parser)
+        decoder, extractor = resources.decoder(constraint=constraint), card.extractor
+        front_end, network = FrontEnd(extractor, card.recognition), Network.of(network, card, extractor)
+        made = cls(card, front_end, network, resources, decoder, Tuning(), constraint, parser)
+        return made.with_tuning(card.tuning.get(made.kind, Tuning()))
+
+    @property
+    def kind(self) -> str:
+        """The name of its kind of decoder, under which a model holds what was tuned for it."""
+        config = self.resources.config
+        if self.constraint is None or config.sentences is not None:
+            return config.kind
+        return "beam+sentences+lm" if config.lm is not None else "beam+sentences"  # those of the model
 
     def with_metadata(self, card: ModelCard) -> "Recognizer":
         """The same network and kind of decoder with other metadata."""

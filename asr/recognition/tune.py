@@ -111,7 +111,7 @@ def tune(
             log_odds[fold == number]
         )
     return Tuned(
-        recognizer.resources.config.kind,
+        recognizer.kind,
         replace(tuning, slope=calibration.slope, intercept=calibration.intercept),
         before,
         after,
@@ -126,7 +126,7 @@ def _weights(recognizer: Recognizer, dev: _Dev, before: ErrorCount) -> tuple[Tun
     Of equals the first: what was there before, then what is nearer to it.
     """
     config = recognizer.resources.config
-    if config.decoder == "greedy":
+    if config.decoder == "greedy" and recognizer.constraint is None:
         return Tuning(), before
     start = recognizer.resources.weights(None, None, None)
     errors: dict[Point, ErrorCount] = {start: before}
@@ -140,7 +140,7 @@ def _weights(recognizer: Recognizer, dev: _Dev, before: ErrorCount) -> tuple[Tun
         while True:
             candidates = [point for point in neighbours(best, is_free) if point not in errors]
             for point in candidates:
-                errors[point] = dev.errors(recognizer.resources.decoder(*point))
+                errors[point] = dev.errors(recognizer.with_tuning(Tuning(*point)).decoder)
             better = min(errors, key=lambda point: (errors[point].errors, math.dist(point, start)))
             if better == best:
                 break
