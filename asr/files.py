@@ -43,7 +43,7 @@ def whole(path: Path) -> Iterator[Path]:
     The previous file stays until then, also where the power fails. Any number of processes may write one file at once.
     A pipe or a device is written to as it is. An OSError names `path`.
     """
-    with _named(path):
+    with naming(path):
         if _is_special(path):
             yield path
             return
@@ -85,7 +85,7 @@ def _escaped(found: re.Match[str]) -> str:
 
 
 @contextmanager
-def _named(path: Path) -> Iterator[None]:
+def naming(path: Path) -> Iterator[None]:
     """An OSError in here that names no file, or an unfinished one, names `path`."""
     try:
         yield

@@ -15,6 +15,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import soundfile
 from conftest import REPOSITORY
 
 from asr import audio
@@ -32,7 +33,7 @@ def prepare(name):
 
 def sound(path, seconds=0.3, rate=16000, seed=None):
     path.parent.mkdir(parents=True, exist_ok=True)
-    seed = zlib.crc32(str(path).encode()) if seed is None else seed  # copies are noticed
+    seed = zlib.crc32(str(path).encode("utf-8", "surrogateescape")) if seed is None else seed  # copies are noticed
     audio.write(path, 0.1 * np.random.default_rng(seed).standard_normal(int(seconds * rate)).astype(np.float32), rate)
 
 
@@ -411,6 +412,155 @@ class TestFolder:
         assert {item.id for item in splits.left_out} == {"yes/a", "latin", "empty"}
         with pytest.raises(CorpusError, match="not a regular expression"):
             prepare("folder")(folder=tmp_path, source=str(tmp_path / "mine"), speaker="([")
+
+    def built(self, tmp_path, capsys, **settings):
+        """Texts by id of what is made of the folder `mine`, and what is printed."""
+        corpus.build(prepare("folder"), tmp_path / "out", {"source": str(tmp_path / "mine"), **settings})
+        texts = {}
+        for split in ("train", "dev", "test"):
+            path = tmp_path / "out" / f"{split}.jsonl"
+            texts |= {one.id: one.text for one in (manifest.read(path) if path.stat().st_size else [])}
+        return texts, capsys.readouterr().err
+
+    @pytest.mark.parametrize(("sound_name", "text_name", "content"), [
+        ("rec1.wav", "rec1.lab", "ONE  TWO\n"), ("REC1.WAV", "REC1.TXT", "ONE\r\nTWO\r\n"),
+        ("a.wav", "A.Lab", "ONE TWO"), ("x.flac", "x.normalized.txt", "ONE TWO"),
+        ("x.y.wav", "x.y.txt", "\ufeffONE TWO"), ("rec1.WAV", "rec1.txt", "0 46797 ONE TWO"),
+    ])  # fmt: skip
+    def test_a_transcript_beside_the_sound_is_read(self, tmp_path, capsys, sound_name, text_name, content):
+        sound(tmp_path / "mine" / "anna" / sound_name)
+        (tmp_path / "mine" / "anna" / text_name).write_text(content, "utf-8", newline="")
+        assert list(self.built(tmp_path, capsys)[0].values()) == ["ONE TWO"]
+
+    @pytest.mark.parametrize(("name", "content", "said"), [
+        ("a.lab", "0 300000 sil\n300000 900000 one\n", "holds times"),
+        ("a.TextGrid", "x", "in a form that is not read"), ("a.srt", "1", "in a form that is not read"),
+        ("a.wav.json", "{}", "in a form that is not read"),
+        ("a.txt", "", "is empty"), ("A.TXT", "caf\udce9", "not UTF-8"),
+    ])  # fmt: skip
+    def test_a_transcript_that_cannot_be_read_is_named(self, tmp_path, capsys, name, content, said):
+        sound(tmp_path / "mine" / "anna" / "a.wav")
+        sound(tmp_path / "mine" / "anna" / "b.wav")
+        (tmp_path / "mine" / "anna" / name).write_bytes(content.encode("utf-8", "surrogateescape"))
+        texts, printed = self.built(tmp_path, capsys)
+        assert list(texts) == ["anna/b"] and said in printed and name in printed
+
+    @pytest.mark.parametrize(("folder", "stem", "table", "line"), [
+        ("clips", "cv_{}", "train.tsv", "client\tcv_{}.wav\ta whole sentence\t2"),
+        ("clips", "cv_{}", "train.tsv", "client\tclips/cv_{}.wav\ta whole sentence\t2"),
+        ("wavs", "LJ001-000{}", "metadata.csv", "LJ001-000{}|Printing, in the only sense|Printing"),
+        ("84/121123", "84-121123-000{}", "84/121123/84-121123.trans.txt", "84-121123-000{} GO DO YOU HEAR"),
+        ("data", "utt_{}", "text", "utt_{} some words"),
+        ("audio", "x-y-{}", "meta.jsonl", '{{"audio_filepath": "audio/x-y-{}.wav", "text": "some words"}}'),
+        ("wav48/p225", "p225_00{}", "txt/p225/p225_00{}.txt", "some words"),
+    ])  # fmt: skip
+    def test_a_table_that_has_the_transcripts_is_named_rather_than_trained_past(
+        self, tmp_path, capsys, folder, stem, table, line
+    ):
+        for number in range(4):
+            sound(tmp_path / "mine" / folder / f"{stem.format(number)}.wav")
+            path = tmp_path / "mine" / table.format(number)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("a") as file:
+                file.write(line.format(number) + "\n")
+        name = re.escape(Path(table.format(0)).name)
+        with pytest.raises(CorpusError, match=rf"no text: it seems to lie in .*{name}.*; write NAME\.txt beside"):
+            self.built(tmp_path, capsys)
+
+    @pytest.mark.parametrize(("table", "line"), [
+        ("testing_list.txt", "{word}/{word}_{number}.wav"), ("meta.csv", "{word}_{number}.wav,{word},3 s"),
+        ("README.txt", "{word}_{number}.wav 16000"), ("notes.csv", "{number},some words"),
+    ])  # fmt: skip
+    def test_a_table_that_says_the_same_or_nothing_changes_nothing(self, tmp_path, capsys, table, line):
+        for word in ("smart_mirror", "no"):
+            for number in range(3):
+                sound(tmp_path / "mine" / word / f"{word}_{number}.wav")
+        lines = [line.format(word=word, number=number) for word in ("smart_mirror", "no") for number in range(3)]
+        (tmp_path / "mine" / table).write_text("\n".join(lines))
+        texts, printed = self.built(tmp_path, capsys)
+        assert Counter(texts.values()) == {"smart mirror": 3, "no": 3} and "no text" not in printed
+
+    def test_one_text_for_all_is_noted(self, tmp_path, capsys):
+        for number in range(3):
+            sound(tmp_path / "mine" / "wavs" / f"{number}.wav")
+        assert (
+            "note: all recordings have the same text, 'wavs', the name of their folder"
+            in self.built(tmp_path, capsys)[1]
+        )
+
+    @pytest.mark.skipif(os.name == "nt", reason="links need rights there")
+    def test_what_cannot_be_used_is_named_and_the_rest_is_used(self, tmp_path, capsys):
+        root = tmp_path / "mine"
+        for number in range(3):
+            sound(root / "one" / f"{number}.wav")
+            sound(tmp_path / "elsewhere" / f"{number}.wav")
+            sound(root / ".Trash" / f"{number}.wav")
+            sound(root / "one" / ".ipynb_checkpoints" / f"{number}.wav")
+        sound(root / "four" / "0.wav")
+        whole = (root / "four" / "0.wav").read_bytes()
+        (root / "four" / "0.wav").write_bytes(whole[: len(whole) // 2])
+        (root / "three").symlink_to(tmp_path / "elsewhere")
+        (root / "one" / "annexed.wav").symlink_to("/annex/not/fetched.wav")
+        for name in ("p.m4a", "p.amr", "q.webm"):
+            (root / "one" / name).touch()
+        texts, printed = self.built(tmp_path, capsys)
+        assert Counter(texts.values()) == {"one": 3, "three": 3}
+        left_out = (tmp_path / "out" / "left_out.txt").read_text()
+        for line in (left_out, printed):
+            assert "one/annexed.wav: a link to what is not there" in line.replace(f"{root}/", "")
+            assert "convert it: ffmpeg -i" in line and "damaged: breaks off after" in line
+        assert len(left_out.splitlines()) == 5 and "note: no recording can be read of 'four'" in printed
+        assert not corpus.build(prepare("folder"), tmp_path / "out", {"source": str(root)})
+        sound(tmp_path / "elsewhere" / "3.wav")
+        assert corpus.build(prepare("folder"), tmp_path / "out", {"source": str(root)}), "through the link"
+
+    def test_a_folder_of_phone_recordings_alone_says_what_to_do(self, tmp_path, capsys):
+        (tmp_path / "mine" / "seven").mkdir(parents=True)
+        (tmp_path / "mine" / "seven" / "p.m4a").touch()
+        with pytest.raises(CorpusError, match=r"no sound files below it: .*m4a.*convert it: ffmpeg -i"):
+            self.built(tmp_path, capsys)
+
+    @pytest.mark.skipif(sys.platform != "linux", reason="names are bytes on Linux alone")
+    def test_names_that_are_not_utf_8_are_used(self, tmp_path, capsys):
+        for name in ("one/a.wav", "one/caf\udce9.wav", "one/caf\udcea.wav", "na\udcefve/a.wav", "two/a\x1b[2J.wav"):
+            sound(tmp_path / "mine" / name)
+        texts, printed = self.built(tmp_path, capsys)
+        assert texts == {"one/a": "one", "one/caf%E9": "one", "one/caf%EA": "one", "two/a_[2J": "two"}
+        assert r"na\xefve" in printed and "\x1b" not in printed
+        (tmp_path / "out" / "left_out.txt").read_text("utf-8")
+
+    @pytest.mark.parametrize("seed", range(4))
+    def test_copies_of_a_recording_are_noted_and_stay_in_one_part(self, tmp_path, capsys, seed):
+        for number in range(12):
+            for word, place in (("one", 1), ("two", 2)):
+                seed_of_it = place if number < 4 else 100 * place + number
+                sound(tmp_path / "mine" / word / f"{number}.wav", seed=seed_of_it)
+        one = tmp_path / "mine" / "one" / "3.wav"
+        samples, rate = soundfile.read(one, dtype="int16")
+        soundfile.write(one.with_suffix(".flac"), samples, rate)  # the same samples in other bytes
+        one.unlink()
+        printed = self.built(tmp_path, capsys, seed=seed)[1]
+        assert "note: 8 files are 2 recordings, copied" in printed
+        parts = [manifest.read(tmp_path / "out" / f"{name}.jsonl") for name in ("train", "dev", "test")]
+        sounds = [{audio.read(one.audio).tobytes() for one in part} for part in parts]
+        assert not (sounds[0] & sounds[1] or sounds[0] & sounds[2] or sounds[1] & sounds[2])
+
+    def test_one_recording_with_two_texts_is_noted(self, tmp_path, capsys):
+        for word in ("yes", "no"):
+            sound(tmp_path / "mine" / word / "0.wav", seed=1)
+        assert "note: 1 recordings have several texts, such as 'no' and 'yes'" in self.built(tmp_path, capsys)[1]
+
+    @pytest.mark.parametrize(("pattern", "said"), [
+        ("spk([0-9]+)", "finds a speaker in none of 8 files"), ("(theo)", "finds a speaker in 4 of 8 files"),
+        ("(theo)?[a-z]*[0-9]", "finds a speaker in 4 of 8 files"), ("/([a-z]+)", None),
+    ])  # fmt: skip
+    def test_a_speaker_pattern_that_finds_nobody_is_noted(self, tmp_path, capsys, pattern, said):
+        for number in range(4):
+            sound(tmp_path / "mine" / "one" / f"theo{number}.wav")
+            sound(tmp_path / "mine" / "one" / f"jack{number}.wav")
+            sound(tmp_path / "mine" / "_noise" / f"{number}.wav")
+        printed = self.built(tmp_path, capsys, speaker=pattern)[1]
+        assert (said or "") in printed and ("finds a speaker" in printed) == bool(said)
 
     def test_one_utterance(self, tmp_path):
         sound(tmp_path / "mine" / "x.wav")

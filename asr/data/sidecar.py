@@ -34,9 +34,8 @@ def transcript(path: Path) -> str | None:
             return _read(path.parent / name)
     for ending in _NOT_READ:
         if name := beside.get(stem + ending) or beside.get(path.name.lower() + ending):
-            raise TranscriptError(
-                f"{shown(path.parent / name)} is beside it and is not read; make {path.stem}.txt of it"
-            )
+            found = shown(path.parent / name)
+            raise TranscriptError(f"{found} is beside it, in a form that is not read; make NAME.txt of it")
     return None
 
 
@@ -47,6 +46,8 @@ def elsewhere(root: Path, labels: Mapping[str, str]) -> dict[str, str]:
     and says something else (Common Voice, LJSpeech, LibriSpeech, Kaldi), or a text file of the same name in another
     folder (VCTK).
     """
+    if not labels:
+        return {}
     by_name: dict[str, str] = {}
     stems = Counter(PurePosixPath(path).stem for path in labels)
     for path in labels:
@@ -72,8 +73,10 @@ def _named(table: Path, by_name: Mapping[str, str], labels: Mapping[str, str]) -
                 path = by_name.get(field.replace("\\", "/").rpartition("/")[2])
                 if path is None:
                     continue
-                others = " ".join(other for other in fields if other != field).casefold()
-                if re.search(r"[^\W\d_]{2}", others) and labels[path].casefold() not in others.replace("_", " "):
+                others = f" {' '.join(other for other in fields if other != field)} ".casefold()
+                label = labels[path].casefold()
+                is_said = any(f" {form} " in others for form in (label, label.replace(" ", "_")))
+                if re.search(r"[^\W\d_]{2}", others) and not is_said:
                     yield path
                 break
     except (UserError, OSError):

@@ -1,5 +1,6 @@
 """Transcripts of the utterances of a manifest against their references."""
 
+import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -11,6 +12,9 @@ from asr.errors import UserError
 from asr.recognition.recognizer import Options, Recognizer
 from asr.recognition.transcript import Transcript
 from asr.score import ErrorCount
+from asr.text import TextError, Tokenizer
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -48,10 +52,27 @@ def evaluate(
             hypotheses[utterance.id] = transcript.text
             nbest[utterance.id] = [hypothesis.text for hypothesis in transcript.nbest]
     references = {utterance.id: recognizer.card.text.normalise(utterance.text) for utterance in utterances}
+    _note_unspellable(references, recognizer.card.tokenizer)
     oracle = _oracle(references, nbest) if recognizer.resources.config.nbest > 1 else None
     speakers = {utterance.id: utterance.speaker for utterance in utterances if utterance.speaker}
     scored = score.score(references, hypotheses, speakers=speakers)
     return Evaluation(hypotheses, references, scored, unreadable, oracle)
+
+
+def _note_unspellable(references: dict[str, str], tokenizer: Tokenizer) -> None:
+    """Say which references no hypothesis can ever equal."""
+    reasons: dict[str, TextError] = {}
+    for key, text in references.items():
+        try:
+            tokenizer.encode(text)
+        except TextError as error:
+            reasons[key] = error
+    if reasons:
+        key, reason = next(iter(reasons.items()))
+        _LOG.warning(
+            f"note: {len(reasons)} of {len(references)} references can never be recognised, for the alphabet cannot "
+            f"spell them; {key}: {reason} (in {references[key]!r})"
+        )
 
 
 def _oracle(references: dict[str, str], nbest: dict[str, list[str]]) -> ErrorCount:

@@ -356,7 +356,7 @@ def _resume(
 
 
 def _log(run: Path, writer: SummaryWriter, record: Epoch, pairs: list[tuple[str, str]]) -> None:
-    with (run / METRICS).open("a", encoding="utf-8") as file:
+    with files.naming(run / METRICS), (run / METRICS).open("a", encoding="utf-8") as file:
         file.write(json.dumps(asdict(record)) + "\n")
     for name in ("train_loss", "dev_loss", "dev_wer", "dev_cer", "learning_rate"):
         writer.add_scalar(name, getattr(record, name), record.epoch)

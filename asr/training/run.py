@@ -34,6 +34,7 @@ from asr.network.onnx_graph import export, read
 from asr.recognition.evaluate import evaluate
 from asr.recognition.recognizer import Recognizer
 from asr.score import Score
+from asr.text import TextError
 from asr.training import loop, recipe
 from asr.training.recipe import Recipe
 from asr.training.state import load_state
@@ -233,8 +234,17 @@ def _test(parts: dict[str, list[Utterance]], run: Path, num_weights: int, began:
     recognizer = Recognizer.load(run / MODEL_FILE)
     scored = _score(recognizer, part, parts[part], run)
     real = _score(recognizer, corpus.REAL, parts[corpus.REAL], run) if parts[corpus.REAL] else None
-    example = next((utterance.audio for utterance in parts[part] if utterance.audio and utterance.text), None)
+    spoken = (utterance for utterance in parts[part] if utterance.audio and utterance.text)
+    example = next((utterance.audio for utterance in spoken if _is_spelled(utterance.text, recognizer.card)), None)
     return Result(run, part, scored, num_weights, round(time.perf_counter() - began, 1), example, real)
+
+
+def _is_spelled(text: str, card: ModelCard) -> bool:
+    try:
+        card.tokenizer.encode(card.text.normalise(text))
+    except TextError:
+        return False
+    return True
 
 
 def _score(recognizer: Recognizer, part: str, utterances: list[Utterance], run: Path) -> Score:

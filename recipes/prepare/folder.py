@@ -94,7 +94,7 @@ def _utterances(source: str, splits: Splits) -> list[Utterance]:
     elsewhere = sidecar.elsewhere(root, labels)
     for key, utterance in list(utterances.items()):
         if where := elsewhere.get(str(utterance.audio)):
-            why = f"not the name of its folder, for {shown(where)} has it, which is not read; write NAME.txt beside it"
+            why = f"it seems to lie in {shown(where)}, which is not read here; write NAME.txt beside each sound"
             splits.left_out.append(LeftOut(key, f"no text: {why}"))
             del utterances[key]
     words = {utterance.text for utterance in utterances.values()}
