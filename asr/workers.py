@@ -1,4 +1,4 @@
-"""Many items on many cores: worker processes, results in order, and no silence when one of them dies.
+"""Many items on many cores: worker processes and threads, results in order, and no silence when a process dies.
 
 Processes rather than threads: half of what a short file takes is Python and numpy's small calls. Each is one thread
 (onnxruntime's and BLAS's own would only get in each other's way). Only the commands start them, where they pay.
@@ -9,7 +9,9 @@ import multiprocessing
 import signal
 import sys
 import traceback
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from multiprocessing import connection
 from multiprocessing.connection import Connection
@@ -132,3 +134,19 @@ def _traced(error: Exception) -> Exception:
     if not isinstance(error, UserError | OSError):
         error.add_note("".join(traceback.format_exception(error)))
     return error
+
+
+def ahead(make: Callable[[Item], Made], items: Iterable[Item], *, depth: int, threads: int = 2) -> Iterator[Made]:
+    """`map(make, items)` on threads, in order, with at most `depth` results waiting."""
+    with ThreadPoolExecutor(threads) as pool:
+        waiting: deque[Future[Made]] = deque()
+        try:
+            for item in items:
+                waiting.append(pool.submit(make, item))
+                if len(waiting) >= depth:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()

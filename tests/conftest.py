@@ -1,5 +1,7 @@
 """Real sound on disk, a corpus small enough to learn in seconds, and the place of real speech where there is any."""
 
+import io
+import logging
 import os
 import tempfile
 
@@ -99,6 +101,20 @@ def tones_run(tones, tmp_path_factory):
     path = folder / "tones.yaml"
     path.write_text(TONES_RECIPE.format(folder=folder / "manifests", source=tones))
     return folder / "run", run.start(path, [f"run_dir={folder / 'run'}"])
+
+
+@pytest.fixture
+def log():
+    """What the library logs during a test, as it is read on stderr; log.getvalue()."""
+    stream = io.StringIO()
+    handler = logging.StreamHandler(stream)
+    logger = logging.getLogger("asr")
+    level = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    yield stream
+    logger.removeHandler(handler)
+    logger.setLevel(level)
 
 
 @pytest.fixture(scope="session")

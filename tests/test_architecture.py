@@ -14,8 +14,8 @@ LAYERS = (
     {"extras", "files", "text", "workers"},
     {"audio", "features", "score"},
     {"decode", "segment", "speech"},
-    {"data", "grammar", "modelfile", "synthesis", "tasks", "network"},
-    {"recognition"},
+    {"data", "grammar", "modelfile", "network", "synthesis"},
+    {"recognition", "tasks"},
     {"report", "training"},
     {"cli"},
 )

@@ -48,17 +48,17 @@ class TestBuild:
 
     calls = 0
 
-    def test_manifests_are_made_once_and_again_when_settings_change(self, tmp_path, capsys):
+    def test_manifests_are_made_once_and_again_when_settings_change(self, tmp_path, log):
         assert corpus.build(self.script, tmp_path, {"source": "a.wav"})
         assert not corpus.build(self.script, tmp_path, {"source": "a.wav"})
         assert corpus.build(self.script, tmp_path, {"source": "b.wav"})
         assert self.calls == 2
-        assert "made again" in capsys.readouterr().err
+        assert "made again" in log.getvalue()
         (tmp_path / "dev.jsonl").unlink()
         assert corpus.build(self.script, tmp_path, {"source": "b.wav"})
         assert (tmp_path / "left_out.txt").read_text() == "b\tunreadable audio: b.wav\n"
 
-    def test_manifests_are_made_again_when_and_only_when_files_of_their_source_change(self, tmp_path, capsys):
+    def test_manifests_are_made_again_when_and_only_when_files_of_their_source_change(self, tmp_path, log):
         source, also, folder = tmp_path / "mine", tmp_path / "also.jsonl", tmp_path / "mine" / "corpus"
         values = {"source": str(source), "also": str(also)}
         for name in ("yes/1.wav", "yes/2.wav"):
@@ -90,17 +90,17 @@ class TestBuild:
             lambda: source.rename(tmp_path / "away") and shutil.copytree(tmp_path / "away" / "corpus", folder): False,
         }.items():
             change()
-            capsys.readouterr()
+            log.truncate(0)
             assert is_made() == makes
-            assert ("made again: the files of" in capsys.readouterr().err) == makes
+            assert ("made again: the files of" in log.getvalue()) == makes
             assert not is_made(), "once"
 
     @pytest.mark.parametrize("damaged", ["", "{", "[]", "null", "[" * 99999, '{"sources": 3}', "\0" * 99])
-    def test_a_damaged_record_means_to_make_it_again(self, tmp_path, capsys, damaged):
+    def test_a_damaged_record_means_to_make_it_again(self, tmp_path, log, damaged):
         assert corpus.build(self.script, tmp_path, {"source": "a.wav"})
         (tmp_path / "corpus.json").write_text(damaged)
         assert corpus.build(self.script, tmp_path, {"source": "a.wav"})
-        assert "made again: corpus.json is damaged" in capsys.readouterr().err
+        assert "made again: corpus.json is damaged" in log.getvalue()
         assert not corpus.build(self.script, tmp_path, {"source": "a.wav"})
 
     def test_a_mistake_in_the_settings_costs_no_corpus(self, tmp_path):
@@ -413,24 +413,24 @@ class TestFolder:
         with pytest.raises(CorpusError, match="not a regular expression"):
             prepare("folder")(folder=tmp_path, source=str(tmp_path / "mine"), speaker="([")
 
-    def built(self, tmp_path, capsys, **settings):
+    def built(self, tmp_path, log, **settings):
         """Texts by id of what is made of the folder `mine`, and what is printed."""
         corpus.build(prepare("folder"), tmp_path / "out", {"source": str(tmp_path / "mine"), **settings})
         texts = {}
         for split in ("train", "dev", "test"):
             path = tmp_path / "out" / f"{split}.jsonl"
             texts |= {one.id: one.text for one in (manifest.read(path) if path.stat().st_size else [])}
-        return texts, capsys.readouterr().err
+        return texts, log.getvalue()
 
     @pytest.mark.parametrize(("sound_name", "text_name", "content"), [
         ("rec1.wav", "rec1.lab", "ONE  TWO\n"), ("REC1.WAV", "REC1.TXT", "ONE\r\nTWO\r\n"),
         ("a.wav", "A.Lab", "ONE TWO"), ("x.flac", "x.normalized.txt", "ONE TWO"),
         ("x.y.wav", "x.y.txt", "\ufeffONE TWO"), ("rec1.WAV", "rec1.txt", "0 46797 ONE TWO"),
     ])  # fmt: skip
-    def test_a_transcript_beside_the_sound_is_read(self, tmp_path, capsys, sound_name, text_name, content):
+    def test_a_transcript_beside_the_sound_is_read(self, tmp_path, log, sound_name, text_name, content):
         sound(tmp_path / "mine" / "anna" / sound_name)
         (tmp_path / "mine" / "anna" / text_name).write_text(content, "utf-8", newline="")
-        assert list(self.built(tmp_path, capsys)[0].values()) == ["ONE TWO"]
+        assert list(self.built(tmp_path, log)[0].values()) == ["ONE TWO"]
 
     @pytest.mark.parametrize(("name", "content", "said"), [
         ("a.lab", "0 300000 sil\n300000 900000 one\n", "holds times"),
@@ -438,11 +438,11 @@ class TestFolder:
         ("a.wav.json", "{}", "in a form that is not read"),
         ("a.txt", "", "is empty"), ("A.TXT", "caf\udce9", "not UTF-8"),
     ])  # fmt: skip
-    def test_a_transcript_that_cannot_be_read_is_named(self, tmp_path, capsys, name, content, said):
+    def test_a_transcript_that_cannot_be_read_is_named(self, tmp_path, log, name, content, said):
         sound(tmp_path / "mine" / "anna" / "a.wav")
         sound(tmp_path / "mine" / "anna" / "b.wav")
         (tmp_path / "mine" / "anna" / name).write_bytes(content.encode("utf-8", "surrogateescape"))
-        texts, printed = self.built(tmp_path, capsys)
+        texts, printed = self.built(tmp_path, log)
         assert list(texts) == ["anna/b"] and said in printed and name in printed
 
     @pytest.mark.parametrize(("folder", "stem", "table", "line"), [
@@ -455,7 +455,7 @@ class TestFolder:
         ("wav48/p225", "p225_00{}", "txt/p225/p225_00{}.txt", "some words"),
     ])  # fmt: skip
     def test_a_table_that_has_the_transcripts_is_named_rather_than_trained_past(
-        self, tmp_path, capsys, folder, stem, table, line
+        self, tmp_path, log, folder, stem, table, line
     ):
         for number in range(4):
             sound(tmp_path / "mine" / folder / f"{stem.format(number)}.wav")
@@ -465,31 +465,31 @@ class TestFolder:
                 file.write(line.format(number) + "\n")
         name = re.escape(Path(table.format(0)).name)
         with pytest.raises(CorpusError, match=rf"no text: it seems to lie in .*{name}.*; write NAME\.txt beside"):
-            self.built(tmp_path, capsys)
+            self.built(tmp_path, log)
 
     @pytest.mark.parametrize(("table", "line"), [
         ("testing_list.txt", "{word}/{word}_{number}.wav"), ("meta.csv", "{word}_{number}.wav,{word},3 s"),
         ("README.txt", "{word}_{number}.wav 16000"), ("notes.csv", "{number},some words"),
     ])  # fmt: skip
-    def test_a_table_that_says_the_same_or_nothing_changes_nothing(self, tmp_path, capsys, table, line):
+    def test_a_table_that_says_the_same_or_nothing_changes_nothing(self, tmp_path, log, table, line):
         for word in ("smart_mirror", "no"):
             for number in range(3):
                 sound(tmp_path / "mine" / word / f"{word}_{number}.wav")
         lines = [line.format(word=word, number=number) for word in ("smart_mirror", "no") for number in range(3)]
         (tmp_path / "mine" / table).write_text("\n".join(lines))
-        texts, printed = self.built(tmp_path, capsys)
+        texts, printed = self.built(tmp_path, log)
         assert Counter(texts.values()) == {"smart mirror": 3, "no": 3} and "no text" not in printed
 
-    def test_one_text_for_all_is_noted(self, tmp_path, capsys):
+    def test_one_text_for_all_is_noted(self, tmp_path, log):
         for number in range(3):
             sound(tmp_path / "mine" / "wavs" / f"{number}.wav")
         assert (
             "note: all recordings have the same text, 'wavs', the name of their folder"
-            in self.built(tmp_path, capsys)[1]
+            in self.built(tmp_path, log)[1]
         )
 
     @pytest.mark.skipif(os.name == "nt", reason="links need rights there")
-    def test_what_cannot_be_used_is_named_and_the_rest_is_used(self, tmp_path, capsys):
+    def test_what_cannot_be_used_is_named_and_the_rest_is_used(self, tmp_path, log):
         root = tmp_path / "mine"
         for number in range(3):
             sound(root / "one" / f"{number}.wav")
@@ -503,7 +503,7 @@ class TestFolder:
         (root / "one" / "annexed.wav").symlink_to("/annex/not/fetched.wav")
         for name in ("p.m4a", "p.amr", "q.webm"):
             (root / "one" / name).touch()
-        texts, printed = self.built(tmp_path, capsys)
+        texts, printed = self.built(tmp_path, log)
         assert Counter(texts.values()) == {"one": 3, "three": 3}
         left_out = (tmp_path / "out" / "left_out.txt").read_text()
         for line in (left_out, printed):
@@ -514,23 +514,23 @@ class TestFolder:
         sound(tmp_path / "elsewhere" / "3.wav")
         assert corpus.build(prepare("folder"), tmp_path / "out", {"source": str(root)}), "through the link"
 
-    def test_a_folder_of_phone_recordings_alone_says_what_to_do(self, tmp_path, capsys):
+    def test_a_folder_of_phone_recordings_alone_says_what_to_do(self, tmp_path, log):
         (tmp_path / "mine" / "seven").mkdir(parents=True)
         (tmp_path / "mine" / "seven" / "p.m4a").touch()
         with pytest.raises(CorpusError, match=r"no sound files below it: .*m4a.*convert it: ffmpeg -i"):
-            self.built(tmp_path, capsys)
+            self.built(tmp_path, log)
 
     @pytest.mark.skipif(sys.platform != "linux", reason="names are bytes on Linux alone")
-    def test_names_that_are_not_utf_8_are_used(self, tmp_path, capsys):
+    def test_names_that_are_not_utf_8_are_used(self, tmp_path, log):
         for name in ("one/a.wav", "one/caf\udce9.wav", "one/caf\udcea.wav", "na\udcefve/a.wav", "two/a\x1b[2J.wav"):
             sound(tmp_path / "mine" / name)
-        texts, printed = self.built(tmp_path, capsys)
+        texts, printed = self.built(tmp_path, log)
         assert texts == {"one/a": "one", "one/caf%E9": "one", "one/caf%EA": "one", "two/a_[2J": "two"}
         assert r"na\xefve" in printed and "\x1b" not in printed
         (tmp_path / "out" / "left_out.txt").read_text("utf-8")
 
     @pytest.mark.parametrize("seed", range(4))
-    def test_copies_of_a_recording_are_noted_and_stay_in_one_part(self, tmp_path, capsys, seed):
+    def test_copies_of_a_recording_are_noted_and_stay_in_one_part(self, tmp_path, log, seed):
         for number in range(12):
             for word, place in (("one", 1), ("two", 2)):
                 seed_of_it = place if number < 4 else 100 * place + number
@@ -539,27 +539,27 @@ class TestFolder:
         samples, rate = soundfile.read(one, dtype="int16")
         soundfile.write(one.with_suffix(".flac"), samples, rate)  # the same samples in other bytes
         one.unlink()
-        printed = self.built(tmp_path, capsys, seed=seed)[1]
+        printed = self.built(tmp_path, log, seed=seed)[1]
         assert "note: 8 files are 2 recordings, copied" in printed
         parts = [manifest.read(tmp_path / "out" / f"{name}.jsonl") for name in ("train", "dev", "test")]
         sounds = [{audio.read(one.audio).tobytes() for one in part} for part in parts]
         assert not (sounds[0] & sounds[1] or sounds[0] & sounds[2] or sounds[1] & sounds[2])
 
-    def test_one_recording_with_two_texts_is_noted(self, tmp_path, capsys):
+    def test_one_recording_with_two_texts_is_noted(self, tmp_path, log):
         for word in ("yes", "no"):
             sound(tmp_path / "mine" / word / "0.wav", seed=1)
-        assert "note: 1 recordings have several texts, such as 'no' and 'yes'" in self.built(tmp_path, capsys)[1]
+        assert "note: 1 recordings have several texts, such as 'no' and 'yes'" in self.built(tmp_path, log)[1]
 
     @pytest.mark.parametrize(("pattern", "said"), [
         ("spk([0-9]+)", "finds a speaker in none of 8 files"), ("(theo)", "finds a speaker in 4 of 8 files"),
         ("(theo)?[a-z]*[0-9]", "finds a speaker in 4 of 8 files"), ("/([a-z]+)", None),
     ])  # fmt: skip
-    def test_a_speaker_pattern_that_finds_nobody_is_noted(self, tmp_path, capsys, pattern, said):
+    def test_a_speaker_pattern_that_finds_nobody_is_noted(self, tmp_path, log, pattern, said):
         for number in range(4):
             sound(tmp_path / "mine" / "one" / f"theo{number}.wav")
             sound(tmp_path / "mine" / "one" / f"jack{number}.wav")
             sound(tmp_path / "mine" / "_noise" / f"{number}.wav")
-        printed = self.built(tmp_path, capsys, speaker=pattern)[1]
+        printed = self.built(tmp_path, log, speaker=pattern)[1]
         assert (said or "") in printed and ("finds a speaker" in printed) == bool(said)
 
     def test_one_utterance(self, tmp_path):

@@ -9,7 +9,10 @@ from hypothesis import strategies as st
 
 from asr.decode import greedy
 from asr.decode.ctc import collapse, min_frames
-from asr.tasks import ctc
+from asr.tasks.ctc import Ctc
+from asr.text import TextConfig
+
+TASK = Ctc(TextConfig())
 
 
 @given(st.lists(st.integers(0, 4), max_size=12))
@@ -30,7 +33,7 @@ def test_min_frames_is_the_shortest_path(tokens):
 def test_loss_is_the_sum_over_paths(tokens, num_frames, seed):
     log_probs = oracles.random_log_probs(num_frames, 4, seed)
     expected = oracles.ctc_loss(log_probs, tokens)
-    got = ctc.loss(
+    got = TASK.loss(
         torch.from_numpy(log_probs)[None],
         torch.tensor([num_frames]),
         torch.tensor([tokens]),
@@ -46,11 +49,11 @@ def test_loss_is_the_sum_over_paths(tokens, num_frames, seed):
 
 def test_padding_changes_no_loss():
     log_probs = torch.from_numpy(oracles.random_log_probs(6, 4))
-    alone = ctc.loss(log_probs[None], torch.tensor([6]), torch.tensor([[1, 2]]), torch.tensor([2]))
+    alone = TASK.loss(log_probs[None], torch.tensor([6]), torch.tensor([[1, 2]]), torch.tensor([2]))
     padded = torch.full((2, 9, 4), 0.25).log().double()
     padded[0, :6] = log_probs
     tokens = torch.tensor([[1, 2, 3, 3], [3, 1, 3, 1]])
-    together = ctc.loss(padded, torch.tensor([6, 9]), tokens, torch.tensor([2, 4]))
+    together = TASK.loss(padded, torch.tensor([6, 9]), tokens, torch.tensor([2, 4]))
     assert together[0].item() == pytest.approx(alone.item())
 
 
@@ -68,10 +71,10 @@ def test_views_disagree_by_their_divergence_and_padding_adds_nothing(num_frames,
     padded = torch.full((2, 2, 12, 5), -math.inf)  # views, utterances, frames, tokens
     padded[0, :, :num_frames], padded[1, 0, :num_frames] = torch.from_numpy(one), torch.from_numpy(other)
     padded[1, 1] = padded[0, 1]
-    got = ctc.disagreement(padded[0], padded[1], torch.tensor([num_frames, num_frames]))
+    got = TASK.disagreement(padded[0], padded[1], torch.tensor([num_frames, num_frames]))
     assert got[0].item() == pytest.approx(oracles.disagreement(one, other), rel=1e-4)
     assert got[0] > 0 and got[1] == 0, "what is equal does not disagree"
-    swapped = ctc.disagreement(padded[1], padded[0], torch.tensor([num_frames, num_frames]))
+    swapped = TASK.disagreement(padded[1], padded[0], torch.tensor([num_frames, num_frames]))
     assert torch.allclose(got, swapped)
 
 
@@ -83,7 +86,7 @@ def test_each_view_is_drawn_to_the_other_as_it_stands(seed):
     logits = torch.randn(2, 3, 7, 5, dtype=torch.float64, requires_grad=True)
     one, other = logits.log_softmax(dim=3)
     lengths = torch.tensor([7, 4, 1])
-    got = torch.autograd.grad(ctc.disagreement(one, other, lengths).sum(), logits, retain_graph=True)[0]
+    got = torch.autograd.grad(TASK.disagreement(one, other, lengths).sum(), logits, retain_graph=True)[0]
     inside = (torch.arange(7) < lengths[:, None])[:, :, None]
     apart = (one.exp() - other.exp()) / 2 * inside
     assert torch.allclose(got, torch.stack([apart, -apart]))

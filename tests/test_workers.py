@@ -9,6 +9,7 @@ import time
 import numpy as np
 import pytest
 
+from asr import workers
 from asr.errors import UserError
 from asr.workers import WorkerError, Workers
 
@@ -88,3 +89,17 @@ def test_one_worker_warns_of_what_it_finds_at_its_start_and_each_of_its_items(ca
         log.removeHandler(handler)
     lines = capfd.readouterr().err.splitlines()
     assert lines.count("started") == 1 and {"item 1", "item 2", "item 3", "item 4"} <= set(lines)
+
+
+def test_ahead_keeps_order_and_passes_errors_on():
+    assert list(workers.ahead(lambda number: number * 2, range(50), depth=5)) == list(range(0, 100, 2))
+
+    def fail(number):
+        if number == 3:
+            raise ValueError("three")
+        return number
+
+    made = workers.ahead(fail, range(10), depth=4)
+    assert [next(made), next(made), next(made)] == [0, 1, 2]
+    with pytest.raises(ValueError, match="three"):
+        next(made)

@@ -271,6 +271,15 @@ class Augmenter:
         energy -= np.square(sum_) / (last - first)
         return np.asarray(energy >= energy.max() * 10 ** (-below_db / 10))
 
+    def cepstra_channel(self, cepstra: Frames, rng: Generator, cosines: npt.NDArray[np.float64]) -> Frames:
+        """A smooth random curve over the log energies of the filters: (T, C) -> (T, C).
+
+        `cosines` (num_filters, C) make cepstra of log energies.
+        """
+        if not self.config.channel_db:
+            return cepstra
+        return cepstra + self.channel(rng) @ cosines.astype(np.float32)
+
     def channel(self, rng: Generator) -> npt.NDArray[np.float32]:
         """What a drawn channel adds to the log energies of the filters: (num_filters,), a smooth curve."""
         knots_db = rng.uniform(-self.config.channel_db, self.config.channel_db, _KNOTS)

@@ -9,6 +9,7 @@ import hashlib
 import importlib.util
 import inspect
 import json
+import logging
 import os
 import sys
 from collections import Counter
@@ -24,6 +25,8 @@ from asr import audio, files
 from asr.data import manifest
 from asr.data.manifest import LeftOut, Utterance
 from asr.errors import UserError
+
+logger = logging.getLogger("asr.data")
 
 SPLITS = ("train", "dev", "test")
 REAL = "real"
@@ -87,7 +90,7 @@ def settings(prepare: Prepare) -> dict[str, inspect.Parameter]:
 def build(prepare: Prepare, folder: Path, values: dict[str, Any]) -> bool:
     """Make `folder`/{train,dev,test}.jsonl unless they were made of these settings and sources; returns whether it did.
 
-    Prints an honest summary on stderr. Raises CorpusError if nothing is left to train on.
+    Logs an honest summary. Raises CorpusError if nothing is left to train on.
     """
     record = folder / RECORD
     script = hashlib.sha256(inspect.getsource(inspect.getmodule(prepare) or prepare).encode()).hexdigest()
@@ -101,13 +104,13 @@ def build(prepare: Prepare, folder: Path, values: dict[str, Any]) -> bool:
         # Of a source that is not there any more, what was made of it is all there is.
         changed = [name for name, contents in sources.items() if contents and contents != known.get(name)]
         if not before:
-            print(f"{folder}: made again: {RECORD} is damaged", file=sys.stderr)
+            logger.info("%s: made again: %s is damaged", folder, RECORD)
         elif json.dumps(before, sort_keys=True) != wanted:
-            print(f"{folder}: made again: the settings or the script have changed", file=sys.stderr)
+            logger.info("%s: made again: the settings or the script have changed", folder)
         elif changed:
-            print(f"{folder}: made again: the files of {values[changed[0]]} have changed", file=sys.stderr)
+            logger.info("%s: made again: the files of %s have changed", folder, values[changed[0]])
         else:
-            print(f"{folder}: made before with these settings; delete it to make it again", file=sys.stderr)
+            logger.info("%s: made before with these settings; delete it to make it again", folder)
             return False
     folder.mkdir(parents=True, exist_ok=True)
     splits = prepare(folder=folder, **values)
@@ -125,7 +128,7 @@ def build(prepare: Prepare, folder: Path, values: dict[str, Any]) -> bool:
         manifest.write(folder / f"{REAL}.jsonl", splits.real)
     files.write_text(folder / LEFT_OUT, "".join(f"{item.id}\t{item.reason}\n" for item in splits.left_out))
     files.write_text(record, json.dumps({**json.loads(wanted), "sources": sources}, indent=1) + "\n")
-    print(summary(splits), file=sys.stderr)
+    logger.info("%s", summary(splits))
     return True
 
 
@@ -244,6 +247,7 @@ def main(prepare: Prepare) -> None:
             parser.add_argument(option, required=required, type=kind, default=default)
     values = vars(parser.parse_args())
     folder = values.pop("folder")
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
     try:
         build(prepare, folder, values)
     except (UserError, OSError) as error:

@@ -32,8 +32,8 @@ def export(model: AcousticModel, card: ModelCard, path: Path) -> float:
     Inputs: frames (B, T, F) float32, frame_lengths (B,) int64. Outputs: log_probs (B, T, V), output_lengths (B,).
     Raises RuntimeError if it is more than PARITY; then no file is left.
     """
-    num_features, num_tokens = card.features.num_features, len(card.tokenizer)
-    graph = _graph(model, num_features, num_tokens)
+    num_features = card.features.num_features
+    graph = _graph(model, num_features)
     exported = helper.make_model(
         graph,
         opset_imports=[helper.make_opsetid("", _OPSET)],
@@ -91,7 +91,7 @@ def parity(model: AcousticModel, exported: bytes, num_features: int) -> float:
     return worst
 
 
-def _graph(model: AcousticModel, num_features: int, num_tokens: int) -> Any:
+def _graph(model: AcousticModel, num_features: int) -> Any:
     weights: list[Any] = []
     nodes: list[Any] = []
 
@@ -136,7 +136,7 @@ def _graph(model: AcousticModel, num_features: int, num_tokens: int) -> Any:
             helper.make_tensor_value_info("frame_lengths", TensorProto.INT64, ["batch"]),
         ],
         [
-            helper.make_tensor_value_info("log_probs", TensorProto.FLOAT, ["batch", "time", num_tokens]),
+            helper.make_tensor_value_info("log_probs", TensorProto.FLOAT, ["batch", "time", model.head.out_features]),
             helper.make_tensor_value_info("output_lengths", TensorProto.INT64, ["batch"]),
         ],
         initializer=weights,

@@ -1,37 +1,90 @@
-"""Training with CTC (Graves et al. 2006): the loss, and how far two views of an utterance disagree."""
+"""Connectionist temporal classification (Graves et al. 2006): characters in order, without their times."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from asr.text import BLANK
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.nn.functional import ctc_loss, kl_div
 
-if TYPE_CHECKING:
-    from torch import Tensor
-
-
-def loss(log_probs: "Tensor", output_lengths: "Tensor", tokens: "Tensor", token_lengths: "Tensor") -> "Tensor":
-    """Negative log-likelihood of each utterance, in nats: (B,).
-
-    log_probs (B, T, V), output_lengths (B,), tokens (B, L) padded with anything, token_lengths (B,). An utterance
-    whose tokens need more frames than it has costs infinity: nothing is zeroed, the caller decides.
-    """
-    from torch.nn.functional import ctc_loss
-
-    return ctc_loss(log_probs.transpose(0, 1), tokens, output_lengths, token_lengths, blank=BLANK, reduction="none")
+from asr import score
+from asr.data.examples import Target
+from asr.data.manifest import LeftOut, Utterance
+from asr.decode import ctc, greedy
+from asr.text import BLANK, TextConfig, TextError, Tokenizer
 
 
-def disagreement(log_probs: "Tensor", again: "Tensor", output_lengths: "Tensor") -> "Tensor":
-    """How far two views of each utterance disagree, in nats: (B,), with which CR-CTC (Yao et al. 2024) regularises.
+class Ctc:
+    """The task of a recogniser: to spell the transcript of an utterance."""
 
-    log_probs and `again` (B, T, V), output_lengths (B,): the sum over frames of the mean of KL(again || log_probs) and
-    KL(log_probs || again), in each of which the first is a target that no gradient reaches.
-    """
-    import torch
-    from torch.nn.functional import kl_div
+    choose_by = "cer"
 
-    both = [
-        kl_div(one, other.detach(), reduction="none", log_target=True).sum(dim=2)
-        for one, other in ((log_probs, again), (again, log_probs))
-    ]
-    places = torch.arange(log_probs.shape[1], device=log_probs.device)
-    inside = places < output_lengths[:, None]
-    return torch.where(inside, (both[0] + both[1]) / 2, 0).sum(dim=1)
+    def __init__(self, text: TextConfig) -> None:
+        self.text_config = text
+        self.tokenizer = Tokenizer(text.alphabet)
+
+    @property
+    def outputs(self) -> Sequence[str]:
+        """The tokens: the blank, then the characters."""
+        return self.tokenizer.tokens
+
+    def target(self, utterance: Utterance) -> Target | LeftOut:
+        """The tokens of the transcript, (L,).
+
+        A transcript of no characters at all, not even spaces, says that nobody speaks: it has no tokens.
+        """
+        try:
+            tokens = self.tokenizer.encode(self.text_config.normalise(utterance.text))
+        except TextError as error:
+            return LeftOut(utterance.id, f"outside the alphabet: {error} (in {utterance.text!r})")
+        if not tokens and utterance.text:
+            return LeftOut(utterance.id, f"empty transcript: nothing is left of {utterance.text!r}")
+        return np.array(tokens, np.int64)
+
+    def text(self, target: Target) -> str:
+        """The characters of a target."""
+        return self.tokenizer.decode(target.tolist())
+
+    def min_frames(self, target: Target) -> int:
+        """A frame for each token, and one for the blank between equal neighbours."""
+        return ctc.min_frames(target)
+
+    def join(self, targets: Sequence[Target]) -> Target:
+        """One target after another, a space between."""
+        space = np.array(self.tokenizer.encode(" ") if len(targets) > 1 else [], np.int64)
+        parts = [part for target in targets for part in (space, target)]
+        return np.concatenate(parts[1:])
+
+    def loss(self, outputs: Tensor, lengths: Tensor, targets: Tensor, target_lengths: Tensor) -> Tensor:
+        """Negative log-likelihood of each utterance, in nats: (B,).
+
+        Outputs (B, T, V) are log-probabilities; lengths (B,), targets (B, L) padded with anything, target_lengths
+        (B,). An utterance whose tokens need more frames than it has costs infinity: nothing is zeroed, the caller
+        decides.
+        """
+        log_probs = outputs.transpose(0, 1)
+        return ctc_loss(log_probs, targets, lengths, target_lengths, blank=BLANK, reduction="none")
+
+    def disagreement(self, outputs: Tensor, again: Tensor, lengths: Tensor) -> Tensor:
+        """How far two views of each utterance disagree, in nats: (B,), with which CR-CTC (Yao et al. 2024) regularises.
+
+        Outputs and `again` (B, T, V) are log-probabilities, lengths (B,): the sum over frames of the mean of
+        KL(again || outputs) and KL(outputs || again), in each of which the first is a target that no gradient reaches.
+        """
+        both = [
+            kl_div(one, other.detach(), reduction="none", log_target=True).sum(dim=2)
+            for one, other in ((outputs, again), (again, outputs))
+        ]
+        inside = torch.arange(outputs.shape[1], device=outputs.device) < lengths[:, None]
+        return torch.where(inside, (both[0] + both[1]) / 2, 0).sum(dim=1)
+
+    def decode(self, outputs: npt.NDArray[np.floating[Any]], lengths: npt.NDArray[np.integer[Any]]) -> list[str]:
+        """Log-probabilities (B, T, V), lengths (B,) -> the characters of the best path of each utterance."""
+        return [self.tokenizer.decode(tokens) for tokens in greedy.decode(outputs, lengths)]
+
+    def score(self, references: Mapping[str, str], hypotheses: Mapping[str, str]) -> dict[str, float]:
+        """Word and character error rate of texts by id."""
+        found = score.score(references, hypotheses)
+        return {"wer": found.word.rate, "cer": found.character.rate}

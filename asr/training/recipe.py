@@ -21,8 +21,7 @@ from asr.modelfile.recognition_config import RecognitionConfig
 from asr.network.encoder import ModelConfig
 from asr.text import TextConfig
 from asr.training import recipe_file
-from asr.training.loop import TrainConfig
-from asr.training.recipe_file import RecipeError as RecipeError
+from asr.training.config import TrainConfig
 from asr.training.recipe_file import RecipeFile
 
 
@@ -56,11 +55,11 @@ class Recipe:
     def __post_init__(self) -> None:
         self.recognition.check(self.features)
         if self.features.source == "precomputed" and self.augment.touches_sound:
-            raise RecipeError(
+            raise UserError(
                 f"augment.{', '.join(SOUND)} change sound, and features.source is precomputed: leave them out"
             )
         if self.augment.join > 1 and " " not in self.text.alphabet:
-            raise RecipeError("augment.join puts a space between utterances: add it to text.alphabet")
+            raise UserError("augment.join puts a space between utterances: add it to text.alphabet")
 
     def to_dict(self) -> dict[str, Any]:
         """As the YAML file says it, everything spelled out."""
@@ -71,7 +70,7 @@ class Recipe:
 
 
 def load(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
-    """Read a recipe and apply `key=value` overrides with dotted keys; raises RecipeError or CorpusError.
+    """Read a recipe and apply `key=value` overrides with dotted keys; raises UserError naming file and key.
 
     What the file `extends`, a path relative to it, stands for the settings that it does not have.
     """
@@ -86,11 +85,11 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
         if values.get(section) is None:
             values[section] = {}
         if not isinstance(values[section], dict):
-            raise RecipeError(f"{path}: {section} must hold settings, not {values[section]!r}")
+            raise UserError(f"{path}: {section} must hold settings, not {values[section]!r}")
     data = values["data"]
     for name in ("prepare", "folder"):
         if not isinstance(data.get(name), str):
-            raise RecipeError(f"{path}: data.{name} is missing")
+            raise UserError(f"{path}: data.{name} is missing")
     script = path.parent / data["prepare"]
     parameters = corpus.settings(corpus.load_script(script))
     texts = {f"data.{name}" for name, parameter in parameters.items() if parameter.annotation is str}
@@ -100,13 +99,13 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
     _refuse_unknown(file, parameters)
     for name, parameter in parameters.items():
         if parameter.default is parameter.empty and data.get(name) is None:
-            raise RecipeError(f"{path}: data.{name} is missing; say where the corpus lies: data.{name}=FOLDER")
+            raise UserError(f"{path}: data.{name} is missing; say where the corpus lies: data.{name}=FOLDER")
     settings = {}
     for name, parameter in parameters.items():
         kind = Any if parameter.annotation is parameter.empty else parameter.annotation
         settings[name] = _check(kind, data.get(name, parameter.default), file, f"data.{name}")
         if isinstance(settings[name], float) and not math.isfinite(settings[name]):  # of no kind
-            raise RecipeError(f"{file.file_of(f'data.{name}')}: data.{name} must be finite, not {settings[name]}")
+            raise UserError(f"{file.file_of(f'data.{name}')}: data.{name} must be finite, not {settings[name]}")
     values["data"] = {"prepare": data["prepare"], "folder": data["folder"], "settings": settings}
     recipe: Recipe = _check(Recipe, values, file)
     return recipe
@@ -159,13 +158,13 @@ def _override(values: dict[str, Any], override: str, verbatim: Set[str]) -> None
     """Set what `key=value` says, as YAML but for the keys that are `verbatim` text."""
     key, equals, text = override.partition("=")
     if not equals or not key:
-        raise RecipeError(f"{override!r}: settings are written key=value, as in train.epochs=5")
+        raise UserError(f"{override!r}: settings are written key=value, as in train.epochs=5")
     *path, last = key.split(".")
     inner = values
     for part in path:
         inner = inner.setdefault(part, {})
         if not isinstance(inner, dict):
-            raise RecipeError(f"{override!r}: {part} is a setting, not a section")
+            raise UserError(f"{override!r}: {part} is a setting, not a section")
     try:
         inner[last] = text if key in verbatim else yaml.safe_load(text)
     except yaml.YAMLError:
@@ -186,11 +185,11 @@ def _refuse_unknown(file: RecipeFile, parameters: Mapping[str, Any]) -> None:
             near = [name for name in valid if name.rpartition(".")[2] == last] or difflib.get_close_matches(
                 key, valid, 1, 0
             )
-            raise RecipeError(f"{file.file_of(key)}: unknown setting {key}; did you mean {near[0]}?")
+            raise UserError(f"{file.file_of(key)}: unknown setting {key}; did you mean {near[0]}?")
 
 
 def _check(kind: Any, value: Any, file: RecipeFile, name: str = "") -> Any:
-    """`value`, of the setting `name` or a whole recipe, as a `kind`; raises RecipeError naming file and key."""
+    """`value`, of the setting `name` or a whole recipe, as a `kind`; raises UserError naming file and key."""
 
     def where(key: str) -> str:
         return f"{file.file_of(name)}: {name}" if name else str(file.file_of(key))
@@ -203,16 +202,16 @@ def _check(kind: Any, value: Any, file: RecipeFile, name: str = "") -> Any:
     except UserError as error:  # of the section itself: its settings do not fit together
         message = str(error)
         named = re.match(r"\w+\.\w+", message)
-        raise RecipeError(f"{where(named[0] if named else '')}: {message[0].lower()}{message[1:]}") from None
+        raise UserError(f"{where(named[0] if named else '')}: {message[0].lower()}{message[1:]}") from None
     except pydantic.ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"][1:] if part != "settings")
         if first["type"] == "finite_number":
-            raise RecipeError(f"{where(key)}{key and f': {key}'} must be finite, not {first['input']}") from None
+            raise UserError(f"{where(key)}{key and f': {key}'} must be finite, not {first['input']}") from None
         message = first["msg"].removeprefix("Value error, ")
         got = "" if first["type"] == "value_error" else f", not {first['input']!r}"
         place = f"{where(key)}: {key}: " if key and first["type"] != "value_error" else f"{where(key)}: "
-        raise RecipeError(f"{place}{message[0].lower()}{message[1:]}{got}") from None
+        raise UserError(f"{place}{message[0].lower()}{message[1:]}{got}") from None
 
 
 def _attribute_docs(kind: type) -> dict[str, str]:

@@ -11,10 +11,6 @@ from asr.data import manifest
 from asr.errors import UserError
 
 
-class RecipeError(UserError):
-    """A recipe that does not fit; the message names file and key, and the nearest valid one."""
-
-
 @dataclass(frozen=True)
 class RecipeFile:
     """Settings by section, as YAML gives them, and the file of each that is not in the recipe's own: by dotted key."""
@@ -31,27 +27,27 @@ class RecipeFile:
 def read(path: Path, extending: tuple[Path, ...] = ()) -> RecipeFile:
     """Read a YAML file; where it `extends` another, whose path is relative to it, the other's sections are the default.
 
-    `extending` are the files that led here. Raises RecipeError naming the file: missing, not YAML, a key that stands
+    `extending` are the files that led here. Raises UserError naming the file: missing, not YAML, a key that stands
     there twice, or files that extend one another.
     """
     if not path.is_file():
         by = f", which {extending[-1]} extends" if extending else ""
-        raise RecipeError(f"{path}: no such recipe{by}")
+        raise UserError(f"{path}: no such recipe{by}")
     try:
         values = yaml.load(path.read_text("utf-8"), _Loader) or {}
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise RecipeError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
+        raise UserError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
     if not isinstance(values, dict):
-        raise RecipeError(f"{path}: a recipe is a mapping of sections, not {type(values).__name__}")
+        raise UserError(f"{path}: a recipe is a mapping of sections, not {type(values).__name__}")
     name = values.pop("extends", None)
     if name is None:
         return RecipeFile(path, values, {})
     if not isinstance(name, str):
-        raise RecipeError(f"{path}: extends must be the path of one recipe, not {name!r}")
+        raise UserError(f"{path}: extends must be the path of one recipe, not {name!r}")
     chain = (*extending, path)
     other = path.parent / name
     if other.resolve() in [file.resolve() for file in chain]:
-        raise RecipeError(f"{path}: extends {name}, which extends it in turn: {' -> '.join(map(str, (*chain, other)))}")
+        raise UserError(f"{path}: extends {name}, which extends it in turn: {' -> '.join(map(str, (*chain, other)))}")
     base = read(other, chain)
     data = base.values.get("data")
     if isinstance(data, dict) and isinstance(data.get("prepare"), str):  # it is relative to the other file

@@ -1,17 +1,17 @@
 """One run: a recipe from its corpus to test figures, in one folder.
 
-The folder holds recipe.yaml (resolved), metrics.jsonl and TensorBoard events, last.pt (to resume), best.pt (by dev
-CER), model.onnx (to transcribe with), parent.onnx (that it began with, if any) and the scored hypotheses of the test
-part.
+The folder holds recipe.yaml (resolved), metrics.jsonl and TensorBoard events, last.pt (to resume), best.pt (the best
+epoch's weights), model.onnx (to transcribe with), parent.onnx (that it began with, if any) and the scored hypotheses of
+the test part.
 """
 
 import itertools
+import logging
 import re
 import shutil
 import subprocess
-import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,13 +20,14 @@ from typing import Any
 from tqdm import tqdm
 
 import asr
-from asr import files, score
-from asr.data import corpus, dataset, manifest
+from asr import files, score, workers
+from asr.data import corpus, examples, manifest
 from asr.data.augment import Augmenter
-from asr.data.dataset import Batches, Example
+from asr.data.batches import Batches
+from asr.data.examples import Example
 from asr.data.manifest import Utterance
 from asr.errors import UserError
-from asr.features import FeatureConfig, FeatureExtractor, Frames
+from asr.features import FeatureConfig, FeatureExtractor, Statistics
 from asr.modelfile.card import ModelCard
 from asr.modelfile.locate import MODEL_FILE, SHIPPED, model_file
 from asr.network.encoder import AcousticModel, ModelConfig
@@ -34,13 +35,30 @@ from asr.network.onnx_graph import export, read
 from asr.recognition.evaluate import evaluate
 from asr.recognition.recognizer import Recognizer
 from asr.score import Score
-from asr.text import TextError
+from asr.tasks.ctc import Ctc
+from asr.tasks.task import Task
+from asr.text import TextConfig, TextError
 from asr.training import loop, recipe
 from asr.training.recipe import Recipe
-from asr.training.state import load_state
+from asr.training.state import BEST, LAST, load_state
 
 RECIPE_FILE, PARENT_FILE = "recipe.yaml", "parent.onnx"
-_LEARNED = (loop.LAST, loop.BEST, MODEL_FILE)  # what a run is worth keeping for
+_LEARNED = (LAST, BEST, MODEL_FILE)  # what a run is worth keeping for
+_DEV_BATCH = 32
+
+logger = logging.getLogger("asr.training")
+
+
+@dataclass(frozen=True)
+class _Origin:
+    """The model that a run begins with."""
+
+    weights: dict[str, Any]
+    card: ModelCard
+
+    @property
+    def parent(self) -> loop.Parent:
+        return loop.Parent(self.weights, _task(self.card.text).outputs)
 
 
 @dataclass(frozen=True)
@@ -80,18 +98,18 @@ def start(path: Path, overrides: list[str], *, jobs: int = 2) -> Result:
     script = path.parent / settings.data.prepare
     kept = (RECIPE_FILE, *_LEARNED)
     if settings.run_dir and any((Path(settings.run_dir).expanduser() / name).exists() for name in kept):
-        raise recipe.RecipeError(
+        raise UserError(
             f"{settings.run_dir}: holds a run already; continue it with asr-train --resume {settings.run_dir}, "
             "or choose another run_dir"
         )
     source = find_parent(settings)
-    parent = _prepare(settings, script, source)
+    origin = _prepare(settings, script, source)
     run = _new_folder(settings)
     try:
         if source:  # so that resuming needs nothing else
             shutil.copyfile(source, run / PARENT_FILE)
         recipe.save(settings, run / RECIPE_FILE, prepare=manifest.relative(str(script), run))
-        return _carry_out(settings, script, run, parent, began, jobs)
+        return _carry_out(settings, script, run, origin, began, jobs)
     except Exception:
         if not any((run / name).exists() for name in _LEARNED):  # the folder is free for the command without mistakes
             for name in (RECIPE_FILE, PARENT_FILE):
@@ -104,12 +122,12 @@ def resume(run: Path, *, jobs: int = 2) -> Result:
     began = time.perf_counter()
     path = run / RECIPE_FILE
     if not path.is_file():
-        raise recipe.RecipeError(f"{run}: not the folder of a run: it has no {RECIPE_FILE}")
+        raise UserError(f"{run}: not the folder of a run: it has no {RECIPE_FILE}")
     settings = recipe.load(path)
     script = path.parent / settings.data.prepare
     kept = run / PARENT_FILE
-    parent = _prepare(settings, script, kept if settings.train.init_from and kept.is_file() else find_parent(settings))
-    return _carry_out(settings, script, run, parent, began, jobs)
+    origin = _prepare(settings, script, kept if settings.train.init_from and kept.is_file() else find_parent(settings))
+    return _carry_out(settings, script, run, origin, began, jobs)
 
 
 def find_parent(settings: Recipe) -> Path | None:
@@ -145,14 +163,14 @@ def _shape(model: ModelConfig, features: FeatureConfig) -> tuple[int, int, bool,
     return model.hidden_size, model.num_layers, model.bidirectional, features.num_features
 
 
-def _prepare(settings: Recipe, script: Path, source: Path | None) -> loop.Parent | None:
-    """Make the corpus, and read the model to begin with; what cannot be trained is said before minutes go into it."""
-    parent = loop.Parent(*read(source)) if source else None
+def _prepare(settings: Recipe, script: Path, source: Path | None) -> _Origin | None:
+    """Make the corpus, and read the model to begin with; refuse what cannot be trained before minutes go into it."""
+    origin = _Origin(*read(source)) if source else None
     loop.find_device(settings.train)
-    card = _card(settings, script)
-    loop.begin(_model(settings, card), card, settings.train, parent)
+    task = _task(settings.text)
+    loop.begin(_model(settings, task), task, settings.train, origin.parent if origin else None)
     corpus.build(corpus.load_script(script), Path(settings.data.folder).expanduser(), settings.data.settings)
-    return parent
+    return origin
 
 
 def _new_folder(settings: Recipe) -> Path:
@@ -170,66 +188,65 @@ def _new_folder(settings: Recipe) -> Path:
     return run
 
 
-def _carry_out(
-    settings: Recipe, script: Path, run: Path, parent: loop.Parent | None, began: float, jobs: int
-) -> Result:
-    config = settings.train
+def _carry_out(settings: Recipe, script: Path, run: Path, origin: _Origin | None, began: float, jobs: int) -> Result:
+    config, task = settings.train, _task(settings.text)
     folder = Path(settings.data.folder).expanduser()
     parts = {name: _read(folder / f"{name}.jsonl") for name in (*corpus.SPLITS, corpus.REAL)}
-    to_choose_by = parts["dev"]
-    if not any(utterance.text for utterance in to_choose_by):
-        said = "nobody says a word in the dev part" if to_choose_by else "no dev part"
-        print(f"{said}: the training part stands in for it", file=sys.stderr)
-        to_choose_by = parts["train"]
-
     card = _card(settings, script)
     (run / corpus.LEFT_OUT).unlink(missing_ok=True)
-    augmenter = Augmenter(settings.augment, settings.features)
-    examples = _load(parts["train"], card, settings.augment.touches_sound, folder, run, "train", jobs)
-    if parent and parent.card.statistics and parent.card.features == card.features:
-        card = replace(card, statistics=parent.card.statistics)
-    else:
-        card = replace(card, statistics=card.extractor.measure(_statics(examples, card.extractor)))
-    model = _model(settings, card)
-    dev = _load(to_choose_by, card, False, folder, run, "dev", jobs)
-    print(
-        f"{model.num_weights} weights, {len(examples)} utterances to train on, {len(dev)} to choose by; in {run}",
-        file=sys.stderr,
+    train = _load(parts["train"], card, task, settings.augment.touches_sound, folder, run, "train", jobs)
+    card = replace(card, statistics=_statistics(train, card, origin))
+    dev = _load(_dev_part(parts), card, task, False, folder, run, "dev", jobs)
+    model = _model(settings, task)
+    logger.info(
+        "%d weights, %d utterances to train on, %d to choose by; in %s", model.num_weights, len(train), len(dev), run
     )
+    batches = Batches(
+        train,
+        task,
+        card.extractor,
+        config.batch_size,
+        augmenter=Augmenter(settings.augment, settings.features),
+        seed=config.seed,
+        twice=config.consistency > 0,
+    )
+    dev_batches = Batches(dev, task, card.extractor, _DEV_BATCH)
     try:
-        loop.fit(
-            model,
-            card,
-            Batches(
-                examples,
-                card.extractor,
-                config.batch_size,
-                augmenter=augmenter,
-                seed=config.seed,
-                twice=config.consistency > 0,
-                space=card.tokenizer.encode(" ")[0] if settings.augment.join > 1 else None,
-            ),
-            Batches(dev, card.extractor, 32),
-            config,
-            run,
-            parent,
-        )
+        loop.fit(model, task, batches, dev_batches, config, run, origin.parent if origin else None)
     except KeyboardInterrupt:
-        if (run / loop.BEST).is_file():  # what was learned so far can be used
+        if (run / BEST).is_file():  # what was learned so far can be used
             _export_best(model, card, run)
-        print(f"to continue: asr-train --resume {run}", file=sys.stderr)
+        logger.info("to continue: asr-train --resume %s", run)
         raise
     _export_best(model, card, run)
     return _test(parts, run, model.num_weights, began)
 
 
+def _dev_part(parts: dict[str, list[Utterance]]) -> list[Utterance]:
+    """What the best epoch is chosen by: the dev part, or the training part where there is no speech in that."""
+    dev = parts["dev"]
+    if any(utterance.text for utterance in dev):
+        return dev
+    found = "no speech in the dev part" if dev else "no dev part"
+    logger.info("%s: the training part stands in for it", found)
+    return parts["train"]
+
+
+def _statistics(train: list[Example], card: ModelCard, origin: _Origin | None) -> Statistics:
+    """Those of the model to begin with, where its features are the same; else those of the training part."""
+    if origin and origin.card.statistics and origin.card.features == card.features:
+        return origin.card.statistics
+    extractor = card.extractor
+    return extractor.measure(workers.ahead(lambda example: example.signal.cepstra(extractor), train, depth=64))
+
+
 def _export_best(model: AcousticModel, card: ModelCard, run: Path) -> None:
-    model.cpu().load_state_dict(load_state(run / loop.BEST)["weights"])
+    model.cpu().load_state_dict(load_state(run / BEST)["weights"])
     export(model, card, run / MODEL_FILE)
 
 
 def _test(parts: dict[str, list[Utterance]], run: Path, num_weights: int, began: float) -> Result:
-    """Score the model file, the thing that ships, on the test part, and write what it heard."""
+    """Score the model file, the thing that ships, on the test part, and write its hypotheses."""
     part = next(name for name in ("test", "dev", "train") if parts[name])
     recognizer = Recognizer.load(run / MODEL_FILE)
     scored = _score(recognizer, part, parts[part], run)
@@ -251,7 +268,7 @@ def _score(recognizer: Recognizer, part: str, utterances: list[Utterance], run: 
     """Score utterances and write references and hypotheses as the run's."""
     evaluation = evaluate(recognizer, utterances)
     for item in evaluation.unreadable:
-        print(f"{item.id}: {item.reason}: counted as an empty hypothesis", file=sys.stderr)
+        logger.warning("%s: %s: counts as an empty hypothesis", item.id, item.reason)
     for name, texts in (("ref", evaluation.references), ("hyp", evaluation.hypotheses)):
         files.write_text(run / f"{part}.{name}.trn", score.format_trn(texts))
     return evaluation.score
@@ -262,16 +279,22 @@ def _read(path: Path) -> list[Utterance]:
 
 
 def _load(
-    utterances: list[Utterance], card: ModelCard, keep_sound: bool, folder: Path, run: Path, part: str, jobs: int
+    utterances: list[Utterance],
+    card: ModelCard,
+    task: Task,
+    keep_sound: bool,
+    folder: Path,
+    run: Path,
+    part: str,
+    jobs: int,
 ) -> list[Example]:
     def progress(made: Iterable[Any]) -> Iterable[Any]:
         return tqdm(made, f"reading the {part} part", len(utterances), leave=False, disable=None, unit="utterance")
 
-    examples, left_out = dataset.load(
+    found, left_out = examples.load(
         utterances,
         FeatureExtractor(card.features),
-        card.tokenizer,
-        card.text,
+        task,
         keep_sound=keep_sound,
         cache=folder / "cache",
         name=part,
@@ -279,25 +302,22 @@ def _load(
         progress=progress,
     )
     if left_out:
-        print("\n".join([f"{part}: {line}" for line in corpus.describe(left_out)]), file=sys.stderr)
+        logger.warning("%s", "\n".join(f"{part}: {line}" for line in corpus.describe(left_out)))
         path = run / corpus.LEFT_OUT
         earlier = path.read_text("utf-8") if path.is_file() else ""
         files.write_text(path, earlier + "".join(f"{part}\t{item.id}\t{item.reason}\n" for item in left_out))
-    if not examples:
+    if not found:
         reason = f"; {left_out[0].id}: {left_out[0].reason}" if left_out else ""
-        raise corpus.CorpusError(f"nothing is left of the {part} part{reason}")
-    return examples
+        raise UserError(f"nothing is left of the {part} part{reason}")
+    return found
 
 
-def _statics(examples: list[Example], extractor: FeatureExtractor) -> Iterator[Frames]:
-    def static(example: Example) -> Frames:
-        return extractor.static(example.source) if example.source.ndim == 1 else example.source
-
-    return dataset.ahead(static, examples, depth=64)
+def _task(text: TextConfig) -> Task:
+    return Ctc(text)
 
 
-def _model(settings: Recipe, card: ModelCard) -> AcousticModel:
-    return AcousticModel(settings.model, card.features.num_features, len(card.tokenizer))
+def _model(settings: Recipe, task: Task) -> AcousticModel:
+    return AcousticModel(settings.model, settings.features.num_features, len(task.outputs))
 
 
 def _card(settings: Recipe, script: Path) -> ModelCard:

@@ -1,6 +1,10 @@
-"""The two PyTorch files of a run: its state, to resume it, and the weights that it keeps."""
+"""The state of a training: all that it needs to go on as if it had never stopped, and the two files that hold it."""
 
+import copy
 import io
+import pickle
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +12,96 @@ import torch
 
 from asr import files
 from asr.errors import UserError
+from asr.network.encoder import AcousticModel
+from asr.training.config import TrainConfig
+
+LAST, BEST = "last.pt", "best.pt"
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """The record of an epoch: losses in nats per element of the targets, and what the dev part scores."""
+
+    epoch: int
+    train_loss: float
+    dev_loss: float
+    dev: Mapping[str, float]
+    """Error rates by name, as fractions: see Task.score."""
+    learning_rate: float
+    seconds: float
+
+    def to_dict(self) -> dict[str, float]:
+        """For JSON: the error rates beside the rest, as dev_wer."""
+        values = asdict(self)
+        rates = {f"dev_{name}": rate for name, rate in values.pop("dev").items()}
+        return {"epoch": values.pop("epoch"), **rates, **values}
+
+    def __str__(self) -> str:
+        rates = "  ".join(f"{name.upper()} {rate:6.2%}" for name, rate in self.dev.items())
+        return (
+            f"epoch {self.epoch:3}  train loss {self.train_loss:.3f}  dev loss {self.dev_loss:.3f}  dev {rates}  "
+            f"{self.seconds:.1f} s"
+        )
+
+
+class State:
+    """The weights that are trained, their average, the optimiser, its schedule, and the records of the epochs."""
+
+    def __init__(self, model: AcousticModel, config: TrainConfig, steps_per_epoch: int) -> None:
+        self.model = model
+        self.average = copy.deepcopy(model)
+        self.optimizer = torch.optim.AdamW(
+            model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
+        )
+        num_steps = config.epochs * steps_per_epoch + 1
+        # OneCycleLR divides by zero where the climb ends on its first step.
+        warmup = max(config.warmup, 1.5 / num_steps)
+        self.schedule = torch.optim.lr_scheduler.OneCycleLR(
+            self.optimizer, config.learning_rate, total_steps=num_steps, pct_start=warmup
+        )
+        self.history: list[Epoch] = []
+
+    def save(self, run: Path, corpus: str) -> None:
+        """Write `run`/last.pt; `corpus` is the fingerprint of what is trained on."""
+        save_state(
+            run / LAST,
+            {
+                "weights": self.model.state_dict(),
+                "average": self.average.state_dict(),
+                "optimizer": self.optimizer.state_dict(),
+                "schedule": self.schedule.state_dict(),
+                "history": [asdict(record) for record in self.history],
+                "corpus": corpus,
+            },
+        )
+
+    def resume(self, run: Path, corpus: str) -> None:
+        """Take over `run`/last.pt, if it is there; raises UserError where it does not fit corpus and recipe."""
+        path = run / LAST
+        if not path.is_file():
+            return
+        state = load_state(path)
+        if state.get("corpus") != corpus:
+            raise UserError(
+                f"{path}: the run began with another corpus than the one that is here now: bring "
+                "back the files and settings that it was made of, or begin another run"
+            )
+        try:
+            self.model.load_state_dict(state["weights"])
+            self.average.load_state_dict(state["average"])
+            self.optimizer.load_state_dict(state["optimizer"])
+            self.schedule.load_state_dict(state["schedule"])
+            self.history = [Epoch(**record) for record in state["history"]]
+        except (KeyError, TypeError, RuntimeError) as error:
+            reason = str(error).splitlines()[0]
+            raise UserError(f"{path}: does not fit this recipe, which must not change: {reason}") from None
+
+
+def blend(average: AcousticModel, model: AcousticModel, share: float) -> None:
+    """Move the weights of `average` by `share` of the way to those of `model`."""
+    with torch.no_grad():
+        for mean, weight in zip(average.parameters(), model.parameters(), strict=True):
+            mean.lerp_(weight, share)
 
 
 def save_state(path: Path, state: dict[str, Any]) -> None:
@@ -21,8 +115,6 @@ def save_state(path: Path, state: dict[str, Any]) -> None:
 
 def load_state(path: Path) -> dict[str, Any]:
     """Read a PyTorch file without running any code in it; raises UserError naming it."""
-    import pickle
-
     if not path.is_file():
         raise UserError(f"{path}: no such checkpoint")
     try:

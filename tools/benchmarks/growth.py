@@ -40,21 +40,24 @@ def work(name: str, hours: float, folder: Path) -> str:
 
 
 def _load(folder: Path) -> list[Any]:
-    from asr.data import dataset, manifest
+    from asr.data import examples, manifest
     from asr.features import FeatureConfig, FeatureExtractor
-    from asr.text import TextConfig, Tokenizer
+    from asr.tasks.ctc import Ctc
+    from asr.text import TextConfig
 
-    text = TextConfig()
-    examples, left_out = dataset.load(
-        manifest.read(folder / "train.jsonl"), FeatureExtractor(FeatureConfig()), Tokenizer(text.alphabet), text,
-        cache=folder / "cache", jobs=1,
-    )  # fmt: skip
+    loaded, left_out = examples.load(
+        manifest.read(folder / "train.jsonl"),
+        FeatureExtractor(FeatureConfig()),
+        Ctc(TextConfig()),
+        cache=folder / "cache",
+        jobs=1,
+    )
     assert not left_out, left_out
-    return examples
+    return loaded
 
 
 def _cache(folder: Path) -> Callable[[], None]:
-    import asr.data.dataset  # noqa: F401
+    import asr.data.examples  # noqa: F401
 
     def run() -> None:
         _load(folder)
@@ -63,26 +66,26 @@ def _cache(folder: Path) -> Callable[[], None]:
 
 
 def _epoch(folder: Path) -> Callable[[], None]:
-    import copy
-
     import torch
 
     from asr import machine
-    from asr.data.dataset import Batches
+    from asr.data.batches import Batches
     from asr.features import FeatureConfig, FeatureExtractor
     from asr.network.encoder import AcousticModel, ModelConfig
-    from asr.text import TextConfig, Tokenizer
+    from asr.tasks.ctc import Ctc
+    from asr.text import TextConfig
     from asr.training import loop
+    from asr.training.config import TrainConfig
+    from asr.training.state import State
 
     def run() -> None:
         machine.keep_memory()
         torch.set_num_threads(1)
-        extractor, config = FeatureExtractor(FeatureConfig(variance="utterance")), loop.TrainConfig(batch_size=16)
-        batches = Batches(_load(folder), extractor, config.batch_size)
-        model = AcousticModel(ModelConfig(), extractor.config.num_features, len(Tokenizer(TextConfig().alphabet)))
-        optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
-        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 1e-3, total_steps=len(batches) + 1)
-        loop._train_epoch(model, copy.deepcopy(model), batches.epoch(1), optimizer, schedule, config, 1)
+        extractor, config = FeatureExtractor(FeatureConfig(variance="utterance")), TrainConfig(batch_size=16, shards=1)
+        task = Ctc(TextConfig())
+        batches = Batches(_load(folder), task, extractor, config.batch_size)
+        model = AcousticModel(ModelConfig(), extractor.config.num_features, len(task.outputs))
+        loop.train_epoch(State(model, config, len(batches)), task, batches.epoch(1), config, 1)
 
     return run
 

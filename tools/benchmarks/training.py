@@ -38,13 +38,14 @@ step = section(
 @step.contender("asr")
 def _(_folder: Path) -> Iterator[Any]:
     from asr.network.encoder import AcousticModel, ModelConfig
-    from asr.tasks import ctc
+    from asr.tasks.ctc import Ctc
+    from asr.text import TextConfig
 
     frames, lengths, tokens, token_lengths = _training_batch()
     model = AcousticModel(ModelConfig(dropout=0.0), 13, 27)
     yield
     log_probs, output_lengths = model(frames, lengths)
-    ctc.loss(log_probs, output_lengths, tokens, token_lengths).sum().backward()
+    Ctc(TextConfig()).loss(log_probs, output_lengths, tokens, token_lengths).sum().backward()
     yield [float(model.head.bias.grad[place]) for place in range(27)]
 
 
@@ -64,7 +65,8 @@ def _(_folder: Path) -> Iterator[Any]:
     from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
     from asr.network.encoder import AcousticModel, ModelConfig
-    from asr.tasks import ctc
+    from asr.tasks.ctc import Ctc
+    from asr.text import TextConfig
 
     frames, lengths, tokens, token_lengths = _training_batch()
     model = AcousticModel(ModelConfig(dropout=0.0), 13, 27)
@@ -79,7 +81,7 @@ def _(_folder: Path) -> Iterator[Any]:
     packed = pack_padded_sequence(frames, lengths, batch_first=True, enforce_sorted=False)
     hidden, _ = pad_packed_sequence(lstm(packed)[0], batch_first=True)
     log_probs = torch.log_softmax(head(hidden), dim=2)
-    ctc.loss(log_probs, lengths, tokens, token_lengths).sum().backward()
+    Ctc(TextConfig()).loss(log_probs, lengths, tokens, token_lengths).sum().backward()
     yield [float(head.bias.grad[place]) for place in range(27)]
 
 
@@ -103,11 +105,12 @@ def _emissions(num_tokens: int) -> tuple[Any, ...]:
 
 
 def _loss_of_asr(num_tokens: int, _folder: Path) -> Iterator[Any]:
-    from asr.tasks import ctc
+    from asr.tasks.ctc import Ctc
+    from asr.text import TextConfig
 
     logits, lengths, tokens, token_lengths = _emissions(num_tokens)
     yield
-    losses = ctc.loss(logits.log_softmax(dim=2), lengths, tokens, token_lengths)
+    losses = Ctc(TextConfig()).loss(logits.log_softmax(dim=2), lengths, tokens, token_lengths)
     losses.sum().backward()
     yield losses.tolist()
 
@@ -128,7 +131,7 @@ for _letters in (6, 50):
         f"ctc-{_letters}", f"CTC loss: forward and backward of 32 utterances of 1.5 to 2.5 s, {_letters} letters each",
         "utterances", 32, repeats=5, same=_same_losses,
     )  # fmt: skip
-    ctc.contender("asr.tasks.ctc.loss")(partial(_loss_of_asr, _letters))
+    ctc.contender("asr.tasks.ctc")(partial(_loss_of_asr, _letters))
     ctc.contender("torch.nn.functional.ctc_loss")(partial(_loss_of_torch, _letters))
 
 
@@ -149,54 +152,56 @@ def _corpus(folder: Path, recipe: str) -> tuple[Any, Any, Any]:
     import torch
 
     import asr
-    from asr.data import dataset, manifest
+    from asr.data import examples, manifest
     from asr.data.augment import Augmenter
+    from asr.data.batches import Batches
     from asr.features import FeatureExtractor
     from asr.modelfile.card import ModelCard
     from asr.network.encoder import AcousticModel
+    from asr.tasks.ctc import Ctc
     from asr.training.recipe import load
 
     settings = load(REPOSITORY / "recipes" / recipe, ["data.source=."] if recipe == "an4.yaml" else [])
     features = replace(settings.features, source="audio")
     card = ModelCard(features, settings.text, settings.to_dict(), asr.__version__, "")
-    examples, left_out = dataset.load(
-        manifest.read(folder / "train.jsonl"), FeatureExtractor(features), card.tokenizer, card.text,
+    task = Ctc(settings.text)
+    loaded, left_out = examples.load(
+        manifest.read(folder / "train.jsonl"), FeatureExtractor(features), task,
         keep_sound=settings.augment.touches_sound, cache=folder / "cache",
     )  # fmt: skip
     assert not left_out, left_out
-    statics = (card.extractor.static(one.source) if one.source.ndim == 1 else one.source for one in examples)
-    card = replace(card, statistics=card.extractor.measure(statics))
-    batches = dataset.Batches(examples, card.extractor, settings.train.batch_size,
+    cepstra = (example.signal.cepstra(card.extractor) for example in loaded)
+    card = replace(card, statistics=card.extractor.measure(cepstra))
+    batches = Batches(loaded, task, card.extractor, settings.train.batch_size,
                               augmenter=Augmenter(settings.augment, features), seed=1)  # fmt: skip
     torch.set_num_threads(1)
     return batches, AcousticModel(settings.model, features.num_features, len(card.tokenizer)), settings
 
 
 def _epochs(recipe: str, is_bare: bool, folder: Path) -> Iterator[Any]:
-    import copy
-
     import torch
 
     from asr import machine
-    from asr.data.dataset import Batches
+    from asr.data.batches import Batches
     from asr.training import loop
+    from asr.training.state import State
 
     machine.keep_memory()
     shared, model, settings = _corpus(folder, recipe)
     # Sound is perturbed anew in the first of `renew` epochs: the others are part of what it costs.
     numbers = range(1, settings.augment.renew + 1)
-    batches = Batches(shared.examples, shared.extractor, shared.batch_size, augmenter=shared.augmenter, seed=1)
+    batches = Batches(
+        shared.examples, shared.task, shared.extractor, shared.batch_size, augmenter=shared.augmenter, seed=1
+    )
     made = [list(batches.epoch(number)) if is_bare else None for number in numbers]
     torch.manual_seed(0)
     model.reset()
-    average = copy.deepcopy(model)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 1e-3, total_steps=len(numbers) * len(batches) + 1)
+    state = State(model, settings.train, len(batches))
     yield
     losses = []
     for number, ready in zip(numbers, made, strict=True):
         epoch = ready or batches.epoch(number)
-        losses.append(loop._train_epoch(model, average, epoch, optimizer, schedule, settings.train, number))
+        losses.append(loop.train_epoch(state, shared.task, epoch, settings.train, number))
     yield losses
 
 
