@@ -191,45 +191,12 @@ class TestFsdd:
         assert all(utterance.duration_s == pytest.approx(0.3) for utterance in splits.train)
         assert {item.id for item in splits.left_out} == {"notes.wav", "3_bob_11"}
 
-    def test_other_utterances_join_the_training_part_alone(self, source, tmp_path):
-        others = [Utterance(f"other-{number}", "one", audio=f"{number}.wav") for number in range(9)]
-        manifest.write(tmp_path / "others.jsonl", others)
-        plain = prepare("fsdd")(folder=tmp_path, source=source)
-        joined = prepare("fsdd")(folder=tmp_path, source=source, also=str(tmp_path / "others.jsonl"), also_count=4)
-        assert ids(joined.train) - ids(plain.train) < {other.id for other in others}
-        assert len(joined.train) == len(plain.train) + 4
-        assert (ids(joined.dev), ids(joined.test)) == (ids(plain.dev), ids(plain.test))
-
     def test_held_out_speaker(self, source, tmp_path):
         splits = prepare("fsdd")(folder=tmp_path, source=source, held_out_speaker="bob")
         assert {utterance.speaker for utterance in splits.test} == {"bob"} and len(splits.test) == 12
         assert {utterance.speaker for utterance in splits.train + splits.dev} == {"anna"}
         with pytest.raises(CorpusError, match="the speakers are anna, bob"):
             prepare("fsdd")(folder=tmp_path, source=source, held_out_speaker="eve")
-
-    def test_strings_are_recordings_of_one_speaker_one_after_another(self, tmp_path):
-        """Each recording lasts its own time, so that the stretches of sound tell whose they are."""
-        lasts_s = {}
-        for speaker, base_s in (("anna", 0.2), ("bob", 0.5)):
-            for digit, more_s in ((0, 0.0), (7, 0.1)):
-                path = tmp_path / "fsdd" / "recordings" / f"{digit}_{speaker}_0.wav"
-                sound(path, rate=8000, seconds=base_s + more_s)
-                lasts_s[speaker, {0: "zero", 7: "seven"}[digit]] = base_s + more_s
-        strings = prepare("fsdd")(folder=tmp_path, source=str(tmp_path / "fsdd"), test_strings=40).test
-        assert len(ids(strings)) == 40 and {one.speaker for one in strings} == {"anna", "bob"}
-        assert {len(one.text.split()) for one in strings} == {2, 3, 4, 5}
-        for one in strings:
-            heard = manifest.read_waveform(one, 8000)
-            assert len(heard) / 8000 == pytest.approx(one.duration_s)
-            is_speech = np.convolve(np.abs(heard), np.ones(80) / 80, "same") > 0.02 * np.abs(heard).max()
-            edges_s = np.flatnonzero(np.diff(is_speech.astype(int))) / 8000
-            assert edges_s[1::2] - edges_s[::2] == pytest.approx(
-                [lasts_s[one.speaker, word] for word in one.text.split()], abs=0.03
-            )
-            pauses_s = np.append(edges_s[2::2], one.duration_s) - edges_s[1::2]
-            assert 0.08 < edges_s[0] < 0.42 and min(pauses_s) > 0.03 and max(pauses_s) < 0.52
-        again = prepare("fsdd")(folder=tmp_path / "again", source=str(tmp_path / "fsdd"), test_strings=40)
-        assert [one.text for one in again.test] == [one.text for one in strings]
 
     def test_nothing_there(self, tmp_path):
         with pytest.raises(CorpusError, match=r"data\.source="):

@@ -294,7 +294,6 @@ def test_resuming_where_files_of_the_source_changed(tones_recipe, tones, tmp_pat
     manifest.write(source / "train.jsonl", manifest.read(tones / "train.jsonl")[:16])
     with pytest.raises(UserError, match=r"another corpus .*bring back the files"):
         run.resume(tmp_path / "r")
-    log.readouterr()
     run.start(tones_recipe, [*settings, f"run_dir={tmp_path / 'more'}"])
     assert " 16 utterances to train on" in log.getvalue()
 
@@ -319,6 +318,18 @@ def test_a_corpus_without_dev_and_test_is_chosen_and_scored_on_training(tones_re
     result = run.start(tones_recipe, ["train.epochs=1", f"run_dir={tmp_path / 'r'}"])
     assert result.part == "train"
     assert result.score.word.utterances == 4
+
+
+def test_one_utterance_is_learned_by_heart(tones_recipe, tmp_path):
+    """The classic first test of a recogniser."""
+    script = tmp_path / "prepare_tones.py"
+    script.write_text(
+        script.read_text() + "\n_all = prepare\ndef prepare(folder, source: str) -> Splits:\n"
+        "    return Splits(train=_all(folder, source, 1).train)\n"
+    )
+    settings = ["train.epochs=60", "train.batch_size=1", "train.patience=10", "augment.time_masks=0", "model.dropout=0"]
+    result = run.start(tones_recipe, [*settings, f"run_dir={tmp_path / 'r'}"])
+    assert (result.score.word.utterances, result.score.character.errors) == (1, 0)
 
 
 def test_utterances_that_cannot_be_learned_from_are_named(tones_recipe, tones, tmp_path, log):

@@ -46,7 +46,7 @@ def test_english_letters_has_27_outputs_and_phrases_have_28():
 
     for path in RECIPES:
         loaded = recipe.load(path, ["data.source=x"] if path.stem not in SYNTHETIC else [])
-        sentences = ("an4", "an4_large", "spelling", "wake_words", "one_utterance")
+        sentences = ("an4", "an4_large", "spelling", "wake_words")
         expected = 28 if path.stem in sentences else 29 if path.stem in ("english", "english_small") else 27
         assert len(Tokenizer(loaded.text.alphabet)) == expected
         units = 128 if path.stem.endswith("_large") or path.stem == "english" else 40
@@ -60,8 +60,7 @@ def test_overrides_are_checked_like_the_file():
     ])  # fmt: skip
     assert (loaded.train.epochs, loaded.model.hidden_size, loaded.train.learning_rate) == (5, 80, 1e-3)
     assert (loaded.features.high_hz, loaded.run_dir) == (3500.0, "here")
-    given = {"source": "there", "held_out_speaker": "theo"}
-    assert loaded.data.settings == {**given, "also": "", "also_count": 3000, "test_strings": 0}
+    assert loaded.data.settings == {"source": "there", "held_out_speaker": "theo"}
 
 
 @pytest.mark.parametrize(
@@ -83,7 +82,6 @@ def test_overrides_are_checked_like_the_file():
         ("train.learning_rate=.nan", "train.learning_rate must be finite"),
         ("recognition.vtln_warps=[1, nan]", "recognition.vtln_warps.1 must be finite, not nan"),
         ("train.epochs=.inf", "train.epochs must be finite, not inf"),
-        ("data.also_count=.nan", "data.also_count must be finite, not nan"),
         ("features.hop_ms=0.01", "at least one sample"),
         ("text.alphabet=ab.", "share characters"),
         ("augment.join=0", "augment.join must be at least 1, not 0"),
