@@ -451,8 +451,7 @@ class TestFolder:
         for number in range(3):
             sound(tmp_path / "mine" / "wavs" / f"{number}.wav")
         assert (
-            "note: all recordings have the same text, 'wavs', the name of their folder"
-            in self.built(tmp_path, log)[1]
+            "note: all recordings have the same text, 'wavs', the name of their folder" in self.built(tmp_path, log)[1]
         )
 
     @pytest.mark.skipif(os.name == "nt", reason="links need rights there")
