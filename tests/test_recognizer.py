@@ -104,8 +104,10 @@ def test_how_many_go_together_changes_nothing(recognizer, utterances):
 
 
 def test_many_threads_may_share_a_recogniser(tones_run, utterances, tmp_path):
-    (tmp_path / "words.txt").write_text("\n".join(utterance.text for utterance in utterances))
-    for decoding in (DecoderConfig(), DecoderConfig(lexicon=tmp_path / "words.txt")):
+    words = [utterance.text for utterance in utterances]
+    (tmp_path / "words.jsgf").write_text(f"#JSGF V1.0;\ngrammar words;\npublic <word> = {' | '.join(words)};\n")
+    sentences = DecoderConfig(sentences=tmp_path / "words.jsgf")
+    for decoding in (DecoderConfig(), DecoderConfig(lexicon=words), sentences):
         expected = [Recognizer.load(tones_run[0], decoding=decoding).transcribe(each.audio) for each in utterances]
         recognizer = Recognizer.load(tones_run[0], decoding=decoding)
         with ThreadPoolExecutor(8) as pool:

@@ -1,6 +1,7 @@
 """A network of sentences as a constraint of the decoder: which character may follow, made deterministic in use."""
 
 from collections.abc import Iterable, Iterator
+from threading import Lock
 from typing import NamedTuple
 
 from asr.grammar.network import Network
@@ -83,20 +84,26 @@ class Graph:
         self._keys = [key]
         self._numbers = {key: 0}
         self._steps: list[dict[int, tuple[int, float]] | None] = [None]
+        self._lock = Lock()
+        """Threads may share a graph."""
 
     def steps(self, state: int) -> dict[int, tuple[int, float]]:
         """The tokens that may follow a state: (the state that each leads to, 0, for all sentences weigh the same)."""
         steps = self._steps[state]
         if steps is None:
-            points, word = self._keys[state]
-            characters = {character for point in points for character in self._characters(point)}
-            steps = {}
-            for character in sorted(characters & self._tokens.keys()):
-                following = {after for point in points for after in self._walker.spelled(point, character)}
-                if following:
-                    part = "" if character == " " else word + character
-                    steps[self._tokens[character]] = (self._number(self._closure(following), part), 0.0)
-            self._steps[state] = steps
+            with self._lock:
+                steps = self._steps[state] = self._found(state)
+        return steps
+
+    def _found(self, state: int) -> dict[int, tuple[int, float]]:
+        points, word = self._keys[state]
+        characters = {character for point in points for character in self._characters(point)}
+        steps = {}
+        for character in sorted(characters & self._tokens.keys()):
+            following = {after for point in points for after in self._walker.spelled(point, character)}
+            if following:
+                part = "" if character == " " else word + character
+                steps[self._tokens[character]] = (self._number(self._closure(following), part), 0.0)
         return steps
 
     def words(self, state: int) -> set[str]:
