@@ -150,7 +150,7 @@ def test_the_summary_is_honest():
     said = corpus.summary(splits)
     for part in (
         "2 utterances", "1.50 h", "1 speakers", "4 characters", "3 different", "longest 3600.0 s (a)",
-        "dev    no utterances", "left out 12: 12 unreadable audio", "x9: unreadable", "and 2 more",
+        "dev    no utterances", "skipped 12: 12 unreadable audio", "x9: unreadable", "and 2 more",
     ):  # fmt: skip
         assert part in said
 

@@ -347,7 +347,7 @@ def test_utterances_that_cannot_be_learned_from_are_named(tones_recipe, tones, t
     (source / "train.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
     run.start(tones_recipe, ["train.epochs=1", f"data.source={source}", f"run_dir={tmp_path / 'r'}"])
     said = log.getvalue()
-    assert "left out 2" in said
+    assert "skipped 2" in said
     assert "hasty: transcript too long for its sound" in said
     assert "foreign: outside the alphabet: the character 'x'" in said
 

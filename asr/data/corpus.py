@@ -41,7 +41,7 @@ class CorpusError(UserError):
 
 @dataclass
 class Splits:
-    """What `prepare` returns: utterances by part, and what it left out."""
+    """What `prepare` returns: utterances by part, and what it skipped."""
 
     train: list[Utterance] = field(default_factory=list)
     dev: list[Utterance] = field(default_factory=list)
@@ -172,7 +172,7 @@ def _contents(source: Path, folder: Path) -> str:
 
 
 def summary(splits: Splits) -> str:
-    """Counts, hours, speakers, characters and the longest utterance of each part; everything left out, with why."""
+    """Counts, hours, speakers, characters and the longest utterance of each part; everything skipped, with why."""
     lines = []
     for split in (*SPLITS, *([REAL] if splits.real else [])):
         utterances: list[Utterance] = getattr(splits, split)
@@ -193,11 +193,11 @@ def summary(splits: Splits) -> str:
 
 
 def describe(left_out: Sequence[LeftOut], most: int = 10) -> list[str]:
-    """Lines that name what was left out: how many for each kind of reason, and the first `most` by name."""
+    """Lines that name what was skipped: how many for each kind of reason, and the first `most` by name."""
     if not left_out:
         return []
     kinds = Counter(item.reason.split(":")[0] for item in left_out)
-    lines = [f"left out {len(left_out)}: " + ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())]
+    lines = [f"skipped {len(left_out)}: " + ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())]
     lines += [f"  {item.id}: {item.reason}" for item in left_out[:most]]
     if len(left_out) > most:
         lines.append(f"  ... and {len(left_out) - most} more")
