@@ -17,10 +17,10 @@ from pathlib import Path
 
 import numpy as np
 
-from asr.audio import search
-from asr.data import corpus, sidecar
+from asr.data import corpus
+from asr.data import folder as recordings
 from asr.data.corpus import CorpusError, Splits
-from asr.data.manifest import LeftOut, Utterance, clean, key_of
+from asr.data.manifest import Utterance
 from asr.errors import UserError
 from asr.files import shown
 
@@ -70,42 +70,20 @@ def prepare(
 
 def _utterances(source: str, splits: Splits) -> list[Utterance]:
     """The sound files with their transcripts; those without go to `splits.left_out`. Raises CorpusError."""
-    root = Path(source)
-    below = search.below(root) if root.is_dir() else search.Below()
-    for path, why in below.skipped:
-        key = clean(Path(path).relative_to(root).as_posix())
-        splits.left_out.append(LeftOut(key if key != "." else source, f"unreadable audio: {shown(path)}: {why}"))
-    if not below.paths:
-        reasons = "; ".join(item.reason for item in splits.left_out[:3])
-        raise CorpusError(f"data.source={source}: no sound files below it{': ' + reasons if reasons else ''}")
-    labels: dict[str, str] = {}  # by path: texts that are the name of a folder
-    utterances: dict[str, Utterance] = {}
-    for path in below.paths:
-        key = key_of(Path(path).relative_to(root).as_posix())
-        try:
-            text = _text(Path(path), root)
-            if text is None:
-                text = labels[path] = _label(Path(path), root)
-            if key in utterances:
-                raise CorpusError(f"the same name as {shown(str(utterances[key].audio))}")
-            utterances[key] = Utterance(key, text, audio=path)
-        except UserError as error:
-            splits.left_out.append(LeftOut(key, f"no text: {error}"))
-    elsewhere = sidecar.elsewhere(root, labels)
-    for key, utterance in list(utterances.items()):
-        if where := elsewhere.get(str(utterance.audio)):
-            why = f"it seems to lie in {shown(where)}, which is not read here; write NAME.txt beside each sound"
-            splits.left_out.append(LeftOut(key, f"no text: {why}"))
-            del utterances[key]
-    words = {utterance.text for utterance in utterances.values()}
-    if utterances and not any(words):
+    try:
+        found = recordings.read(Path(source))
+    except UserError as error:
+        raise CorpusError(f"data.source={error}") from None
+    splits.left_out += found.skipped
+    words = {utterance.text for utterance in found.utterances}
+    if found.utterances and not any(words):
         raise CorpusError(
             f"data.source={source}: no positive examples: every usable file is in a folder whose name begins with an "
             "underscore"
         )
-    if len(words - {""}) == 1 and len(labels) > 1 and words & set(labels.values()):
+    if len(words - {""}) == 1 and len(found.utterances) > 1 and words & found.folder_texts:
         splits.notes.append(f"all recordings have the same text, {max(words)!r}, the name of their folder")
-    return list(utterances.values())
+    return found.utterances
 
 
 def _with_speakers(utterances: Sequence[Utterance], speaker: str, source: str, splits: Splits) -> list[Utterance]:
@@ -170,23 +148,6 @@ def _pieces(utterance: Utterance) -> Iterator[Utterance]:
     for start_s in (round(number * length_s, 3) for number in range(count)):
         yield replace(utterance, id=f"{utterance.id}@{start_s:g}", start_s=start_s, end_s=start_s + length_s,
                       duration_s=round(length_s, 4))  # fmt: skip
-
-
-def _text(path: Path, root: Path) -> str | None:
-    """The transcript beside a file, or nothing below a folder whose name begins with an underscore; else None."""
-    if any(name.startswith("_") for name in path.relative_to(root).parts[:-1]):
-        return ""
-    return sidecar.transcript(path)
-
-
-def _label(path: Path, root: Path) -> str:
-    """The name of the file's folder. Raises CorpusError if there is none, or none of letters."""
-    if path.parent == root:
-        raise CorpusError("neither NAME.txt beside it nor a folder named for it")
-    name = shown(path.parent.name)
-    if name != path.parent.name:
-        raise CorpusError(f"the name of its folder, {name}, is not UTF-8, or not of letters alone; rename it")
-    return path.parent.name.replace("_", " ")
 
 
 def _every(groups: list[str], share: float) -> list[str]:
