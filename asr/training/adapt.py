@@ -20,8 +20,7 @@ from torch import Tensor
 
 from asr.data import manifest
 from asr.data.augment import AugmentConfig, Augmenter
-from asr.data.manifest import Utterance
-from asr.decode.ctc import min_frames
+from asr.data.manifest import LeftOut, Utterance
 from asr.decode.decoder import DecoderConfig
 from asr.errors import UserError
 from asr.features import FeatureExtractor, Frames, pad
@@ -29,7 +28,7 @@ from asr.network.encoder import AcousticModel, ModelConfig
 from asr.network.onnx_graph import export, read
 from asr.recognition.evaluate import evaluate
 from asr.recognition.recognizer import Recognizer
-from asr.tasks import ctc
+from asr.tasks.ctc import Ctc
 
 MIN_TAKES = 3  # of a text, before one of them is held out
 MAX_LOSS = 0.01  # of the word error rate on what the model knew
@@ -187,11 +186,14 @@ class Adapter:
             raise UserError(f"{model}: it was trained on precomputed features, and recordings cannot adapt it")
         if not utterances:
             raise UserError("there are no recordings to adapt to")
-        rate, tokenizer = self.card.features.sample_rate, self.card.tokenizer
+        self.task = Ctc(self.card.text)
         self.recordings = {}
         for utterance in utterances:
-            tokens = np.array(tokenizer.encode(self.card.text.normalise(utterance.text)), np.int64)
-            self.recordings[utterance.id] = Recording(manifest.read_waveform(utterance, rate), tokens)
+            tokens = self.task.target(utterance)
+            if isinstance(tokens, LeftOut):
+                raise UserError(f"{tokens.id}: {tokens.reason}")
+            waveform = manifest.read_waveform(utterance, self.card.features.sample_rate)
+            self.recordings[utterance.id] = Recording(waveform, tokens)
         self.augmenter = Augmenter(_PERTURBATIONS, self.card.features)
         self.extractor = FeatureExtractor(self.card.features, self.card.statistics)
 
@@ -220,12 +222,12 @@ class Adapter:
                 if step + 1 < config.steps:
                     following = pool.submit(self._batch, ids, step + 1)
                 log_probs, output_lengths = new(frames, lengths, generator)
-                losses = ctc.loss(log_probs, output_lengths, tokens, token_lengths)
+                losses = self.task.loss(log_probs, output_lengths, tokens, token_lengths)
                 with torch.no_grad():
                     target, _ = old(frames, lengths)
                 loss = losses.sum() + config.retention * _divergence(target, log_probs, lengths)
                 optimizer.zero_grad()
-                (loss / token_lengths.sum().clamp(min=1)).backward()  # type: ignore[no-untyped-call]
+                (loss / token_lengths.sum().clamp(min=1)).backward()
                 torch.nn.utils.clip_grad_norm_(weights, 1.0)
                 optimizer.step()
                 schedule.step()
@@ -242,7 +244,7 @@ class Adapter:
         features = self.card.features
         frames = []
         for recording in chosen:
-            needed = (min_frames(recording.tokens) - 1) * features.stack + 1
+            needed = (self.task.min_frames(recording.tokens) - 1) * features.stack + 1
             least = features.window + (needed - 1) * features.hop
             cepstra = self.extractor.static(self.augmenter.waveform(recording.waveform, rng, least))
             cepstra = self.augmenter.stretch(self.augmenter.tract(cepstra, rng), self.augmenter.tempo(rng), needed)
