@@ -227,7 +227,7 @@ class Adapter:
                     target, _ = old(frames, lengths)
                 loss = losses.sum() + config.retention * _divergence(target, log_probs, lengths)
                 optimizer.zero_grad()
-                (loss / token_lengths.sum().clamp(min=1)).backward()
+                (loss / token_lengths.sum().clamp(min=1)).backward()  # type: ignore[no-untyped-call]
                 torch.nn.utils.clip_grad_norm_(weights, 1.0)
                 optimizer.step()
                 schedule.step()
