@@ -79,7 +79,8 @@ def test_letters_stand_where_they_are_spoken(recognizer, recordings):
     frame_s, margin_s = recognizer.card.features.frame_ms / 1000, 0.5
     inside = total = 0
     for _, waveform, words in recordings:
-        _, emission = recognizer.emission(padded(waveform, margin_s, margin_s, 40), RATE)
+        ((_, parts),) = recognizer.recognise([padded(waveform, margin_s, margin_s, 40)], RATE)
+        _, emission = recognizer.network.join(parts)
         path = np.argmax(emission, axis=1)
         starts = np.flatnonzero((path > 0) & (path != np.concatenate([[0], path[:-1]])))
         letters = [start for start in starts if recognizer.card.tokenizer.tokens[path[start]] != " "]
