@@ -37,10 +37,11 @@ _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-
 
 
 @contextmanager
-def whole(path: Path) -> Iterator[Path]:
+def whole(path: Path, *, is_synced: bool = True) -> Iterator[Path]:
     """A file to write to that takes the place of `path` once it is whole; where that fails nothing is left of it.
 
-    The previous file stays until then, also where the power fails. Any number of processes may write one file at once.
+    The previous file stays until then, also where the power fails, unless `is_synced` is False: waiting for the disk
+    takes some milliseconds. Any number of processes may write one file at once.
     A pipe or a device is written to as it is. An OSError names `path`.
     """
     with naming(path):
@@ -50,24 +51,26 @@ def whole(path: Path) -> Iterator[Path]:
         part = path.with_name(f"{path.name}.{os.getpid()}-{next(_SERIAL)}.part")
         try:
             yield part
-            _sync(part)
+            if is_synced:
+                _sync(part)
             part.replace(path)
         finally:
             with suppress(OSError):  # not there: it has taken its place, or could not be made
                 part.unlink()
         with suppress(OSError):  # not every file system can do it for folders
-            _sync(path.parent)
+            if is_synced:
+                _sync(path.parent)
 
 
-def write_bytes(path: Path, data: bytes) -> None:
-    """Write a small file."""
-    with whole(path) as part:
+def write_bytes(path: Path, data: bytes, *, is_synced: bool = True) -> None:
+    """Write a small file; see `whole`."""
+    with whole(path, is_synced=is_synced) as part:
         part.write_bytes(data)
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a small text file, in UTF-8."""
-    write_bytes(path, text.encode())
+def write_text(path: Path, text: str, *, is_synced: bool = True) -> None:
+    """Write a small text file, in UTF-8; see `whole`."""
+    write_bytes(path, text.encode(), is_synced=is_synced)
 
 
 def shown(path: str | Path) -> str:

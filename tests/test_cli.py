@@ -332,6 +332,23 @@ class TestAlign:
         assert run(*command, "--format", "vtt").stdout.startswith(b"WEBVTT\n\n00:00:00.")
         assert run(*command, "--format", "ctm").stdout.startswith(f"000 1 {start_s} ".encode())
 
+    def test_ids_that_no_file_can_be_named_for_cost_no_other_utterance(self, tones_run, utterances, tmp_path):
+        keys = ["a", "a.json/b", "x/./y", "x/y", "n" * 5000, "../out", "good"]
+        lines = [{"id": key, "text": utterances[0].text, "audio": utterances[0].audio} for key in keys]
+        lines += [{"id": "nul", "text": "a", "audio": "a\0b"}, {"id": "long", "text": "a", "audio": "x" * 5000}]
+        (tmp_path / "m.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+        command = ["asr-align", tones_run[0], tmp_path / "m.jsonl", "--format", "json", "--output", tmp_path / "out"]
+        done = run(*command)
+        assert done.returncode == 1 and b"Traceback" not in done.stderr
+        made = {
+            path.relative_to(tmp_path / "out").as_posix()
+            for path in (tmp_path / "out").rglob("*.json")
+            if path.is_file()
+        }
+        assert made == {"a.json", "x/y.json", "good.json"} and not (tmp_path / "out.json").exists()
+        assert b"6 of 9 utterances could not be aligned" in done.stderr
+        assert b"x/y: its file of --output would be that of x/./y" in done.stderr
+
     def test_text_and_sound_from_elsewhere(self, tones_run, utterances, tmp_path):
         model, sound, text = tones_run[0], utterances[0].audio, utterances[0].text
         expected = run("asr-align", model, sound, text).stdout

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from asr.cli.exits import run_command
 from asr.cli.options import add_format, new_parser
-from asr.cli.output import check_output, put
+from asr.cli.output import check_output, put, shared_files
 from asr.errors import UserError
 
 if TYPE_CHECKING:
@@ -77,10 +77,13 @@ def _align(arguments: argparse.Namespace) -> int:
 
 def _align_all(recognizer: "Recognizer", utterances: "Sequence[Utterance]", arguments: argparse.Namespace) -> int:
     failed = 0
+    shared = shared_files(utterance.id for utterance in utterances) if arguments.output else {}
     made = _alignments(recognizer, utterances, [utterance.text for utterance in utterances])
     for utterance, (_, transcript) in zip(utterances, made, strict=True):
         if arguments.output and (Path(utterance.id).is_absolute() or ".." in Path(utterance.id).parts):
             transcript = UserError("its id leads out of the folder of --output")
+        if utterance.id in shared:
+            transcript = UserError(f"its file of --output would be that of {shared[utterance.id]}")
         if isinstance(transcript, UserError):
             print(f"error: {utterance.id}: {transcript}", file=sys.stderr)
             failed += 1
@@ -88,8 +91,12 @@ def _align_all(recognizer: "Recognizer", utterances: "Sequence[Utterance]", argu
         lines = _aligned(utterance.where, utterance.id, transcript, arguments.format)
         if arguments.format == "text" and not arguments.output:
             lines = "\n".join(f"{utterance.id}\t{line}" for line in lines.splitlines())
-        if lines or arguments.output:
-            put(lines, utterance.id, arguments)
+        try:
+            if lines or arguments.output:
+                put(lines, utterance.id, arguments)
+        except UserError as error:
+            print(f"error: {utterance.id[:60]}: {error}", file=sys.stderr)
+            failed += 1
     if failed:
         print(f"{failed} of {len(utterances)} utterances could not be aligned", file=sys.stderr)
     return 1 if failed else 0

@@ -1,7 +1,9 @@
 """Where results go: checks of outputs before the work, files and stdout after it."""
 
 import argparse
+import errno
 import json
+import os
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -34,17 +36,37 @@ def check_folder(output: Path) -> None:
 
 
 def put(text: str, key: str, arguments: argparse.Namespace) -> None:
-    """Write the result of the recording with the id `key` into the folder of --output, or else to stdout."""
+    """Write the result of the recording with the id `key` into the folder of --output, or else to stdout.
+
+    Raises UserError where no file can be named for the id.
+    """
     from asr.recognition.formats import SUFFIXES
 
     if arguments.output:
         path = arguments.output / (key + SUFFIXES[arguments.format])
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_text(path, text + "\n" if text else "")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            # Not synced: it can be made again, and of a thousand files it would take longer than recognition.
+            write_text(path, text + "\n" if text else "", is_synced=False)
+        except OSError as error:
+            if error.errno in (errno.ENAMETOOLONG, errno.ENOTDIR, errno.EEXIST, errno.EISDIR):
+                raise UserError(f"no file can be named for its id: {error.strerror}") from None
+            raise
     elif text:
         print(text, flush=True)
     elif arguments.format == "text":
         print(flush=True)
+
+
+def shared_files(keys: "Iterable[str]") -> dict[str, str]:
+    """Ids whose file of --output would be that of an earlier id, which they are given with: x/y and x/./y."""
+    owners: dict[str, str] = {}
+    shared: dict[str, str] = {}
+    for key in keys:
+        owner = owners.setdefault(os.path.normpath(key), key)
+        if owner != key:
+            shared[key] = owner
+    return shared
 
 
 def name_unreadable(unreadable: "Iterable[LeftOut]") -> int:
