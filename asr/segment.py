@@ -1,6 +1,6 @@
-"""A recording -> stretches as long as utterances: cut where it pauses.
+"""A recording -> segments as long as utterances: cut at its pauses.
 
-A recogniser is trained on utterances, and hears best what is as long as they are. Windows of a fixed length that
+A network is trained on utterances, and recognises best what is as long as they are. Windows of a fixed length that
 overlap would not do: a bidirectional LSTM that has only ever seen one utterance at a time remembers that one has begun
 or ended, and in windows of 15 s the likeliest letter was seen to change more than 3 s away from their edges.
 """
@@ -16,11 +16,11 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from asr.features import FeatureConfig, Frames
 
-LONGEST_S = 30.0  # of a stretch
+LONGEST_S = 30.0  # of a segment
 DB = 10 / math.log(10)  # decibels in a natural logarithm of energy
 PAUSE_S = 0.5  # shorter silences are inside sentences and words
 _MARGIN_S = 0.3  # of silence beside speech: with more of it the mean of the cepstra is that of silence, and a network
-# that never heard so much of it loses the word
+# that was not trained on so much of it loses the word
 _SMOOTH_S = 0.2  # over which the quietest moment is looked for: longer than the closure of a stop
 _LOUD_S = 0.09  # over which sound is loud or quiet: longer than a click, shorter than a vowel
 _WORD_S = 0.15  # what is loud for less, so smoothed, is a knock or the burst of a stop: alone it would be a word
@@ -44,7 +44,7 @@ class Part(NamedTuple):
 def stretches(
     blocks: Iterable[Frames], config: FeatureConfig, pause_s: float = PAUSE_S
 ) -> Iterator[tuple[Frames, bool]]:
-    """Cepstra in blocks (T, C), the log energy first -> those of each stretch, and whether it is silent, see `parts`.
+    """Cepstra in blocks (T, C), the log energy first -> those of each segment, and whether it is silent, see `parts`.
 
     None is longer than LONGEST_S, every frame is in one of them, and where the cuts are follows from the recording
     alone, not from its blocks: the next LONGEST_S of sound are looked at and cut in each of their pauses, or without
