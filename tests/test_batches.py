@@ -203,8 +203,11 @@ def test_sound_is_renewed_when_its_time_has_come_and_never_between(utterances):
     made = batches(loaded, replace(EVERYTHING, renew=2, tempo=0, time_masks=0, feature_masks=0), seed=3)
 
     def epoch(number, source=made):
-        return {key: batch.features[row, : batch.feature_lengths[row]]
-                for batch in source.epoch(number) for row, key in enumerate(batch.ids)}  # fmt: skip
+        return {
+            key: batch.features[row, : batch.feature_lengths[row]]
+            for batch in source.epoch(number)
+            for row, key in enumerate(batch.ids)
+        }
 
     one, two, three = epoch(1), epoch(2), epoch(3)
     assert all(np.array_equal(one[key], two[key]) for key in one)

@@ -129,10 +129,14 @@ def test_views_that_are_equal_train_as_one_and_others_do_not(tones_recipe, tmp_p
     plain = ["train.epochs=1", "data.limit=16", "model.dropout=0", "augment.gain_db=0", "augment.time_masks=0"]
     masked = [*plain, "augment.time_masks=2"]
     for name, settings in {
-        "one": plain, "equal": [*plain, "train.consistency=0.5"], "one-masked": masked,
-        "off": [*masked, "train.consistency=0"], "weak": [*masked, "train.consistency=0.1"],
-        "strong": [*masked, "train.consistency=0.5"], "again": [*masked, "train.consistency=0.5"],
-    }.items():  # fmt: skip
+        "one": plain,
+        "equal": [*plain, "train.consistency=0.5"],
+        "one-masked": masked,
+        "off": [*masked, "train.consistency=0"],
+        "weak": [*masked, "train.consistency=0.1"],
+        "strong": [*masked, "train.consistency=0.5"],
+        "again": [*masked, "train.consistency=0.5"],
+    }.items():
         run.start(tones_recipe, [*settings, f"run_dir={tmp_path / name}"])
     one, two = weights(tmp_path / "one"), weights(tmp_path / "equal")
     assert all(torch.allclose(one[name], two[name], atol=1e-4) for name in one)
@@ -235,20 +239,26 @@ def prepare_instead(folder, lines):
 
 
 def test_silence_is_learned_too(tones_recipe, tmp_path):
-    prepare_instead(tmp_path, [
-        "sounds = [u.audio for u in _all(folder, source).train[:3]]",
-        "return Splits(train=[Utterance(f'u{i}', '', p) for i, p in enumerate(sounds)])",
-    ])  # fmt: skip
+    prepare_instead(
+        tmp_path,
+        [
+            "sounds = [u.audio for u in _all(folder, source).train[:3]]",
+            "return Splits(train=[Utterance(f'u{i}', '', p) for i, p in enumerate(sounds)])",
+        ],
+    )
     result = run.start(tones_recipe, ["train.epochs=3", f"run_dir={tmp_path / 'r'}"])
     assert result.score.word.insertions == 0, "a corpus of nothing but silence teaches silence"
 
 
 def test_a_dev_part_in_which_nobody_speaks_chooses_nothing(tones_recipe, tmp_path, log):
-    prepare_instead(tmp_path, [
-        "splits = _all(folder, source, 12)",
-        "silent = [replace(one, text='') for one in splits.dev]",
-        "return Splits(train=splits.train, dev=silent, test=splits.test)",
-    ])  # fmt: skip
+    prepare_instead(
+        tmp_path,
+        [
+            "splits = _all(folder, source, 12)",
+            "silent = [replace(one, text='') for one in splits.dev]",
+            "return Splits(train=splits.train, dev=silent, test=splits.test)",
+        ],
+    )
     result = run.start(tones_recipe, ["train.epochs=2", f"run_dir={tmp_path / 'r'}"])
     said = log.getvalue()
     assert "no speech in the dev part: the training part stands in for it" in said
@@ -313,8 +323,10 @@ def test_patience_stops_early(tones_recipe, tmp_path):
 
 def test_a_corpus_without_dev_and_test_is_chosen_and_scored_on_training(tones_recipe, tmp_path):
     script = tmp_path / "prepare_tones.py"
-    script.write_text(script.read_text() + "\n_all = prepare\ndef prepare(folder, source: str) -> Splits:\n"
-                      "    return Splits(train=_all(folder, source, 4).train)\n")  # fmt: skip
+    script.write_text(
+        script.read_text() + "\n_all = prepare\ndef prepare(folder, source: str) -> Splits:\n"
+        "    return Splits(train=_all(folder, source, 4).train)\n"
+    )
     result = run.start(tones_recipe, ["train.epochs=1", f"run_dir={tmp_path / 'r'}"])
     assert result.part == "train"
     assert result.score.word.utterances == 4
@@ -383,8 +395,10 @@ def test_a_gpu_learns_the_same_each_time(tones_recipe, tmp_path):
         assert torch.allclose(value, weights(tmp_path / "cuda")[name], atol=1e-3)
 
 
-@pytest.mark.parametrize("settings", [{"epochs": 0}, {"warmup": 1.0}, {"patience": -1}, {"clip_norm": 0.0},
-                                      {"averaging": 1.0}, {"consistency": -0.1}])  # fmt: skip
+@pytest.mark.parametrize(
+    "settings",
+    [{"epochs": 0}, {"warmup": 1.0}, {"patience": -1}, {"clip_norm": 0.0}, {"averaging": 1.0}, {"consistency": -0.1}],
+)
 def test_impossible_settings_are_refused(settings):
     with pytest.raises(UserError, match="train"):
         TrainConfig(**settings)

@@ -54,10 +54,18 @@ def test_english_letters_has_27_outputs_and_phrases_have_28():
 
 
 def test_overrides_are_checked_like_the_file():
-    loaded = recipe.load(FSDD, [
-        "data.source=there", "train.epochs=5", "model.hidden_size=80", "train.learning_rate=1e-3",
-        "features.high_hz=3500", "run_dir=here", "data.held_out_speaker=theo",
-    ])  # fmt: skip
+    loaded = recipe.load(
+        FSDD,
+        [
+            "data.source=there",
+            "train.epochs=5",
+            "model.hidden_size=80",
+            "train.learning_rate=1e-3",
+            "features.high_hz=3500",
+            "run_dir=here",
+            "data.held_out_speaker=theo",
+        ],
+    )
     assert (loaded.train.epochs, loaded.model.hidden_size, loaded.train.learning_rate) == (5, 80, 1e-3)
     assert (loaded.features.high_hz, loaded.run_dir) == (3500.0, "here")
     assert loaded.data.settings == {"source": "there", "held_out_speaker": "theo"}
@@ -115,8 +123,10 @@ def test_text_is_taken_as_it_stands():
     commands = FSDD.with_name("commands.yaml")
     loaded = recipe.load(commands, ["data.pronunciations=three=T*'i:", "data.also_words=", "data.words=1: yes"])
     assert [loaded.data.settings[name] for name in ("pronunciations", "also_words", "words")] == [
-        "three=T*'i:", "", "1: yes"
-    ]  # fmt: skip
+        "three=T*'i:",
+        "",
+        "1: yes",
+    ]
     assert loaded.data.settings["also_per_word"] == 400
 
 

@@ -35,9 +35,11 @@ _FINISHED_LATER = {"deltas", "delta_window", "mean", "prior_frames", "variance",
 
 def digest(utterances: Sequence[Utterance], config: FeatureConfig, *, is_sound: bool) -> str:
     """Name of what these utterances give under these settings; changes with the time and size of their files."""
-    settings = {"sample_rate": config.sample_rate} if is_sound else {
-        name: value for name, value in asdict(config).items() if name not in _FINISHED_LATER
-    }  # fmt: skip
+    settings = (
+        {"sample_rate": config.sample_rate}
+        if is_sound
+        else {name: value for name, value in asdict(config).items() if name not in _FINISHED_LATER}
+    )
     found = hashlib.sha256(json.dumps([_VERSION, settings], sort_keys=True).encode())
     for utterance in utterances:
         path = utterance.features if utterance.features and not (is_sound and utterance.audio) else utterance.audio

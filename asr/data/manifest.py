@@ -150,8 +150,10 @@ def _read_npy(path: Path) -> npt.NDArray[Any]:
         # Before anything is made of the size that it claims.
         claimed, held = math.prod(shape) * dtype.itemsize, path.stat().st_size - file.tell()
         if claimed != held or min(shape, default=1) < 0:
-            raise ManifestError(f"{files.shown(path)}: damaged: its header claims {_short(shape)} numbers of "
-                                f"{dtype.itemsize} bytes, and {held} bytes follow")  # fmt: skip
+            raise ManifestError(
+                f"{files.shown(path)}: damaged: its header claims {_short(shape)} numbers of "
+                f"{dtype.itemsize} bytes, and {held} bytes follow"
+            )
         matrix = np.fromfile(file, dtype)
     return matrix.reshape(shape, order="F" if is_fortran else "C")
 

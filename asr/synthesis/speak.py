@@ -57,9 +57,14 @@ def speak_all(
     processes = min(_SHARDS, machine.num_cores())
     spawn = multiprocessing.get_context("spawn")
     reader, writer = spawn.Pipe(duplex=False)
-    with tempfile.TemporaryDirectory(prefix="asr-voices-") as folder, reader, writer, ProcessPoolExecutor(
-        processes, spawn, initializer=_begin, initargs=(reader, folder), max_tasks_per_child=1
-    ) as pool:  # fmt: skip
+    with (
+        tempfile.TemporaryDirectory(prefix="asr-voices-") as folder,
+        reader,
+        writer,
+        ProcessPoolExecutor(
+            processes, spawn, initializer=_begin, initargs=(reader, folder), max_tasks_per_child=1
+        ) as pool,
+    ):
         try:
             results = pool.map(speak, [[lines[place] for place in shard] for shard in shards])
             for shard, durations in zip(shards, results, strict=True):

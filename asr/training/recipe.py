@@ -123,8 +123,11 @@ def schema() -> str:
     described: dict[str, Any] = pydantic.TypeAdapter(Recipe).json_schema()
     described["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     described["title"] = "Speech recognition recipe"
-    extends = {"title": "Extends", "type": "string", "description": "A recipe whose settings this one has, but for its "
-               "own; its path is relative to this file."}  # fmt: skip
+    extends = {
+        "title": "Extends",
+        "type": "string",
+        "description": "A recipe whose settings this one has, but for its own; its path is relative to this file.",
+    }
     described["properties"] = {"extends": extends, **described["properties"]}
     del described["required"]
     described["anyOf"] = [{"required": ["data"]}, {"required": ["extends"]}]
