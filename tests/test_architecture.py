@@ -96,6 +96,12 @@ def test_imports_only_go_down():
     assert crossing >= BESIDE, "an edge that nobody uses"
 
 
+def test_the_loop_and_the_batches_know_no_task():
+    known = {"tasks.ctc", "decode.ctc", "decode.greedy", "text", "score.__init__"}
+    knowing = {"training.loop", "training.state", "data.examples", "data.batches", "data.augment"}
+    assert not {(module, target) for module, target in edges() if module in knowing and target in known}
+
+
 def test_no_circles():
     graph = {}
     for module, target in edges():
