@@ -52,11 +52,11 @@ class SpeechConfig:
     """Speech is so much above steady noise: the root mean square over the bands of a spectrum."""
     usual_share: float = 0.3
     """Where it is not, this share of the window is fainter than what is usual,"""
-    unsteady: float = 2.5
+    unsteady: float = 2.8
     """and speech is so many times further above the noise than that,"""
-    max_threshold_db: float = 8.0
+    max_threshold_db: float = 6.0
     """or at least so much, for where somebody speaks most of the time, it is speech that is usual."""
-    pause_db: float = 15.0
+    pause_db: float = 12.0
     """Between louder sounds, what is so much below them is a pause even where it is above the noise,"""
     loud_s: float = 1.5
     """where these sounds are no further back."""
@@ -233,7 +233,8 @@ class _Cutter:
         self._run = self._loud_run = 0  # frames of speech so far, and of those that are no pause
         self._speech_end: int | None = None  # of the open segment
         self._loud_end = 0  # of the last loud run
-        self._recent: deque[tuple[int, float]] = deque()  # frames and their energies, each the loudest since then
+        self._last: deque[float] = deque(maxlen=self._min_speech)  # energies
+        self._recent: deque[tuple[int, float]] = deque()  # frames and what these last for, each the loudest since then
         self._energies: deque[float] = deque()  # of the open segment
         self._segments: list[Segment] = []
 
@@ -297,10 +298,12 @@ class _Cutter:
             self._divide(self._start + self._longest // 2, self._frame)
 
     def _loudest(self, frame: int, energy_db: float) -> float:
-        """The largest energy of the last frames."""
-        while self._recent and self._recent[-1][1] <= energy_db:
+        """The largest energy of the last frames that lasts as long as speech must."""
+        self._last.append(energy_db)
+        lasting_db = min(self._last)
+        while self._recent and self._recent[-1][1] <= lasting_db:
             self._recent.pop()
-        self._recent.append((frame, energy_db))
+        self._recent.append((frame, lasting_db))
         if self._recent[0][0] <= frame - self._loud:
             self._recent.popleft()
         return self._recent[0][1]

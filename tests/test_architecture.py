@@ -13,7 +13,7 @@ LAYERS = (
     {"errors", "machine"},
     {"extras", "files", "text", "workers"},
     {"audio", "features", "score"},
-    {"decode", "segment", "speech"},
+    {"decode", "speech"},
     {"data", "grammar", "modelfile", "network", "synthesis"},
     {"recognition", "tasks"},
     {"report", "training"},

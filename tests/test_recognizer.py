@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from asr import audio, segment
+from asr import audio
 from asr.data import manifest
 from asr.decode import align
 from asr.decode.align import AlignError
@@ -22,6 +22,7 @@ from asr.recognition import source, times
 from asr.recognition.evaluate import evaluate
 from asr.recognition.frontend import Segment
 from asr.recognition.recognizer import Options, Recognizer
+from asr.speech import Segmenter, SpeechConfig
 from asr.text import TextError
 
 
@@ -322,11 +323,11 @@ def test_a_long_recording_is_recognised_as_its_segments(recognizer, long_sound):
     """Each on its own, as an utterance; the words in turn, with the times of the recording."""
     waveform, _ = long_sound
     transcript = recognizer.transcribe(waveform, 16000)
-    extractor = recognizer.frontend.extractor
-    texts = []
-    for cepstra, is_silent in segment.stretches([extractor.static(waveform)], recognizer.card.features):
-        if not is_silent:
-            emission = recognizer.network.log_probs([extractor.finish(cepstra)])[0]
+    extractor, segmenter = recognizer.frontend.extractor, Segmenter(SpeechConfig(), recognizer.card.features)
+    cepstra, texts = extractor.static(waveform), []
+    for start, end, is_speech in segmenter.feed(cepstra) + segmenter.flush():
+        if is_speech:
+            emission = recognizer.network.log_probs([extractor.finish(cepstra[start:end])])[0]
             texts.append(recognizer.decoder(emission)[0].text)
     assert transcript.text.split() == [text for text in texts if text] == [word.text for word in transcript.words]
     assert transcript.nbest[0].text == transcript.text

@@ -10,8 +10,8 @@ from asr.recognition.times import word_times
 
 
 def loudness(energy):
-    """Of windows of 25 ms every 10 ms."""
-    return Activity(energy, 0.01, 0.025)
+    """Log energy (T,) of windows of 25 ms every 10 ms, the quietest of them noise."""
+    return Activity(10 / np.log(10) * (energy - energy.min(initial=0)), 0.01, 0.025)
 
 
 def spans(*words):

@@ -1,6 +1,6 @@
 """Sound -> segments of cepstra: noise padding, MFCCs, cuts in pauses.
 
-The settings that are for recognition alone (noise padding, the silence that cuts) are read here, and asr.segment is
+The settings that are for recognition alone (noise padding, the silence that cuts) are read here, and asr.speech is
 called here, and nowhere else.
 """
 
@@ -11,15 +11,15 @@ from typing import TypeVar
 
 import numpy as np
 
-from asr import segment as segmentation
+from asr import speech
 from asr.audio import Waveform
 from asr.features import FeatureConfig, FeatureError, FeatureExtractor, Frames
 from asr.features.config import round_half_up
 from asr.modelfile.recognition_config import RecognitionConfig
-from asr.recognition.activity import Activity, is_hidden
+from asr.recognition.activity import Activity
 from asr.recognition.source import Sound
 
-MAX_SEGMENT_S = segmentation.LONGEST_S
+MAX_SEGMENT_S = speech.SpeechConfig().max_segment_s
 _NOISE_PAD = 1e-3  # of the peak: 60 dB below it
 _Item = TypeVar("_Item")
 
@@ -64,6 +64,12 @@ class FrontEnd:
         """The shortest pause that cuts every sound; 0: only longer sounds than MAX_SEGMENT_S are cut."""
         return self.recognition.min_silence_ms / 1000
 
+    @property
+    def speech(self) -> speech.SpeechConfig:
+        """What counts as speech, and where it is cut."""
+        min_silence_ms = self.recognition.min_silence_ms
+        return speech.SpeechConfig(min_silence_ms=min_silence_ms) if min_silence_ms else speech.SpeechConfig()
+
     def segments(self, sound: Sound) -> Iterator[Segment]:
         """The segments of a sound, in order; they hold every frame of it. Cepstra are one segment.
 
@@ -98,10 +104,9 @@ class FrontEnd:
         return np.concatenate([before, waveform, after])
 
     def activity(self, segment: Segment) -> Activity | None:
-        """How loud the sound of a segment is, frame by frame, without its padding; None without cepstra of sound.
+        """How far the sound of a segment is above its noise, frame by frame, without its padding.
 
-        The energy says so, or where noise hides the pauses, for a network that is given one word at a time and spells
-        it before or after it is spoken, by how much each frame differs from the noise.
+        None without cepstra of sound.
         """
         config = self.config
         if config.source != "audio":
@@ -109,12 +114,8 @@ class FrontEnd:
         first = round(segment.padding_s / config.hop_s)
         duration_s = max(segment.end_s - segment.start_s, 0.0)
         cepstra = segment.cepstra[first : first + max(1, round(duration_s / config.hop_s))]
-        window_s = config.window_ms / 1000
-        energy = cepstra[:, 0]
-        if self.min_silence_s and is_hidden(energy):
-            levels = segmentation.loudness(cepstra, config) / segmentation.DB
-            return Activity(levels, config.hop_s, window_s, segmentation.LEAST_DB)
-        return Activity(energy, config.hop_s, window_s)
+        levels = speech.speech_levels(cepstra, self.speech, config)
+        return Activity(levels, config.hop_s, config.window_ms / 1000)
 
     def _short(self, blocks: list[Waveform]) -> Iterator[Segment]:
         """The segments of a sound of up to MAX_SEGMENT_S, between its padding."""
@@ -123,15 +124,17 @@ class FrontEnd:
         hop_s, duration_s = config.hop_s, len(waveform) / config.sample_rate
         cepstra = self.extractor.static(self.padded(waveform))
         padding = round(self.padding_s / hop_s)
-        cut = [segmentation.Part(0, len(cepstra), False)]
+        cut: list[speech.Segment] = []
         if self.min_silence_s:
             # The padding, which is faint, would say how quiet it is.
-            cut = segmentation.parts(cepstra[padding : len(cepstra) - padding], config, self.min_silence_s)
+            segmenter = speech.Segmenter(self.speech, config)
+            cut = segmenter.feed(cepstra[padding : len(cepstra) - padding]) + segmenter.flush()
+        cut = cut or [speech.Segment(0, len(cepstra), True)]
         starts = [0, *((padding + part.start) // config.stack * config.stack for part in cut[1:])]
         for part, start, end in itertools.zip_longest(cut, starts, starts[1:]):
             start_s = start * hop_s - self.padding_s
             end_s = duration_s if end is None else end * hop_s - self.padding_s
-            yield Segment(cepstra[start:end], start_s, max(start_s, 0.0), end_s, not part.is_silent)
+            yield Segment(cepstra[start:end], start_s, max(start_s, 0.0), end_s, part.is_speech)
 
     def _long(self, blocks: Iterable[Waveform]) -> Iterator[Segment]:
         """The segments of a longer sound, without padding."""
@@ -144,13 +147,26 @@ class FrontEnd:
                 num_samples += len(block)
                 yield block
 
-        num_frames = 0
-        pause_s = self.min_silence_s or segmentation.PAUSE_S
-        cut = segmentation.stretches(self.extractor.static_blocks(counted()), config, pause_s)
-        for (cepstra, is_silent), is_last in _with_last(cut):
-            start_s, num_frames = num_frames * config.hop_s, num_frames + len(cepstra)
-            end_s = num_samples / config.sample_rate if is_last else num_frames * config.hop_s
-            yield Segment(cepstra, start_s, start_s, end_s, not is_silent)
+        for (start, cepstra, is_speech), is_last in _with_last(self._cut(self.extractor.static_blocks(counted()))):
+            start_s = start * config.hop_s
+            end_s = num_samples / config.sample_rate if is_last else (start + len(cepstra)) * config.hop_s
+            yield Segment(cepstra, start_s, start_s, end_s, is_speech)
+
+    def _cut(self, blocks: Iterable[Frames]) -> Iterator[tuple[int, Frames, bool]]:
+        """Cepstra in blocks -> those of each segment with its first frame, and whether it is speech."""
+        segmenter = speech.Segmenter(self.speech, self.config)
+        held, first = np.empty((0, self.config.num_cepstra), np.float32), 0  # what is in no segment yet
+
+        def cut(segments: Iterable[speech.Segment]) -> Iterator[tuple[int, Frames, bool]]:
+            nonlocal held, first
+            for start, end, is_speech in segments:
+                yield start, held[start - first : end - first], is_speech
+                held, first = held[end - first :], end
+
+        for block in blocks:
+            held = np.concatenate([held, block])
+            yield from cut(segmenter.feed(block))
+        yield from cut(segmenter.flush())
 
 
 def _with_last(items: Iterable[_Item]) -> Iterator[tuple[_Item, bool]]:
