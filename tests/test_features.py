@@ -320,3 +320,17 @@ def test_groups_hold_each_once_and_little_padding(lengths, max_items):
     for group in groups:
         padded = len(group) * max(lengths[index] for index in group)
         assert len(group) <= max_items and (len(group) == 1 or padded <= 1.1 * sum(lengths[index] for index in group))
+
+
+@pytest.mark.parametrize("rate", [8000, 16000])
+@pytest.mark.parametrize("num_samples", [1, 400, 16000, 163_000, 164_081, 500_000])
+def test_cepstra_of_blocks_are_those_of_the_whole(rate, num_samples):
+    extractor = FeatureExtractor(FeatureConfig(sample_rate=rate, mean="none", variance="none"))
+    waveform = np.random.default_rng(0).standard_normal(num_samples).astype(np.float32) * 0.1
+    whole = extractor.static(waveform)
+    made = []
+    for size in (777, 16000, 100_003, 10**6):
+        blocks = [waveform[start : start + size] for start in range(0, num_samples, size)]
+        made.append(np.concatenate(list(extractor.static_blocks(blocks))))
+        assert made[-1].shape == whole.shape and np.abs(made[-1] - whole).max() < 1e-4
+    assert all(np.array_equal(left, right) for left, right in itertools.pairwise(made)), "to the last bit"
