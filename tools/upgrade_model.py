@@ -8,6 +8,7 @@ The weights stay as they are. Format 1 is that of models trained before November
 import argparse
 import json
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import onnx
 
 from asr import files
 from asr.modelfile.card import FORMAT, ModelCard, ModelError
+from asr.speech import SpeechConfig
 
 MOVED = {"tracts": "vtln_warps", "edge_ms": "noise_pad_ms", "pause_ms": "min_silence_ms"}
 
@@ -29,12 +31,12 @@ def moved(settings: dict[str, Any]) -> dict[str, Any]:
 
 def upgrade(metadata: dict[str, str]) -> ModelCard:
     """The card of metadata in format 1; raises ModelError where they are of another."""
-    if "format" in metadata or "features" not in metadata:
+    if "features" not in metadata or "speech" in metadata:
         raise ModelError(f"not of format 1: format {metadata.get('format', 'unknown')}")
     features, recipe = json.loads(metadata["features"]), json.loads(metadata["recipe"])
-    recognition = moved(features)
+    recognition = moved(features) or json.loads(metadata.get("recognition", "{}"))
     if "features" in recipe:
-        recipe["recognition"] = moved(recipe["features"])
+        recipe.setdefault("recognition", moved(recipe["features"]))
     return ModelCard.from_metadata(
         {
             **_LATER,
@@ -42,6 +44,7 @@ def upgrade(metadata: dict[str, str]) -> ModelCard:
             "format": str(FORMAT),
             "features": json.dumps(features),
             "recognition": json.dumps(recognition),
+            "speech": json.dumps(asdict(SpeechConfig())),
             "recipe": json.dumps(recipe),
         }
     )

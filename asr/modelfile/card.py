@@ -9,6 +9,7 @@ import numpy as np
 from asr.errors import UserError
 from asr.features import FeatureConfig, FeatureExtractor, Statistics
 from asr.modelfile.recognition_config import RecognitionConfig
+from asr.speech import SpeechConfig
 from asr.text import TextConfig, Tokenizer
 
 FORMAT = 2  # of the metadata; another number is another meaning
@@ -56,6 +57,8 @@ class ModelCard:
     """By kind of decoder; see DecoderConfig.kind."""
     timing: Timing = Timing()
     recognition: RecognitionConfig = field(default_factory=RecognitionConfig)
+    speech: SpeechConfig = field(default_factory=SpeechConfig)
+    """What counts as speech, and where it is cut: that of the version that made the model."""
     sentences: dict[str, Any] | None = None
     """The sentences that it recognises, see asr.grammar.compiled; None: any text."""
     precision: Literal["float32", "int8"] = "float32"
@@ -74,7 +77,7 @@ class ModelCard:
     def has_same_input_as(self, other: "ModelCard") -> bool:
         """Whether frames and letters are the same for both models."""
         mine, theirs = self.to_metadata(), other.to_metadata()
-        return all(mine[part] == theirs[part] for part in ("features", "text", "statistics", "recognition"))
+        return all(mine[part] == theirs[part] for part in ("features", "text", "statistics", "recognition", "speech"))
 
     def to_metadata(self) -> dict[str, str]:
         """String values by name, as ONNX metadata holds them."""
@@ -84,6 +87,7 @@ class ModelCard:
             "text": asdict(self.text),
             "statistics": statistics,
             "recognition": asdict(self.recognition),
+            "speech": asdict(self.speech),
             "recipe": self.recipe,
             "tokens": self.tokenizer.tokens,
             "tuning": {kind: asdict(tuning) for kind, tuning in self.tuning.items()},
@@ -114,6 +118,7 @@ class ModelCard:
                 statistics=statistics
                 and Statistics(**{name: np.array(value, np.float32) for name, value in statistics.items()}),
                 recognition=RecognitionConfig(**json.loads(metadata["recognition"])),
+                speech=SpeechConfig(**json.loads(metadata["speech"])),
                 recipe=json.loads(metadata["recipe"]),
                 version=metadata["version"],
                 commit=metadata["commit"],

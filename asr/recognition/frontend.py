@@ -6,7 +6,7 @@ called here, and nowhere else.
 
 import itertools
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
@@ -19,7 +19,6 @@ from asr.modelfile.recognition_config import RecognitionConfig
 from asr.recognition.activity import Activity
 from asr.recognition.source import Sound
 
-MAX_SEGMENT_S = speech.SpeechConfig().max_segment_s
 _NOISE_PAD = 1e-3  # of the peak: 60 dB below it
 _Item = TypeVar("_Item")
 
@@ -48,6 +47,7 @@ class FrontEnd:
 
     extractor: FeatureExtractor
     recognition: RecognitionConfig
+    speech_config: speech.SpeechConfig
 
     @property
     def config(self) -> FeatureConfig:
@@ -56,19 +56,19 @@ class FrontEnd:
 
     @property
     def padding_s(self) -> float:
-        """Noise padding at either end of a sound of up to MAX_SEGMENT_S."""
+        """Noise padding at either end of a sound of up to `max_segment_s`."""
         return self.recognition.noise_pad_ms / 1000
 
     @property
     def min_silence_s(self) -> float:
-        """The shortest pause that cuts every sound; 0: only longer sounds than MAX_SEGMENT_S are cut."""
+        """The shortest pause that cuts every sound; 0: only longer sounds than `max_segment_s` are cut."""
         return self.recognition.min_silence_ms / 1000
 
     @property
     def speech(self) -> speech.SpeechConfig:
         """What counts as speech, and where it is cut."""
         min_silence_ms = self.recognition.min_silence_ms
-        return speech.SpeechConfig(min_silence_ms=min_silence_ms) if min_silence_ms else speech.SpeechConfig()
+        return replace(self.speech_config, min_silence_ms=min_silence_ms) if min_silence_ms else self.speech_config
 
     def segments(self, sound: Sound) -> Iterator[Segment]:
         """The segments of a sound, in order; they hold every frame of it. Cepstra are one segment.
@@ -79,7 +79,7 @@ class FrontEnd:
         if sound.cepstra is not None:
             yield Segment(sound.cepstra, 0.0, 0.0, len(sound.cepstra) * self.config.hop_s)
             return
-        max_samples = round(MAX_SEGMENT_S * self.config.sample_rate)
+        max_samples = round(self.speech.max_segment_s * self.config.sample_rate)
         blocks = sound.blocks()
         head: list[Waveform] = []
         num_samples = 0
@@ -118,7 +118,7 @@ class FrontEnd:
         return Activity(levels, config.hop_s, config.window_ms / 1000)
 
     def _short(self, blocks: list[Waveform]) -> Iterator[Segment]:
-        """The segments of a sound of up to MAX_SEGMENT_S, between its padding."""
+        """The segments of a sound of up to `max_segment_s`, between its padding."""
         config = self.config
         waveform = blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
         hop_s, duration_s = config.hop_s, len(waveform) / config.sample_rate

@@ -83,7 +83,7 @@ class Recognizer:
         constraint = sentences.graph(card.tokenizer) if sentences else None
         parser = sentences.parser() if sentences else None
         decoder, extractor = resources.decoder(constraint=constraint), card.extractor
-        front_end, network = FrontEnd(extractor, card.recognition), Network.of(network, card, extractor)
+        front_end, network = FrontEnd(extractor, card.recognition, card.speech), Network.of(network, card, extractor)
         made = cls(card, front_end, network, resources, decoder, Tuning(), constraint, parser)
         return made.with_tuning(card.tuning.get(made.kind, Tuning()))
 

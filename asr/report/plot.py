@@ -12,7 +12,7 @@ from asr.decode.hypothesis import Emission
 from asr.errors import UserError
 from asr.features import FeatureConfig
 from asr.modelfile.card import ModelCard
-from asr.recognition.frontend import MAX_SEGMENT_S, Segment
+from asr.recognition.frontend import Segment
 from asr.recognition.recognizer import Options, Part, Recognizer
 from asr.recognition.source import Sound
 from asr.recognition.transcript import Transcript
@@ -60,8 +60,9 @@ def draw(recognizer: Recognizer, sound: Sound, options: Options = Options()) -> 
     features = recognizer.card.features
     waveform = sound.waveform()
     duration_s = len(waveform) / features.sample_rate
-    if duration_s > MAX_SEGMENT_S:
-        raise PlotError(f"{sound.name}: a picture shows at most {MAX_SEGMENT_S:g} s, and this lasts {duration_s:.0f} s")
+    max_s = recognizer.frontend.speech.max_segment_s
+    if duration_s > max_s:
+        raise PlotError(f"{sound.name}: a picture shows at most {max_s:g} s, and this lasts {duration_s:.0f} s")
     held = replace(sound, blocks=lambda: iter([waveform]))  # standard input can be read once
     (result,) = recognizer.recognise([held])
     if isinstance(result, UserError):
