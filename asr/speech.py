@@ -1,4 +1,4 @@
-"""Where somebody speaks: a running noise floor, speech above it, and the segments that are cut in pauses. numpy only.
+"""Voice activity detection and end-pointing: a running noise floor, speech above it, segments cut in pauses.
 
 Frames of cepstra come in blocks of any size, and the segments are the same for all of them: every `_STEP` frames are
 one step, which looks no further ahead than `SpeechConfig.look_ahead_ms`, but for the first `SpeechConfig.start_ms`

@@ -128,9 +128,7 @@ def test_recipes_import_the_package_and_never_the_other_way():
     assert not any(name.startswith("recipes") for path in modules().values() for name in imports(path))
 
 
-LONG_FILES = {
-    "features/__init__.py": "becomes a room",
-}
+LONG_FILES = {}
 LONG_FUNCTIONS = {
     "asr/cli/score.py:_score": "one option after another",
 }

@@ -1,4 +1,4 @@
-"""The rules of connectionist temporal classification (Graves et al. 2006): what a path spells, and frames needed."""
+"""What a path of CTC spells (Graves et al. 2006), and the frames it needs; the decoders are greedy.py and beam.py."""
 
 from collections.abc import Sequence
 from typing import Any
