@@ -117,12 +117,14 @@ def _sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def read_text(path: str | Path, *, max_bytes: int = MAX_BYTES, error: type[UserError] = UserError) -> str:
+def read_text(
+    path: str | Path, *, kind: str = "file", max_bytes: int = MAX_BYTES, error: type[UserError] = UserError
+) -> str:
     """The whole of a text file as `Lines` reads it, with lines of any length, line ends and byte-order mark kept.
 
     Raises `error` as `Lines` does, its sentence naming the line of what is not UTF-8.
     """
-    lines = Lines(path, max_bytes=max_bytes, error=error)
+    lines = Lines(path, kind=kind, max_bytes=max_bytes, error=error)
     pieces: list[bytes] = []
     with lines.opened() as stream, lines.damage_named():
         while piece := stream.read(1 << 20):

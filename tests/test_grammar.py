@@ -1,8 +1,11 @@
 """Sentences: every sample is accepted and parses to where it came from; the graph accepts nothing else."""
 
+import gzip
 import itertools
 import json
+import os
 import subprocess
+import threading
 import tracemalloc
 
 import numpy as np
@@ -12,7 +15,7 @@ from hypothesis import strategies as st
 
 from asr.decode.beam import BeamSearch
 from asr.errors import UserError
-from asr.grammar import jsgf, network, rhino, rules, sample
+from asr.grammar import jsgf, network, readers, rhino, rules, sample
 from asr.grammar.graph import Graph
 from asr.grammar.intent import Parser
 from asr.grammar.tree import Choice, Grammar, Permutation, Sentences, Sequence, Slot, Text
@@ -319,6 +322,36 @@ def test_a_grammar_written_as_yaml_is_the_same(read, text):
     parses = [Parser(each, grammar.skip_words) for each in (one, other)]
     for text, _ in sample.samples(one, 30, np.random.default_rng(3)):
         assert parses[0](text).values() == parses[1](text).values()
+
+
+@pytest.mark.parametrize("text", [JSGF, RHINO, LIGHTS])
+def test_the_text_of_a_file_tells_its_format(tmp_path, text):
+    """Whatever the file is called, with a byte-order mark or gzipped; a named pipe can be read only once."""
+    parse = {JSGF: jsgf.parse, RHINO: rhino.parse, LIGHTS: rules.parse}[text]
+    (tmp_path / "plain").write_text(text)
+    (tmp_path / "marked").write_bytes(b"\xef\xbb\xbf" + text.encode())
+    (tmp_path / "packed").write_bytes(gzip.compress(text.encode()))
+    for name in ("plain", "marked", "packed"):
+        assert readers.read(tmp_path / name) == parse(text)
+    os.mkfifo(tmp_path / "pipe")
+    writer = threading.Thread(target=(tmp_path / "pipe").write_text, args=(text,))
+    writer.start()
+    assert readers.read(tmp_path / "pipe") == parse(text)
+    writer.join()
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (LIGHTS.encode("utf-16"), "UTF-16; save it as UTF-8"),
+        (b"intents:\n  A: ['na\xefve']\n", "line 2: not UTF-8"),
+        (b"#" * (readers.MAX_BYTES + 1), "more than 16 MiB"),
+    ],
+)
+def test_what_is_no_text_is_refused(tmp_path, data, reason):
+    (tmp_path / "lights.yaml").write_bytes(data)
+    with pytest.raises(UserError, match=reason):
+        readers.read(tmp_path / "lights.yaml")
 
 
 def run(*arguments, stdin=None):

@@ -6,7 +6,6 @@ Each public rule is an intent. A tag behind a part names the slot that its words
 
 import re
 from collections.abc import Mapping
-from pathlib import Path
 
 from asr.errors import UserError
 from asr.grammar.tree import NOTHING, Choice, Grammar, Node, Sentences, Sequence, Slot, Text
@@ -14,18 +13,8 @@ from asr.grammar.tree import NOTHING, Choice, Grammar, Node, Sentences, Sequence
 _TOKEN = re.compile(r'\s+|"[^"]*"|/[^/]*/|\{(?:\\.|[^}])*\}|<[^>]*>|[()\[\]|;=*+]|[^\s()\[\]|;={}<>*+/"]+|.', re.DOTALL)
 
 
-def read(path: str | Path) -> Grammar:
-    """The grammar of a file; raises UserError naming file and line."""
-    try:
-        return parse(Path(path).read_text("utf-8-sig"), str(path))
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such grammar") from None
-    except UnicodeDecodeError:
-        raise UserError(f"{path}: not UTF-8") from None
-
-
 def parse(text: str, name: str = "grammar") -> Grammar:
-    """The grammar of the text of a file called `name`; raises UserError as `read` does."""
+    """The grammar of the text of a file called `name`; raises UserError naming file and line."""
     header = re.match(r"\s*#JSGF\s+V?1\.0\s*([^;]*);", text)
     if not header:
         raise UserError(f"{name}: a JSGF grammar begins with #JSGF V1.0;")

@@ -2,22 +2,22 @@
 
 from pathlib import Path
 
-from asr.errors import UserError
+from asr import files
 from asr.grammar import jsgf, rhino, rules
 from asr.grammar.tree import Grammar
 
+MAX_BYTES = 16 << 20
+
 
 def read(path: str | Path) -> Grammar:
-    """The grammar of a file, whose format its name and content tell; raises UserError naming file and line."""
-    path = Path(path)
-    if path.suffix.lower() in (".jsgf", ".gram"):
-        return jsgf.read(path)
-    try:
-        head = path.read_bytes()[:4096].decode("utf-8-sig", errors="replace")
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file of sentences") from None
-    if head.lstrip().startswith("#JSGF"):
-        return jsgf.read(path)
-    if any(line.startswith("context:") for line in head.splitlines()):
-        return rhino.read(path)
-    return rules.read(path)
+    """The grammar of a file, a named pipe, or `-` for standard input, whose format its name and its text tell.
+
+    Raises UserError naming file and line.
+    """
+    text = files.read_text(path, kind="file of sentences", max_bytes=MAX_BYTES).removeprefix("\ufeff")
+    name = files.shown(path)
+    if Path(path).suffix.lower() in (".jsgf", ".gram") or text.lstrip().startswith("#JSGF"):
+        return jsgf.parse(text, name)
+    if any(line.startswith("context:") for line in text.splitlines()):
+        return rhino.parse(text, name)
+    return rules.parse(text, name)

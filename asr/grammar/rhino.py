@@ -6,7 +6,6 @@ its phrases; `$pv.Percent:name` and its like are numbers in words.
 
 import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from asr.errors import UserError
@@ -22,23 +21,16 @@ _NUMBERS = {
 }
 
 
-def read(path: str | Path) -> Grammar:
-    """The grammar of a file; raises UserError naming the file, the expression and the unknown slot or macro."""
-    try:
-        return parse(Path(path).read_text("utf-8-sig"), str(path))
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such context") from None
-    except UnicodeDecodeError:
-        raise UserError(f"{path}: not UTF-8") from None
-
-
 def parse(text: str, name: str = "context") -> Grammar:
-    """The grammar of the text of a file called `name`; raises UserError as `read` does."""
+    """The grammar of the text of a file called `name`.
+
+    Raises UserError naming the file, the expression and the unknown slot or macro.
+    """
     return rules.parse(convert(text, name), name)
 
 
 def convert(text: str, name: str = "context") -> str:
-    """A context as sentences.yaml; raises UserError as `read` does."""
+    """A context as sentences.yaml; raises UserError as `parse` does."""
     import yaml
 
     try:

@@ -7,32 +7,20 @@ a model that holds them.
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from asr import extras
 from asr.errors import UserError
 from asr.grammar.tree import NOTHING, Choice, Grammar, Node, Permutation, Sentences, Sequence, Slot, Text
 
-MAX_BYTES = 16 << 20
 MAX_NUMBERS = 10_000  # of one range
 
 
-def read(path: str | Path) -> Grammar:
-    """The grammar of a file; raises UserError naming file and line, the unknown rule or list, and loops."""
-    path = Path(path)
-    try:
-        if path.stat().st_size > MAX_BYTES:
-            raise UserError(f"{path}: larger than {MAX_BYTES >> 20} MB")
-        return parse(path.read_text("utf-8-sig"), str(path))
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file of sentences") from None
-    except UnicodeDecodeError:
-        raise UserError(f"{path}: not UTF-8") from None
-
-
 def parse(text: str, name: str = "sentences") -> Grammar:
-    """The grammar of the text of a file called `name`; raises UserError as `read` does."""
+    """The grammar of the text of a file called `name`.
+
+    Raises UserError naming file and line, the unknown rule or list, and loops.
+    """
     import yaml
 
     try:
