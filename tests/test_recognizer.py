@@ -17,7 +17,7 @@ from asr.decode.decoder import DecoderConfig
 from asr.errors import UserError
 from asr.features import FeatureError
 from asr.modelfile.card import ModelError, Timing
-from asr.modelfile.locate import newest_model
+from asr.modelfile.locate import model_file, newest_model, shipped_names
 from asr.recognition import source, times
 from asr.recognition.evaluate import evaluate
 from asr.recognition.frontend import Segment
@@ -605,3 +605,15 @@ def test_words_below_the_threshold_are_dropped(recognizer, utterances):
 def test_the_best_of_several_hypotheses_has_no_more_errors(tones_run, utterances):
     evaluation = evaluate(Recognizer.load(tones_run[0], decoding=DecoderConfig(nbest=3)), utterances)
     assert evaluation.oracle is not None and evaluation.oracle.errors <= evaluation.score.word.errors
+
+
+def test_a_model_that_comes_with_the_package_has_a_name(tmp_path, monkeypatch):
+    assert {"digits", "english", "english_small"} <= set(shipped_names())
+    for name in shipped_names():
+        assert model_file(name).name == f"{name}.onnx" and model_file(name).is_file()
+    with pytest.raises(ModelError, match=r"englsh: no such model.*english_small"):
+        model_file("englsh")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "digits").mkdir()
+    (tmp_path / "digits" / "model.onnx").touch()
+    assert model_file("digits").resolve() == tmp_path / "digits" / "model.onnx", "your own run comes first"

@@ -128,9 +128,9 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model",
         type=Path,
-        metavar="RUN_OR_ONNX",
-        help="a run's folder or a .onnx file (default: the newest run in the folder runs here, else the model that "
-        "comes with the package)",
+        metavar="MODEL",
+        help="a run's folder, a .onnx file, or one that comes with the package: digits, english, english_small "
+        "(default: the newest run in the folder runs here, else digits)",
     )
 
 

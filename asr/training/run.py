@@ -131,18 +131,16 @@ def resume(run: Path, *, jobs: int = 2) -> Result:
 
 
 def find_parent(settings: Recipe) -> Path | None:
-    """The file of the model to begin with, if there is one; `shipped` and `english` name those of the package.
+    """The file of the model to begin with, if there is one; `digits` and `english` name those of the package.
 
     Of several of one name it is the one of the same shape. Raises UserError where there is none.
     """
     init_from = settings.train.init_from
     if not init_from:
         return None
-    if init_from == "shipped":
-        return SHIPPED
-    found = sorted(SHIPPED.parent.glob(f"{init_from}*.onnx")) if re.fullmatch("[a-z]+", init_from) else []
-    if not found or Path(init_from).exists():
-        return model_file(Path(init_from).expanduser())
+    found = sorted(SHIPPED.parent.glob(f"{init_from}*.onnx")) if re.fullmatch("[a-z_]+", init_from) else []
+    if len(found) < 2 or Path(init_from).exists():
+        return model_file(init_from)
     wanted, shapes = _shape(settings.model, settings.features), []
     for path in found:
         card = read(path)[1]
