@@ -25,9 +25,9 @@ class TrainConfig:
     patience: int = 0
     """Stop after so many epochs that were not the best by dev error rate, then dev loss; 0: never."""
     init_from: str | None = None
-    """A model to begin with: the folder of a run, a .onnx file, or `digits`, `english`, models inside the package. Its network
-    must have the same shape; its alphabet may differ: only characters that it does not have begin anew. Where the
-    features are the same, as training uses them, its statistics come with it."""
+    """A model to begin with: the folder of a run, a .onnx file, or the name of a model inside the package, as
+    `digits` or `english`. Its network must have the same shape; its alphabet may differ: only characters that it does
+    not have begin anew. Where the features are the same, as training uses them, its statistics come with it."""
     keep: Literal["best", "last"] = "best"
     """Whose weights the model gets: the best epoch's by dev error rate, then dev loss; or the last one's, where the dev
     part is easier than what the model is for, as synthetic speech is."""
