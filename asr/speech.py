@@ -251,7 +251,7 @@ class _Cutter:
         """The rest of the segments."""
         end = self._frame
         if self._speech_end is not None:
-            last = self._place(self._speech_end + self._margin)
+            last = self._rounded(self._speech_end + self._margin)
             if last < end:
                 self._cut(last, is_speech=True)
             else:
@@ -263,7 +263,7 @@ class _Cutter:
         self._reset()
         return segments
 
-    def _place(self, frame: int) -> int:
+    def _rounded(self, frame: int) -> int:
         return frame // self._stack * self._stack
 
     def _cut(self, end: int, *, is_speech: bool) -> None:
@@ -290,10 +290,10 @@ class _Cutter:
             self._loud_end = frame + 1
         quiet = frame + 1 - self._run  # so far: a knock does not count
         if self._speech_end is None:
-            if self._place(quiet - self._margin) - self._start >= self._longest:
+            if self._rounded(quiet - self._margin) - self._start >= self._longest:
                 self._cut(self._start + self._longest, is_speech=False)
         elif quiet - self._speech_end > max(self._min_silence, 2 * self._margin):
-            self._cut(self._place(self._speech_end + self._margin), is_speech=True)
+            self._cut(self._rounded(self._speech_end + self._margin), is_speech=True)
         if self._frame - self._start >= self._longest and self._speech_end is not None:
             self._divide(self._start + self._longest // 2, self._frame)
 
@@ -311,7 +311,7 @@ class _Cutter:
     def _begin(self, begin: int) -> None:
         """Speech begins again."""
         if self._speech_end is None:
-            last = self._place(begin - self._margin)
+            last = self._rounded(begin - self._margin)
             if last > self._start:
                 self._cut(last, is_speech=False)
         elif begin - self._speech_end >= self._min_silence:
@@ -322,7 +322,7 @@ class _Cutter:
         speech_end = self._speech_end
         if first > self._start and speech_end is not None:
             energies = list(itertools.islice(self._energies, first - self._start, last - self._start))
-            cut = self._place(first + energies.index(min(energies)))
+            cut = self._rounded(first + energies.index(min(energies)))
             if cut > self._start:
                 self._cut(cut, is_speech=True)
                 self._speech_end = speech_end if speech_end > cut else None

@@ -25,7 +25,7 @@ QUICK = AdaptConfig(steps=120, learning_rate=1e-2, retention=0.1, share=0.8)
 
 @pytest.fixture(scope="module")
 def voice(tmp_path_factory):
-    """Recordings of a voice whose pitches lie a sixth lower than those of the training part: 4 takes of each word."""
+    """Recordings of a voice whose pitches lie a sixth lower than those of the training split: 4 takes of each word."""
     folder, rng = tmp_path_factory.mktemp("voice"), np.random.default_rng(9)
     utterances = []
     with pytest.MonkeyPatch.context() as patch:

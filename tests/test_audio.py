@@ -350,9 +350,9 @@ def test_a_file_that_is_shorter_than_its_header_says_is_named(tmp_path, form, su
 @pytest.mark.parametrize("riff_size", [0, 36, 0xFFFFFFFF])
 def test_a_stream_whose_header_was_never_completed_is_read(tmp_path, size, subtype, riff_size):
     data = bytearray(encoded(sine(16000), subtype=subtype))
-    place = data.index(b"data") + 4
+    offset = data.index(b"data") + 4
     data[4:8] = riff_size.to_bytes(4, "little")
-    data[place : place + 4] = size.to_bytes(4, "little")
+    data[offset : offset + 4] = size.to_bytes(4, "little")
     waveform = read_bytes(tmp_path, bytes(data))
     assert 8000 <= len(waveform) <= 8012 and np.abs(waveform[:8000] - sine(16000)).max() < 0.02
     assert np.array_equal(np.concatenate(list(audio.blocks(tmp_path / "sound.wav", block_s=0.1))), waveform)

@@ -53,8 +53,8 @@ def steps(*levels_db, length=3200):
     )
 
 
-def place(part, whole):
-    """Where a part begins in a whole, of which it is a stretch."""
+def index_in(part, whole):
+    """Where a part begins in a whole, of which it is a segment."""
     [start] = np.flatnonzero(whole[: len(whole) - len(part) + 1] == part[0])
     assert np.array_equal(whole[start : start + len(part)], part)
     return int(start)
@@ -66,7 +66,7 @@ def test_trimming_takes_soft_ends_and_never_what_is_loud_or_between():
     for seed in range(60):
         made = augmenter(trim_db=40).waveform(waveform, rng(seed))
         assert np.array_equal(made, augmenter(trim_db=40).waveform(waveform, rng(seed)))
-        first = place(made, waveform)
+        first = index_in(made, waveform)
         assert first > 3200 - 160 and first < 6400 + 320, "the softest is gone, and the loudest is there"
         assert 16000 - 320 < first + len(made) < 19200 + 160
         firsts.add(first > 4800)
@@ -146,7 +146,7 @@ def test_followers_are_said_after_a_pause():
     pauses_s = set()
     for seed in range(50):
         made = augmenter(join=2).waveform(one, rng(seed), followers=[(two, 0), (one, 0)])
-        start = place(two, made)
+        start = index_in(two, made)
         assert np.array_equal(made[:4000], one) and np.array_equal(made[-4000:], one)
         for pause in (made[4000:start], made[start + 5000 : -4000]):
             assert 0.0299 < len(pause) / 16000 < 0.6001 and not pause.any()
@@ -208,9 +208,9 @@ def test_channel_filters_stay_within_their_limits():
 
 
 def test_tempo_stretches_time_and_nothing_else():
-    def stretched(static, seed=0, min_frames=1):
+    def stretched(cepstra, seed=0, min_frames=1):
         one = augmenter(tempo=0.3)
-        return one.stretch(static, one.tempo(rng(seed)), min_frames)
+        return one.stretch(cepstra, one.tempo(rng(seed)), min_frames)
 
     ramp = np.linspace(0, 1, 101, dtype=np.float32)[:, None].repeat(3, axis=1)
     lengths = set()
@@ -328,17 +328,17 @@ def test_a_shorter_vocal_tract_is_what_faster_playing_does_to_the_spectrum():
     sound = np.fft.irfft(white * envelope) * 10
     faster = np.interp(np.arange(0, len(sound) - 1, 1.1), np.arange(len(sound)), sound)
     extractor = FeatureExtractor(FeatureConfig())
-    slow, fast = (extractor.static(waveform).mean(axis=0)[1:] for waveform in (sound, faster))
+    slow, fast = (extractor.cepstra(waveform).mean(axis=0)[1:] for waveform in (sound, faster))
     warped = {factor: (np.r_[0, slow] @ warp(factor, extractor.config))[1:] for factor in (1 / 1.1, 1.0, 1.1)}
     distance = {factor: np.linalg.norm(made - fast) for factor, made in warped.items()}
     assert distance[1.1] < 0.35 * distance[1.0] < distance[1 / 1.1]
 
 
 def test_a_drawn_vocal_tract_leaves_energy_and_time_alone():
-    static = rng().standard_normal((50, 13)).astype(np.float32)
-    made = [augmenter(tract=0.2).tract(static, rng(seed)) for seed in range(20)]
-    assert all(one.shape == static.shape and one.dtype == np.float32 for one in made)
-    assert all(np.array_equal(one[:, 0], static[:, 0]) for one in made)
+    cepstra = rng().standard_normal((50, 13)).astype(np.float32)
+    made = [augmenter(tract=0.2).tract(cepstra, rng(seed)) for seed in range(20)]
+    assert all(one.shape == cepstra.shape and one.dtype == np.float32 for one in made)
+    assert all(np.array_equal(one[:, 0], cepstra[:, 0]) for one in made)
     assert len({one[0, 1].item() for one in made}) > 10
 
 

@@ -60,12 +60,12 @@ def test_buckets_hold_little_padding():
 
 
 def test_padding_is_zero_and_lengths_are_true(utterances):
-    loaded, left_out = load(utterances)
-    assert not left_out
+    loaded, skipped = load(utterances)
+    assert not skipped
     by_id = {example.id: example for example in loaded}
     for batch in batches(loaded).in_order():
         for row, key in enumerate(batch.ids):
-            frames = FeatureExtractor(CONFIG).finish(by_id[key].signal.values)
+            frames = FeatureExtractor(CONFIG).features(by_id[key].signal.values)
             assert np.array_equal(batch.features[row, : batch.feature_lengths[row]], frames)
             assert not batch.features[row, batch.feature_lengths[row] :].any()
             tokens = batch.targets[row, : batch.target_lengths[row]]
@@ -147,7 +147,7 @@ def test_joined_utterances_are_heard_in_the_order_of_their_words():
         Example(f"{number}", np.array([letter + 1]), Waveform(sounds[letter])) for number, letter in enumerate(letters)
     ]
     loaded.append(Example("silence", np.array([], np.int64), Waveform(np.zeros(8000, np.int16))))
-    known = np.stack([FeatureExtractor(config).static(tone.astype(np.float32) / 32768)[15] for tone in tones])
+    known = np.stack([FeatureExtractor(config).cepstra(tone.astype(np.float32) / 32768)[15] for tone in tones])
 
     def heard(frames):
         nearest = np.square(frames[:, None] - known).sum(axis=2).argmin(axis=1) + 1
@@ -218,7 +218,7 @@ def test_sound_is_renewed_when_its_time_has_come_and_never_between(utterances):
 
 def test_an_empty_transcript_says_that_nobody_speaks(utterances):
     silence = Utterance("silence", "", utterances[0].audio)
-    loaded, left_out = load([silence, utterances[1]])
-    assert not left_out and [len(example.target) for example in loaded] == [0, len(loaded[1].target)]
+    loaded, skipped = load([silence, utterances[1]])
+    assert not skipped and [len(example.target) for example in loaded] == [0, len(loaded[1].target)]
     batch = next(iter(batches(loaded).in_order()))
     assert sorted(batch.target_lengths.tolist()) == [0, len(loaded[1].target)]

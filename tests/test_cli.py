@@ -171,7 +171,7 @@ asr.cli.transcribe.main()
         assert done.returncode == 0 and done.stderr.split("\n")[:-1] == ["listed", "not loaded"]
 
     def test_a_folder_of_features(self, tones_run, sound, tmp_path):
-        cepstra = Recognizer.load(tones_run[0]).frontend.extractor.static(audio.read(sound[0]))
+        cepstra = Recognizer.load(tones_run[0]).frontend.extractor.cepstra(audio.read(sound[0]))
         (tmp_path / "features").mkdir()
         np.save(tmp_path / "features" / "a.npy", cepstra)
         command = ["asr-transcribe", "--model", tones_run[0], tmp_path / "features"]
@@ -727,7 +727,7 @@ class TestTrain:
         done = run("asr-train", tones_recipe, "train.epochs=2", "--format", "json", cwd=tmp_path)
         assert done.returncode == 0, done.stderr.decode()
         result = json.loads(done.stdout)
-        assert result["part"] == "test" and result["word"]["utterances"] == 24
+        assert result["split"] == "test" and result["word"]["utterances"] == 24
         assert result["run"].startswith("runs/tones/") and (tmp_path / result["run"] / "model.onnx").is_file()
         message = done.stderr.decode()
         assert "train      96 utterances" in message and "epoch   2" in message and "REF" in message

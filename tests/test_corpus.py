@@ -21,7 +21,7 @@ from conftest import REPOSITORY
 from asr import audio
 from asr.data import corpus, manifest
 from asr.data.corpus import CorpusError, Splits
-from asr.data.manifest import LeftOut, Utterance
+from asr.data.manifest import Skipped, Utterance
 from asr.features import FeatureConfig
 from asr.features.sphinx import from_sphinx
 from asr.synthesis import neural, speak
@@ -44,7 +44,7 @@ def ids(utterances):
 class TestBuild:
     def script(self, folder, source, limit=2):
         self.calls += 1
-        return Splits(train=[Utterance("a", "x", source)] * 1, left_out=[LeftOut("b", "unreadable audio: b.wav")])
+        return Splits(train=[Utterance("a", "x", source)] * 1, skipped=[Skipped("b", "unreadable audio: b.wav")])
 
     calls = 0
 
@@ -56,7 +56,7 @@ class TestBuild:
         assert "made again" in log.getvalue()
         (tmp_path / "dev.jsonl").unlink()
         assert corpus.build(self.script, tmp_path, {"source": "b.wav"})
-        assert (tmp_path / "left_out.txt").read_text() == "b\tunreadable audio: b.wav\n"
+        assert (tmp_path / "skipped.txt").read_text() == "b\tunreadable audio: b.wav\n"
 
     def test_manifests_are_made_again_when_and_only_when_files_of_their_source_change(self, tmp_path, log):
         source, also, folder = tmp_path / "mine", tmp_path / "also.jsonl", tmp_path / "mine" / "corpus"
@@ -145,7 +145,7 @@ def test_the_summary_is_honest():
             Utterance("a", "abc", "a.wav", duration_s=3600),
             Utterance("b", "c", "b.wav", duration_s=1800, speaker="s"),
         ],
-        left_out=[LeftOut(f"x{number}", "unreadable audio: x.wav") for number in range(12)],
+        skipped=[Skipped(f"x{number}", "unreadable audio: x.wav") for number in range(12)],
     )
     said = corpus.summary(splits)
     for part in (
@@ -189,7 +189,7 @@ class TestFsdd:
         assert len(splits.train) == 8
         assert {utterance.text for utterance in splits.train} == {"zero", "seven"}
         assert all(utterance.duration_s == pytest.approx(0.3) for utterance in splits.train)
-        assert {item.id for item in splits.left_out} == {"notes.wav", "3_bob_11"}
+        assert {item.id for item in splits.skipped} == {"notes.wav", "3_bob_11"}
 
     def test_held_out_speaker(self, source, tmp_path):
         splits = prepare("fsdd")(folder=tmp_path, source=source, held_out_speaker="bob")
@@ -242,7 +242,7 @@ class TestAn4:
         dev, train = ({utterance.speaker for utterance in part} for part in (splits.dev, splits.train))
         assert len(dev) == 2 and len(train) == 6 and not dev & train
         assert {utterance.speaker for utterance in splits.test} == {"t0"}
-        assert not splits.left_out
+        assert not splits.skipped
         for utterance in splits.train:
             assert utterance.duration_s == pytest.approx(0.3)
             if utterance.audio:
@@ -267,7 +267,7 @@ class TestAn4:
         text.write_text("".join(text.read_text().splitlines(keepends=True)[:-1]))
         (source / "etc" / "an4_test.fileids").unlink()
         splits = prepare("an4")(folder=tmp_path / "out", source=str(source))
-        assert {item.id for item in splits.left_out} == {"u1-s0-b", "u2-s7-b"}
+        assert {item.id for item in splits.skipped} == {"u1-s0-b", "u2-s7-b"}
         assert splits.test == []
 
 
@@ -284,7 +284,7 @@ class TestFolder:
         splits = prepare("folder")(folder=tmp_path, source=str(root), dev_share=0.1, test_share=0.2)
         everything = splits.train + splits.dev + splits.test
         assert {utterance.text for utterance in everything} == {"smart mirror", "stop", "She had your dark suit."}
-        assert {item.id for item in splits.left_out} == {"orphan", "stop/bad"}
+        assert {item.id for item in splits.skipped} == {"orphan", "stop/bad"}
         for part, count in ((splits.test, 4), (splits.dev, 2)):
             assert [sum(utterance.text == text for utterance in part) for text in ("smart mirror", "stop")] == [
                 count
@@ -293,7 +293,7 @@ class TestFolder:
         again = prepare("folder")(folder=tmp_path, source=str(root), dev_share=0.1, test_share=0.2)
         assert ids(again.test) == ids(splits.test)
 
-    def test_speakers_stay_in_one_part(self, tmp_path):
+    def test_speakers_stay_in_one_split(self, tmp_path):
         for speaker in range(10):
             for word in ("yes", "no"):
                 sound(tmp_path / "mine" / word / f"s{speaker}_1.wav")
@@ -302,14 +302,14 @@ class TestFolder:
         assert [len(part) for part in parts] == [7, 1, 2]
         assert not parts[0] & parts[1] and not parts[0] & parts[2] and not parts[1] & parts[2]
 
-    @pytest.mark.parametrize("place", ["mine", "words1", "words1/../words2", "anna1/bob2"])
-    def test_where_the_folder_lies_is_no_speaker(self, tmp_path, monkeypatch, place):
+    @pytest.mark.parametrize("source_folder", ["mine", "words1", "words1/../words2", "anna1/bob2"])
+    def test_where_the_folder_lies_is_no_speaker(self, tmp_path, monkeypatch, source_folder):
         """With the pattern of README.md, however the folder is named."""
         monkeypatch.chdir(tmp_path)
         (tmp_path / "words1").mkdir()
         for speaker in ("carla", "dora"):
-            sound(Path(place) / "smart_mirror" / f"{speaker}1.wav")
-        for source in (place, f"{place}/", str(tmp_path / place)):
+            sound(Path(source_folder) / "smart_mirror" / f"{speaker}1.wav")
+        for source in (source_folder, f"{source_folder}/", str(tmp_path / source_folder)):
             splits = prepare("folder")(folder=tmp_path, source=source, speaker="([a-z]+)[0-9]", test_share=0.5)
             assert {utterance.speaker for utterance in splits.train + splits.dev + splits.test} == {"carla", "dora"}
 
@@ -321,7 +321,7 @@ class TestFolder:
         assert [len(part) for part in (splits.train, splits.dev, splits.test)] == [35, 5, 10]
 
     def test_what_is_none_of_the_words_is_to_be_heard_as_nothing(self, tmp_path):
-        """Whatever a text beside it says; minutes of noise in pieces, of one part each."""
+        """Whatever a text beside it says; minutes of noise in pieces, of one split each."""
         root = tmp_path / "mine"
         for number in range(10):
             sound(root / "stop_it" / f"{number}.wav")
@@ -335,7 +335,7 @@ class TestFolder:
         everything = [utterance for part in parts for utterance in part]
         assert {utterance.speaker for utterance in everything if utterance.text} == {"it"}
         assert {utterance.speaker for utterance in everything if not utterance.text} == {None}
-        assert len(ids(everything)) == len(everything) == 10 + 10 + 30 and not splits.left_out
+        assert len(ids(everything)) == len(everything) == 10 + 10 + 30 and not splits.skipped
         assert all(utterance.text == ("" if utterance.id[0] == "_" else "stop it") for utterance in everything)
         files = [{utterance.audio for utterance in part} for part in parts]
         assert sum(map(len, files)) == len(set.union(*files)) == 30
@@ -376,7 +376,7 @@ class TestFolder:
         (tmp_path / "mine" / "count.txt").write_text("5 6 pick up sticks")
         splits = prepare("folder")(folder=tmp_path, source=str(tmp_path / "mine"), dev_share=0, test_share=0)
         assert {utterance.text for utterance in splits.train} == {"yes", "5 6 pick up sticks"}
-        assert {item.id for item in splits.left_out} == {"yes/a", "latin", "empty"}
+        assert {item.id for item in splits.skipped} == {"yes/a", "latin", "empty"}
         with pytest.raises(CorpusError, match="not a regular expression"):
             prepare("folder")(folder=tmp_path, source=str(tmp_path / "mine"), speaker="([")
 
@@ -471,11 +471,11 @@ class TestFolder:
             (root / "one" / name).touch()
         texts, printed = self.built(tmp_path, log)
         assert Counter(texts.values()) == {"one": 3, "three": 3}
-        left_out = (tmp_path / "out" / "left_out.txt").read_text()
-        for line in (left_out, printed):
+        skipped = (tmp_path / "out" / "skipped.txt").read_text()
+        for line in (skipped, printed):
             assert "one/annexed.wav: a link to what is not there" in line.replace(f"{root}/", "")
             assert "convert it: ffmpeg -i" in line and "damaged: breaks off after" in line
-        assert len(left_out.splitlines()) == 5 and "note: no recording can be read of 'four'" in printed
+        assert len(skipped.splitlines()) == 5 and "note: no recording can be read of 'four'" in printed
         assert not corpus.build(prepare("folder"), tmp_path / "out", {"source": str(root)})
         sound(tmp_path / "elsewhere" / "3.wav")
         assert corpus.build(prepare("folder"), tmp_path / "out", {"source": str(root)}), "through the link"
@@ -493,13 +493,13 @@ class TestFolder:
         texts, printed = self.built(tmp_path, log)
         assert texts == {"one/a": "one", "one/caf%E9": "one", "one/caf%EA": "one", "two/a_[2J": "two"}
         assert r"na\xefve" in printed and "\x1b" not in printed
-        (tmp_path / "out" / "left_out.txt").read_text("utf-8")
+        (tmp_path / "out" / "skipped.txt").read_text("utf-8")
 
     @pytest.mark.parametrize("seed", range(4))
-    def test_copies_of_a_recording_are_noted_and_stay_in_one_part(self, tmp_path, log, seed):
+    def test_copies_of_a_recording_are_noted_and_stay_in_one_split(self, tmp_path, log, seed):
         for number in range(12):
-            for word, place in (("one", 1), ("two", 2)):
-                seed_of_it = place if number < 4 else 100 * place + number
+            for word, label in (("one", 1), ("two", 2)):
+                seed_of_it = label if number < 4 else 100 * label + number
                 sound(tmp_path / "mine" / word / f"{number}.wav", seed=seed_of_it)
         one = tmp_path / "mine" / "one" / "3.wav"
         samples, rate = soundfile.read(one, dtype="int16")
@@ -715,7 +715,7 @@ def test_real_corpora(real_speech, tmp_path, name, folder, count):
         pytest.skip(f"no {folder} in {real_speech}")
     splits = prepare(name)(folder=tmp_path, source=str(real_speech / folder))
     everything = splits.train + splits.dev + splits.test
-    assert len(everything) == len(ids(everything)) == count and not splits.left_out
+    assert len(everything) == len(ids(everything)) == count and not splits.skipped
     manifest.write(tmp_path / "m.jsonl", everything)
     assert len(manifest.read(tmp_path / "m.jsonl")) == count
 

@@ -58,8 +58,8 @@ class TestCache:
         original = manifest.read_waveform
         with monkeypatch.context() as patch:
             patch.setattr(manifest, "read_waveform", counted)
-            loaded, left_out = examples.load(utterances, FeatureExtractor(config), TASK, cache=folder, **settings)
-        return loaded, left_out, count
+            loaded, skipped = examples.load(utterances, FeatureExtractor(config), TASK, cache=folder, **settings)
+        return loaded, skipped, count
 
     def test_is_used_again_when_nothing_changed(self, copies, tmp_path, monkeypatch):
         folder = tmp_path / "cache"
@@ -159,9 +159,9 @@ def test_what_cannot_be_learned_from_is_named_with_its_reason(utterances, tmp_pa
         Utterance("hasty", "ab" * 300, good.audio),
         Utterance("stutter", "a" * 40, good.audio, end_s=0.5),
     ]
-    loaded, left_out = load([good, *bad])
+    loaded, skipped = load([good, *bad])
     assert [example.id for example in loaded] == [good.id]
-    reasons = {item.id: item.reason for item in left_out}
+    reasons = {item.id: item.reason for item in skipped}
     assert set(reasons) == {utterance.id for utterance in bad}
     assert "unreadable audio" in reasons["broken"] and "broken.wav" in reasons["broken"]
     assert "no such file" in reasons["gone"]

@@ -75,28 +75,28 @@ def test_silence_and_nothing_are_finite():
 
 def test_work_space_does_not_grow_with_length():
     extractor, waveform = FeatureExtractor(FeatureConfig(**PLAIN)), np.ones(16000 * 300, np.float32)
-    extractor.static(waveform[:16000])
+    extractor.cepstra(waveform[:16000])
     tracemalloc.start()
-    static = extractor.static(waveform)
+    cepstra = extractor.cepstra(waveform)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert peak < static.nbytes + 1_000_000
+    assert peak < cepstra.nbytes + 1_000_000
 
 
 def test_threads_do_not_share_their_work_space():
     extractor = FeatureExtractor(FeatureConfig(**PLAIN))
     waveforms = [noise(3000 + 700 * seed, seed) for seed in range(40)]
-    expected = [extractor.static(waveform) for waveform in waveforms]
+    expected = [extractor.cepstra(waveform) for waveform in waveforms]
     with ThreadPoolExecutor(8) as pool:
-        made = list(pool.map(extractor.static, waveforms * 5))
+        made = list(pool.map(extractor.cepstra, waveforms * 5))
     assert all(np.array_equal(one, other) for one, other in zip(made, expected * 5, strict=True))
 
 
 def test_int16_and_float_give_the_same_frames():
     whole = (noise(16000) * 32768).astype(np.int16)
     extractor = FeatureExtractor(FeatureConfig())
-    static = extractor.static
-    assert np.array_equal(static(whole), static((whole / 32768).astype(np.float32)))
+    cepstra = extractor.cepstra
+    assert np.array_equal(cepstra(whole), cepstra((whole / 32768).astype(np.float32)))
 
 
 @given(num_samples=st.integers(1, 5000), rate=st.sampled_from(RATES))
@@ -114,19 +114,19 @@ def test_delta_equals_python_speech_features(num_frames, window, seed):
 
 def test_deltas_stand_beside_the_cepstra():
     waveform = noise(16000)
-    static = FeatureExtractor(FeatureConfig(**PLAIN))(waveform)
+    cepstra = FeatureExtractor(FeatureConfig(**PLAIN))(waveform)
     both = FeatureExtractor(FeatureConfig(**PLAIN, deltas=2))(waveform)
-    first = psf.delta(static, 2)
+    first = psf.delta(cepstra, 2)
     assert both.shape[1] == FeatureConfig(deltas=2).num_features == 39
-    assert np.allclose(both, np.hstack([static, first, psf.delta(first, 2)]))
+    assert np.allclose(both, np.hstack([cepstra, first, psf.delta(first, 2)]))
 
 
 @pytest.mark.parametrize("deltas", [0, 1])
 def test_corpus_normalisation_gives_mean_0_and_variance_1(deltas):
     config = FeatureConfig(mean="corpus", variance="corpus", deltas=deltas)
-    statics = [FeatureExtractor(config).static(noise(8000, seed) * seed) for seed in range(1, 6)]
-    extractor = FeatureExtractor(config, FeatureExtractor(config).measure(statics))
-    frames = np.concatenate([extractor.finish(static) for static in statics])
+    corpus = [FeatureExtractor(config).cepstra(noise(8000, seed) * seed) for seed in range(1, 6)]
+    extractor = FeatureExtractor(config, FeatureExtractor(config).measure(corpus))
+    frames = np.concatenate([extractor.features(cepstra) for cepstra in corpus])
     assert np.abs(frames.mean(axis=0)).max() < 1e-5
     assert np.abs(frames.std(axis=0) - 1).max() < 1e-4
 
@@ -143,13 +143,13 @@ def test_utterance_normalisation_forgets_gain():
 @pytest.mark.parametrize(("deltas", "count"), [(0, 1), (1, 2), (2, 3)])
 def test_a_warp_of_features_is_that_of_the_cepstra(mean, variance, deltas, count):
     config = FeatureConfig(mean=mean, variance=variance, deltas=deltas, stack=count)
-    cepstra = [FeatureExtractor(config).static(noise(8000, seed) * seed) for seed in range(1, 4)]
+    cepstra = [FeatureExtractor(config).cepstra(noise(8000, seed) * seed) for seed in range(1, 4)]
     extractor = FeatureExtractor(config, FeatureExtractor(config).measure(cepstra))
     factors = (0.9, 1.0, 1.2)
-    batch = np.stack([extractor.finish(one) for one in cepstra])
+    batch = np.stack([extractor.features(one) for one in cepstra])
     shares = np.array([extractor.prior_share(one) for one in cepstra], np.float32)
     for factor, warp_features in zip(factors, feature_warps(factors, config, extractor.statistics), strict=True):
-        expected = np.stack([extractor.finish(with_weights_of(one, factor, extractor)) for one in cepstra])
+        expected = np.stack([extractor.features(with_weights_of(one, factor, extractor)) for one in cepstra])
         assert np.abs(warp_features(batch, shares) - expected).max() < 1e-3
 
 
@@ -184,7 +184,7 @@ def test_what_cannot_be_made_is_refused():
     with pytest.raises(FeatureError, match="one axis"):
         FeatureExtractor(FeatureConfig(**PLAIN))(np.zeros((100, 2)))
     with pytest.raises(FeatureError, match="do not fit"):
-        FeatureExtractor(FeatureConfig(**PLAIN)).finish(np.zeros((10, 12)))
+        FeatureExtractor(FeatureConfig(**PLAIN)).features(np.zeros((10, 12)))
 
 
 @pytest.mark.parametrize("num_frames", [1, 2, 3, 4, 98])
@@ -201,12 +201,12 @@ def test_stacking_puts_frames_side_by_side_and_loses_none(num_frames, count):
 
 
 def test_statistics_do_not_depend_on_stacking():
-    statics = [noise(260, seed).reshape(-1, 13) for seed in range(4)]
+    corpus = [noise(260, seed).reshape(-1, 13) for seed in range(4)]
     one, two = (FeatureExtractor(FeatureConfig(stack=count)) for count in (1, 2))
-    statistics = one.measure(statics)
-    assert np.array_equal(statistics.std, two.measure(statics).std)
-    finished = FeatureExtractor(one.config, statistics).finish(statics[0])
-    assert np.array_equal(FeatureExtractor(two.config, statistics).finish(statics[0]), stack(finished, 2))
+    statistics = one.measure(corpus)
+    assert np.array_equal(statistics.std, two.measure(corpus).std)
+    features = FeatureExtractor(one.config, statistics).features(corpus[0])
+    assert np.array_equal(FeatureExtractor(two.config, statistics).features(corpus[0]), stack(features, 2))
 
 
 SPEECH = {"mean": "speech", "variance": "corpus", "deltas": 1}
@@ -226,8 +226,8 @@ def voice(seed=0, seconds=1.0, rate=16000):
 @pytest.fixture(scope="module", params=["log_energy", "c0"])
 def speech_extractor(request):
     config = FeatureConfig(**SPEECH, energy=request.param)
-    statics = [FeatureExtractor(config).static(voice(seed)) for seed in range(20)]
-    return FeatureExtractor(config, FeatureExtractor(config).measure(statics))
+    corpus = [FeatureExtractor(config).cepstra(voice(seed)) for seed in range(20)]
+    return FeatureExtractor(config, FeatureExtractor(config).measure(corpus))
 
 
 @pytest.mark.parametrize("gain_db", [-30, -10, 10, 20])
@@ -267,18 +267,18 @@ def test_speech_normalisation_hardly_hears_a_click(speech_extractor, louder_db):
 @pytest.mark.parametrize("deltas", [0, 2])
 def test_speech_normalisation_gives_variance_1(deltas):
     config = FeatureConfig(mean="speech", variance="corpus", deltas=deltas)
-    statics = [FeatureExtractor(config).static(voice(seed, 0.3 + 0.1 * seed)) for seed in range(8)]
-    extractor = FeatureExtractor(config, FeatureExtractor(config).measure(statics))
-    squares = np.concatenate([np.square(extractor.finish(static)) for static in statics])
+    corpus = [FeatureExtractor(config).cepstra(voice(seed, 0.3 + 0.1 * seed)) for seed in range(8)]
+    extractor = FeatureExtractor(config, FeatureExtractor(config).measure(corpus))
+    squares = np.concatenate([np.square(extractor.features(cepstra)) for cepstra in corpus])
     assert np.abs(squares.mean(axis=0) - 1).max() < 1e-4
 
 
 def test_much_speech_outweighs_the_corpus_and_little_does_not(speech_extractor):
     config, corpus_mean = speech_extractor.config, speech_extractor.statistics.mean[:13]
     for seconds, share in ((0.2, 0.8), (30, 0.1)):
-        static = speech_extractor.static(voice(5, seconds)) + np.arange(13)  # another channel
-        relative, weights = relative_to_speech(static, config)
-        centred = speech_extractor.finish(static)[:, :13] * speech_extractor.statistics.std[:13]
+        cepstra = speech_extractor.cepstra(voice(5, seconds)) + np.arange(13)  # another channel
+        relative, weights = relative_to_speech(cepstra, config)
+        centred = speech_extractor.features(cepstra)[:, :13] * speech_extractor.statistics.std[:13]
         own = weights @ relative / weights.sum()
         mean = (relative - centred).mean(axis=0)
         assert np.allclose(
@@ -328,10 +328,10 @@ def test_groups_hold_each_once_and_little_padding(lengths, max_items):
 def test_cepstra_of_blocks_are_those_of_the_whole(rate, num_samples):
     extractor = FeatureExtractor(FeatureConfig(sample_rate=rate, mean="none", variance="none"))
     waveform = np.random.default_rng(0).standard_normal(num_samples).astype(np.float32) * 0.1
-    whole = extractor.static(waveform)
+    whole = extractor.cepstra(waveform)
     made = []
     for size in (777, 16000, 100_003, 10**6):
         blocks = [waveform[start : start + size] for start in range(0, num_samples, size)]
-        made.append(np.concatenate(list(extractor.static_blocks(blocks))))
+        made.append(np.concatenate(list(extractor.cepstra_blocks(blocks))))
         assert made[-1].shape == whole.shape and np.abs(made[-1] - whole).max() < 1e-4
     assert all(np.array_equal(left, right) for left, right in itertools.pairwise(made)), "to the last bit"

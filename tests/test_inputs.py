@@ -43,7 +43,7 @@ def test_no_two_files_have_one_id(tmp_path):
         assert len(set(ids)) == len(files), chosen
         assert not any(key.startswith("/") or ".." in key for key in ids)
         found = [key for _, key in inputs.find([str(path) for path in chosen])[0]]
-        assert all(ids[place] == key for place, key in enumerate(found) if found.count(key) == 1), "others stay"
+        assert all(ids[index] == key for index, key in enumerate(found) if found.count(key) == 1), "others stay"
 
 
 def test_ids_that_repeat_keep_what_tells_them_apart(tmp_path):

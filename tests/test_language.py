@@ -19,7 +19,7 @@ BANNED = {
     r"how sure|too sure|less sure|surer?ly? that": "confidence",
     r"(is|are|was|were|be|been) said|what (they|it|he|she|somebody|people) says?": "spoken, reference, transcript",
     r"(of|the model) before(?= [a-z]+ (had|has))|the \w+ of before": "the previous, the earlier",
-    r"(static|finished) frames": "cepstra, features",
+    r"(static|finished) (frames?|features)": "cepstra, features",
 }
 """Regular expressions of whole words, each with what to write."""
 

@@ -261,7 +261,7 @@ def test_a_dev_part_in_which_nobody_speaks_chooses_nothing(tones_recipe, tmp_pat
     )
     result = run.start(tones_recipe, ["train.epochs=2", f"run_dir={tmp_path / 'r'}"])
     said = log.getvalue()
-    assert "no speech in the dev part: the training part stands in for it" in said
+    assert "no speech in the dev split: the training split stands in for it" in said
     assert "12 utterances to train on, 12 to choose by" in said and result.part == "test"
 
 

@@ -72,7 +72,7 @@ def test_all_rows_share_the_seconds_of_the_sound(recognizer, waveform):
 @pytest.mark.parametrize(("seconds", "length"), [(0.4, 3), (0.2, 3), (0.15, 18), (1.0, 30)])
 def test_words_do_not_overlap(recognizer, seconds, length):
     waveform = np.zeros(int(20 * seconds * 16000), np.float32)
-    words = [Word("w" * length, place * seconds, (place + 1) * seconds, place / 20) for place in range(20)]
+    words = [Word("w" * length, index * seconds, (index + 1) * seconds, index / 20) for index in range(20)]
     picture = drawn(recognizer, waveform, Transcript(" ".join(word.text for word in words), 20 * seconds, tuple(words)))
     picture.canvas.draw()
     boxes = [text.get_window_extent() for text in picture.axes[3].texts]

@@ -38,7 +38,7 @@ def test_the_schema_refuses_what_the_loader_refuses():
     for section, key, value in (("train", "epoch", 5), ("train", "epochs", "many"), ("features", "mean", "always")):
         with pytest.raises(jsonschema.ValidationError):
             jsonschema.validate(good | {section: {key: value}}, schema)
-    assert schema["$defs"]["TrainConfig"]["properties"]["epochs"]["description"] == "Passes over the training part."
+    assert schema["$defs"]["TrainConfig"]["properties"]["epochs"]["description"] == "Passes over the training split."
 
 
 def test_english_letters_has_27_outputs_and_phrases_have_28():

@@ -159,7 +159,7 @@ def test_noise_padding_leaves_the_clock_alone(recognizer, utterances):
         assert transcript.duration_s == pytest.approx(len(waveform) / 16000, abs=1e-3)
         (_, theirs), (segment, ours) = whole(plain, longer, 16000), whole(padded, waveform, 16000)
         assert np.array_equal(ours, theirs) and segment.padding_s == pytest.approx(0.2)
-        unpadded = Segment(extractor.static(waveform), 0.0, 0.0, len(waveform) / 16000)
+        unpadded = Segment(extractor.cepstra(waveform), 0.0, 0.0, len(waveform) / 16000)
         spans = [dataclasses.replace(span, start_frame=span.start_frame - 20, end_frame=span.end_frame - 20)
                  for span in align.align(ours, plain.card.tokenizer.encode(transcript.text))]  # fmt: skip
         activity = plain.frontend.activity(unpadded)
@@ -248,7 +248,7 @@ def test_a_model_of_precomputed_features_refuses_sound(recognizer, utterances):
 
 
 def test_feature_files_are_transcribed(recognizer, utterances, tmp_path):
-    cepstra = recognizer.frontend.extractor.static(audio.read(utterances[0].audio))
+    cepstra = recognizer.frontend.extractor.cepstra(audio.read(utterances[0].audio))
     np.save(tmp_path / "x.npy", cepstra)
     values = np.array([cepstra.size], ">i4").tobytes() + cepstra.astype(">f4").tobytes()
     (tmp_path / "x.mfc").write_bytes(values)
@@ -324,10 +324,10 @@ def test_a_long_recording_is_recognised_as_its_segments(recognizer, long_sound):
     waveform, _ = long_sound
     transcript = recognizer.transcribe(waveform, 16000)
     extractor, segmenter = recognizer.frontend.extractor, Segmenter(SpeechConfig(), recognizer.card.features)
-    cepstra, texts = extractor.static(waveform), []
+    cepstra, texts = extractor.cepstra(waveform), []
     for start, end, is_speech in segmenter.feed(cepstra) + segmenter.flush():
         if is_speech:
-            emission = recognizer.network.log_probs([extractor.finish(cepstra[start:end])])[0]
+            emission = recognizer.network.log_probs([extractor.features(cepstra[start:end])])[0]
             texts.append(recognizer.decoder(emission)[0].text)
     assert transcript.text.split() == [text for text in texts if text] == [word.text for word in transcript.words]
     assert transcript.nbest[0].text == transcript.text
@@ -397,8 +397,8 @@ def in_silence(waveform, before_s, after_s):
 def test_a_word_in_silence_is_recognised_alone(cutting, utterances):
     """Nothing else is in its segment; in those of noise so small a network, trained without any, may spell letters."""
     right = []
-    for place, utterance in enumerate(utterances):
-        before_s, after_s = 1 + place % 3, 6 - place % 4
+    for index, utterance in enumerate(utterances):
+        before_s, after_s = 1 + index % 3, 6 - index % 4
         waveform = in_silence(audio.read(utterance.audio), before_s, after_s)
         heard = cutting.transcribe(waveform, 16000)
         said_s = before_s + 0.05, before_s + utterance.duration_s - 0.04
@@ -418,7 +418,7 @@ def test_segments_are_whole_frames_of_the_network_and_have_their_times(cutting, 
     waveform += np.float32(0.02) * np.abs(waveform).max() * noise
     found = list(stacked.frontend.segments(source.open(waveform, stacked.card.features, 16000)))
     assert len(found) == 3 and all(len(one.cepstra) % stack == 0 for one in found[:-1])
-    cepstra = stacked.frontend.extractor.static(stacked.frontend.padded(waveform))
+    cepstra = stacked.frontend.extractor.cepstra(stacked.frontend.padded(waveform))
     assert np.array_equal(np.concatenate([one.cepstra for one in found]), cepstra)
     assert (found[0].origin_s, found[0].start_s) == (pytest.approx(-0.2), 0.0)
     assert found[-1].end_s == pytest.approx(len(waveform) / 16000)
@@ -500,7 +500,7 @@ def test_a_word_below_the_threshold_is_in_no_best_hypothesis(tones_run, utteranc
 
 
 def test_a_sound_for_a_model_of_features_is_named_and_the_others_go_on(recognizer, utterances, tmp_path):
-    np.save(tmp_path / "x.npy", recognizer.frontend.extractor.static(audio.read(utterances[0].audio)))
+    np.save(tmp_path / "x.npy", recognizer.frontend.extractor.cepstra(audio.read(utterances[0].audio)))
     precomputed = with_features(recognizer, source="precomputed")
     files = [tmp_path / "x.npy", utterances[0].audio, tmp_path / "x.npy"]
     first, second, third = precomputed.transcribe_all(files)

@@ -241,6 +241,6 @@ def test_both_kinds_of_energy_give_the_same_segments(num_cepstra):
     rng = np.random.default_rng(0)
     waveform = 1e-3 * rng.standard_normal(16000 * 6)
     waveform[32000:40000] += 0.1 * np.sin(np.arange(8000) * 0.3)
-    found = [times(segments(FeatureExtractor(one).static(waveform), WORDS, one))
+    found = [times(segments(FeatureExtractor(one).cepstra(waveform), WORDS, one))
              for one in (features, replace(features, energy="c0"))]  # fmt: skip
     assert found[0] == pytest.approx(found[1], abs=0.03) and found[0] == pytest.approx(np.array([[1.7, 2.8]]), abs=0.06)

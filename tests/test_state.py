@@ -31,9 +31,9 @@ def test_a_save_that_fails_leaves_the_old_file(tmp_path):
 ])  # fmt: skip
 def test_a_write_that_fails_leaves_nothing(tmp_path, write):
     (tmp_path / "folder").mkdir()
-    for place in ("folder", "gone/x"):
+    for folder in ("folder", "gone/x"):
         with pytest.raises((OSError, RuntimeError)):  # PyTorch has an error of its own for a missing folder
-            write(tmp_path / place)
+            write(tmp_path / folder)
     assert [path.name for path in tmp_path.rglob("*")] == ["folder"]
 
 

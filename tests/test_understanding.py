@@ -19,7 +19,7 @@ SENTENCES = "intents:\n  Spell: ['{word}']\nlists:\n  word: {values: [%s]}\n"
 
 @pytest.fixture
 def sentences(tones, tmp_path):
-    """The words of the test part, the first one with a value of its own."""
+    """The words of the test split, the first one with a value of its own."""
     words = sorted({utterance.text for utterance in manifest.read(tones / "test.jsonl")})
     values = [f"{{in: {words[0]}, out: first}}", *words[1:]]
     path = tmp_path / "words.yaml"

@@ -3,9 +3,9 @@
     python tools/align_error.py MODEL [MODEL...]
 
 Sentences of two to eight words of the model's recipe (synthetic.py), with commas and so pauses here and there, spoken
-by the voices of its test part, which are not in training, and aligned as asr-align does; also in noise. A figure for
+by the voices of its test split, which are not in training, and aligned as asr-align does; also in noise. A figure for
 each model, then the mean over them. `--calibrate` measures on dev voices how long before its tokens a word of this
-model begins and how long after them it ends, and stores it in the model file. `--part dev` is for choosing what
+model begins and how long after them it ends, and stores it in the model file. `--split dev` is for choosing what
 asr/align.py does.
 """
 
@@ -30,10 +30,10 @@ from asr.recognition.recognizer import Recognizer
 from asr.synthesis import espeak
 
 
-def sentences(words, part, count, sample_rate, snr_db=None):
+def sentences(words, split, count, sample_rate, snr_db=None):
     """(text, waveform (num_samples,), times of the words (N, 2) in seconds) of `count` sentences."""
-    rng, noisy = np.random.default_rng(("dev", "test").index(part)), np.random.default_rng(2)
-    voices = {"dev": synthetic.DEV_VOICES, "test": synthetic.TEST_VOICES}[part]
+    rng, noisy = np.random.default_rng(("dev", "test").index(split)), np.random.default_rng(2)
+    voices = {"dev": synthetic.DEV_VOICES, "test": synthetic.TEST_VOICES}[split]
     synthesizer = espeak.Synthesizer()
     while count:
         sentence = rng.choice(words, size=rng.integers(2, 9)).tolist()
@@ -52,12 +52,12 @@ def sentences(words, part, count, sample_rate, snr_db=None):
         yield " ".join(sentence), (waveform + loudness * noise).astype(np.float32), times
 
 
-def errors(recognizer, part, count, snr_db=None):
+def errors(recognizer, split, count, snr_db=None):
     """Seconds by which each word's start and end (N, 2) are late; and if its tokens alone were the word."""
     words = str(recognizer.card.recipe.get("data", {}).get("words", "")).split() or synthetic.WORDS
     features = recognizer.card.features
     late, tokens_late = [], []
-    for text, waveform, times in sentences(words, part, count, features.sample_rate, snr_db):
+    for text, waveform, times in sentences(words, split, count, features.sample_rate, snr_db):
         found = recognizer.align(waveform, text, features.sample_rate).words
         late.append(np.array([(word.start_s, word.end_s) for word in found]) - times)
         emission = recognizer.network.log_probs([recognizer.frontend.extractor(waveform)])[0]
@@ -89,7 +89,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("models", nargs="+", metavar="MODEL", help="a run's folder or a .onnx file")
     parser.add_argument("--sentences", type=int, default=200)
-    parser.add_argument("--part", choices=("dev", "test"), default="test", help="whose voices speak")
+    parser.add_argument("--split", choices=("dev", "test"), default="test", help="whose voices speak")
     parser.add_argument("--calibrate", action="store_true", help="first, on dev voices, and store it in the models")
     arguments = parser.parse_args()
     print(f"{'ms':24}{'noise':>10}{'words':>7}{'start':>10}{'bias':>6}{'90%':>5}{'end':>10}{'bias':>6}{'90%':>5}"
@@ -103,7 +103,7 @@ def main():
             recognizer = calibrate(model, recognizer, arguments.sentences)
         for snr_db, noise in ((None, "none"), (20, "20 dB SNR"), (10, "10 dB SNR")):
             late, tokens_late = (1000 * seconds for seconds in
-                                 errors(recognizer, arguments.part, arguments.sentences, snr_db))  # fmt: skip
+                                 errors(recognizer, arguments.split, arguments.sentences, snr_db))  # fmt: skip
             line(Path(model).name, noise, late)
             line("  its tokens alone", noise, tokens_late)
             both.setdefault(noise, []).append(np.median(abs(late)))

@@ -6,7 +6,7 @@
 
 A line of results.jsonl is a run: recipe, overrides, commit (for the runs before 2026-11-23 the one that recorded their
 figures), seed, machine, minutes (shortest and longest, or null), metrics in percent, and variant, where it is not the
-recipe as it stands. A metric's name is what is counted, how it was decoded and, where that is not the test part of the
+recipe as it stands. A metric's name is what is counted, how it was decoded and, where that is not the test split of the
 page, on what: `wer/greedy`, `wer/lexicon/theo`.
 
 Tables stand between comments, of which there are two:
@@ -104,9 +104,9 @@ def _results(what: str, runs: list[Run]) -> Iterator[list[str]]:
     for item in asked.split(";"):
         label, _, metric = (part.strip() for part in item.partition(" = "))
         values = _values(there, metric)
-        places = max(-int(value.as_tuple().exponent) for value in values)
+        decimals = max(-int(value.as_tuple().exponent) for value in values)
         numbers = [*values, *([_mean(values)] if is_mean else [])]
-        yield [label, *(_percent(number, places) for number in numbers)]
+        yield [label, *(_percent(number, decimals) for number in numbers)]
 
 
 def _column(run: Run, wanted: list[str]) -> str:
@@ -126,9 +126,9 @@ def _mean(values: list[Decimal]) -> Decimal:
     return sum(values, Decimal(0)) / len(values)
 
 
-def _percent(value: Decimal, places: int) -> str:
-    """With so many decimal places, halves rounded up as a reader rounds them."""
-    return f"{value.quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP)} %"
+def _percent(value: Decimal, decimals: int) -> str:
+    """With so many decimals, halves rounded up as a reader rounds them."""
+    return f"{value.quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_UP)} %"
 
 
 def _overview(

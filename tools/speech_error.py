@@ -137,7 +137,7 @@ Regions = npt.NDArray[np.float64]
 def ours(waveform: Waveform) -> Regions:
     """Speech (N, 2) in seconds, without the margins, of asr.speech."""
     segmenter = Segmenter(SPEECH, FEATURES)
-    cepstra = FeatureExtractor(FEATURES).static(waveform)
+    cepstra = FeatureExtractor(FEATURES).cepstra(waveform)
     segments = segmenter.feed(cepstra) + segmenter.flush()
     return without_margins([(start, end, is_speech) for start, end, is_speech in segments])
 

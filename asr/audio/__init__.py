@@ -123,20 +123,20 @@ def _blocks(path: str | Path, sound: Any, start_s: float, end_s: float | None, s
     if claimed and not 0 <= start < stop <= claimed + rate // 200:
         end_s = claimed / rate if end_s is None else end_s
         raise AudioError(f"{name}: no part from {start_s:g} s to {end_s:g} s in its {claimed / rate:.3f} s")
-    stop, place, given = min(stop, claimed), 0, 0
+    stop, position, given = min(stop, claimed), 0, 0
     # libsndfile gives 16 bits as they are three times as fast as it makes numbers of them.
     dtype = "int16" if sound.subtype == "PCM_16" else "float32"
     try:
         if start and sound.seekable():
-            place = sound.seek(start)
+            position = sound.seek(start)
         sound.seekable = lambda: False  # soundfile seeks after every read, which takes time and which streams cannot
-        while place < stop:
-            block = sound.read(min(size, stop - place), dtype=dtype, always_2d=True)
+        while position < stop:
+            block = sound.read(min(size, stop - position), dtype=dtype, always_2d=True)
             if not len(block):
                 break
-            place += len(block)
-            if place > start:
-                block = block[max(0, len(block) - (place - start)) :]
+            position += len(block)
+            if position > start:
+                block = block[max(0, len(block) - (position - start)) :]
                 if dtype == "float32" and not (most := np.abs(block).max()) <= LOUDEST:
                     what = f"of {most:.2g}, where 1 is loud" if np.isfinite(most) else "that are not finite numbers"
                     raise AudioError(f"{name}: holds samples {what}")

@@ -257,9 +257,9 @@ class Part(io.RawIOBase):
         self._file.seek(self._at)
         data = bytearray(self._file.read(max(0, min(len(view), self._end - self._at))))
         shift = self._patch_at - self._at
-        for place, byte in enumerate(self._patch, start=shift):
-            if 0 <= place < len(data):
-                data[place] = byte
+        for offset, byte in enumerate(self._patch, start=shift):
+            if 0 <= offset < len(data):
+                data[offset] = byte
         view[: len(data)] = data
         self._at += len(data)
         return len(data)

@@ -13,7 +13,7 @@ from asr.errors import UserError
 from asr.files import write_text
 
 if TYPE_CHECKING:
-    from asr.data.manifest import LeftOut, Utterance
+    from asr.data.manifest import Skipped, Utterance
     from asr.score import Score
 
 
@@ -69,7 +69,7 @@ def shared_files(keys: "Iterable[str]") -> dict[str, str]:
     return shared
 
 
-def name_unreadable(unreadable: "Iterable[LeftOut]") -> int:
+def name_unreadable(unreadable: "Iterable[Skipped]") -> int:
     """Say which utterances could not be read, each once; returns the exit code."""
     named = dict.fromkeys(unreadable)
     for item in named:

@@ -47,7 +47,7 @@ def _train(arguments: argparse.Namespace) -> int:
     if arguments.format == "json":
         print_json({**result.to_dict(), "transcribe": command})
         return 0
-    print(f"{result.part}: {describe(result.score)}")
+    print(f"{result.split}: {describe(result.score)}")
     if result.real:
         print(f"real speech: {describe(result.real)}")
     print(f"{result.num_weights} weights in {minutes:.1f} minutes; the run is in {result.run}\n{command}")

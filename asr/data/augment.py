@@ -171,8 +171,8 @@ class Augmenter:
             factor = rng.uniform(1 - config.speed, 1 + config.speed)
             if len(waveform) / factor >= max(min_samples, 2):
                 # Linear interpolation: what it takes from the highest frequencies is one more perturbation.
-                places = np.arange(0, len(waveform) - 1, factor)
-                waveform = np.interp(places, np.arange(len(waveform)), waveform).astype(np.float32)
+                positions = np.arange(0, len(waveform) - 1, factor)
+                waveform = np.interp(positions, np.arange(len(waveform)), waveform).astype(np.float32)
         if config.trim_db and (config.trim_probability == 1 or rng.random() < config.trim_probability):
             loud = np.flatnonzero(self._is_louder(waveform, rng.uniform(_HIGHEST_TRIM_DB, config.trim_db)))
             first, last = int(loud[0]), int(loud[-1]) + 1
@@ -236,7 +236,7 @@ class Augmenter:
         others: Callable[[int], Sequence[audio.Waveform]],
         rng: Generator,
     ) -> audio.Waveform:
-        """Other utterances behind this one, each over and over from a drawn place on."""
+        """Other utterances behind this one, each over and over from a drawn sample on."""
         babble = np.zeros(len(waveform), np.float32)
         for other in others(int(rng.integers(*_BABBLERS, endpoint=True))):
             start = int(rng.integers(len(other)))
@@ -263,8 +263,8 @@ class Augmenter:
 
         How loud it is is its variance in the 20 ms around: an offset is no sound.
         """
-        half, places = round(_ENERGY_S / 2 * self.sample_rate), np.arange(len(waveform))
-        first, last = np.maximum(places - half, 0), np.minimum(places + half + 1, len(waveform))
+        half, positions = round(_ENERGY_S / 2 * self.sample_rate), np.arange(len(waveform))
+        first, last = np.maximum(positions - half, 0), np.minimum(positions + half + 1, len(waveform))
         centred = waveform - waveform.mean(dtype=np.float64)
         sums = np.cumsum(np.pad([centred, np.square(centred)], [(0, 0), (1, 0)]), axis=1)
         sum_, energy = sums[:, last] - sums[:, first]
@@ -283,30 +283,30 @@ class Augmenter:
     def channel(self, rng: Generator) -> npt.NDArray[np.float32]:
         """What a drawn channel adds to the log energies of the filters: (num_filters,), a smooth curve."""
         knots_db = rng.uniform(-self.config.channel_db, self.config.channel_db, _KNOTS)
-        places = np.linspace(0, _KNOTS - 1, self.features.num_filters)
-        return np.asarray(np.interp(places, np.arange(_KNOTS), knots_db) * (math.log(10) / 10), np.float32)
+        positions = np.linspace(0, _KNOTS - 1, self.features.num_filters)
+        return np.asarray(np.interp(positions, np.arange(_KNOTS), knots_db) * (math.log(10) / 10), np.float32)
 
-    def tract(self, static: Frames, rng: Generator) -> Frames:
+    def tract(self, cepstra: Frames, rng: Generator) -> Frames:
         """Vocal tract length perturbation: (T, C) -> (T, C)."""
         if not self.config.tract:
-            return static
+            return cepstra
         step = round(rng.uniform(-_WARPS, _WARPS))
-        return static @ warp(1 + self.config.tract * step / _WARPS, self.features).astype(static.dtype)
+        return cepstra @ warp(1 + self.config.tract * step / _WARPS, self.features).astype(cepstra.dtype)
 
     def tempo(self, rng: Generator) -> float:
         """How many times as fast; draws nothing where the tempo stays."""
         return rng.uniform(1 - self.config.tempo, 1 + self.config.tempo) if self.config.tempo else 1.0
 
-    def stretch(self, static: Frames, factor: float, min_frames: int = 1) -> Frames:
+    def stretch(self, cepstra: Frames, factor: float, min_frames: int = 1) -> Frames:
         """`factor` times as fast: (T, C) -> another number of frames, at least `min_frames`, interpolated linearly."""
         if not self.config.tempo:
-            return static
-        num_frames = max(round(len(static) / factor), min(min_frames, len(static)), 1)
-        places = np.linspace(0, len(static) - 1, num_frames, dtype=np.float32)
-        left = places.astype(np.intp)
-        weight = (places - left)[:, None]
-        following = np.minimum(left + 1, len(static) - 1)
-        return np.asarray(static[left] * (1 - weight) + static[following] * weight)
+            return cepstra
+        num_frames = max(round(len(cepstra) / factor), min(min_frames, len(cepstra)), 1)
+        positions = np.linspace(0, len(cepstra) - 1, num_frames, dtype=np.float32)
+        left = positions.astype(np.intp)
+        weight = (positions - left)[:, None]
+        following = np.minimum(left + 1, len(cepstra) - 1)
+        return np.asarray(cepstra[left] * (1 - weight) + cepstra[following] * weight)
 
     def frames(self, frames: Frames, rng: Generator, num_cepstra: int) -> Frames:
         """Masks: (T, F) with spans of time and bands of coefficients, deltas too, at the utterance's mean."""
@@ -383,5 +383,5 @@ def _curves(size: int) -> npt.NDArray[np.float32]:
 
     The knots stand at equal steps of the square root of frequency, closer together where speech has its formants.
     """
-    places = np.sqrt(np.linspace(0, 1, size // 2 + 1)) * (_KNOTS - 1)
-    return np.asarray(np.maximum(0, 1 - np.abs(places - np.arange(_KNOTS)[:, None])), np.float32)
+    positions = np.sqrt(np.linspace(0, 1, size // 2 + 1)) * (_KNOTS - 1)
+    return np.asarray(np.maximum(0, 1 - np.abs(positions - np.arange(_KNOTS)[:, None])), np.float32)

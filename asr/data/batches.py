@@ -130,7 +130,7 @@ class Batches:
         """The features of an example, and of joined ones: one view of them, or two."""
         extractor, augmenter, signal = self.extractor, self.augmenter, joined[0].signal
         if epoch is None or augmenter is None:
-            features = extractor.finish(signal.cepstra(extractor))
+            features = extractor.features(signal.cepstra(extractor))
             return [features] * (2 if self.twice and epoch is not None else 1)
         rng = np.random.default_rng([self.seed, epoch, index])
         if isinstance(signal, Waveform):
@@ -140,7 +140,7 @@ class Batches:
         warped, factor, needed = augmenter.tract(cepstra, rng), augmenter.tempo(rng), self._needed(target)
 
         def view(warped: Frames, rng: np.random.Generator) -> Frames:
-            features = extractor.finish(augmenter.stretch(warped, factor, needed))
+            features = extractor.features(augmenter.stretch(warped, factor, needed))
             return augmenter.frames(features, rng, extractor.config.num_cepstra)
 
         first = view(warped, rng)
@@ -173,7 +173,7 @@ class Batches:
             return [_waveform(self.examples[other]) for other in rng.choice(np.flatnonzero(self._speaks), count)]
 
         perturbed = augmenter.waveform(waveforms[0], rng, least[0], followers, others)
-        cepstra = self.extractor.static(perturbed)
+        cepstra = self.extractor.cepstra(perturbed)
         if augmenter.config.renew > 1 and (kept or self._kept_bytes < _KEPT_BYTES):
             self._kept_bytes += cepstra.nbytes - (kept[1].nbytes if kept else 0)
             self._kept[index] = turn, cepstra

@@ -20,14 +20,14 @@ import numpy as np
 import numpy.typing as npt
 
 from asr import files
-from asr.data.manifest import LeftOut, Utterance
+from asr.data.manifest import Skipped, Utterance
 from asr.errors import UserError
 from asr.features import FeatureConfig
 
 Source = npt.NDArray[Any]
 """Of an utterance: its waveform (num_samples,) int16 or its cepstra (num_frames, num_cepstra) float32."""
 
-_VERSION = 2  # of the files; and of what static features are made of, if their numbers should ever change
+_VERSION = 2  # of the files; and of what cepstra are made of, if their numbers should ever change
 _BLOCK = 1 << 24  # bytes digested at a time
 _STALE_S = 3600  # an unfinished file that nobody has written to for so long was left by a run that was killed
 _FINISHED_LATER = {"deltas", "delta_window", "mean", "prior_frames", "variance", "stack"}  # not of cepstra
@@ -59,8 +59,8 @@ def sources(
     folder: Path,
     name: str,
     key: str,
-    make: Callable[[], Iterable[Source | LeftOut]],
-) -> Iterator[Source | LeftOut]:
+    make: Callable[[], Iterable[Source | Skipped]],
+) -> Iterator[Source | Skipped]:
     """The sources called `name` under the digest `key`, mapped from `folder`; made and written there if they are not.
 
     So are those whose files have been damaged: the index holds their size and a digest of them. Older ones of that
@@ -81,7 +81,7 @@ def sources(
     yield from found
 
 
-def _read(data: Path, index: Path) -> list[Source | LeftOut] | None:
+def _read(data: Path, index: Path) -> list[Source | Skipped] | None:
     """What the two files hold, mapped; None where they are missing or damaged, and must be made again."""
     try:
         content = json.loads(index.read_bytes())
@@ -89,10 +89,10 @@ def _read(data: Path, index: Path) -> list[Source | LeftOut] | None:
         mapped = np.asarray(np.memmap(data, np.uint8, "r") if content["num_bytes"] else np.empty(0, np.uint8))
         if len(mapped) != content["num_bytes"] or _digest(mapped) != content["digest"]:
             return None
-        made: list[Source | LeftOut] = []
+        made: list[Source | Skipped] = []
         for entry in content["entries"]:
             if isinstance(entry[1], str):
-                made.append(LeftOut(*entry))
+                made.append(Skipped(*entry))
             else:
                 start, shape, dtype = entry[0], entry[1], np.dtype(entry[2])
                 made.append(mapped[start : start + dtype.itemsize * math.prod(shape)].view(dtype).reshape(shape))
@@ -108,14 +108,14 @@ def _digest(data: npt.NDArray[np.uint8]) -> str:
     return found.hexdigest()
 
 
-def _write(data: Path, index: Path, made: Iterable[Source | LeftOut]) -> None:
+def _write(data: Path, index: Path, made: Iterable[Source | Skipped]) -> None:
     """Both files whole or not at all; the index last, so that one without the other is never believed."""
     data.parent.mkdir(parents=True, exist_ok=True)
     entries: list[tuple[Any, ...]] = []
     digest = hashlib.blake2b(digest_size=16)
     with files.whole(data) as part, part.open("wb") as file:
         for source in made:
-            if isinstance(source, LeftOut):
+            if isinstance(source, Skipped):
                 entries.append((source.id, source.reason))
                 continue
             padding = bytes(-file.tell() % 8)  # alignment

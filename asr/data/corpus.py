@@ -23,14 +23,14 @@ import numpy as np
 
 from asr import audio, files
 from asr.data import manifest
-from asr.data.manifest import LeftOut, Utterance
+from asr.data.manifest import Skipped, Utterance
 from asr.errors import UserError
 
 logger = logging.getLogger("asr.data")
 
 SPLITS = ("train", "dev", "test")
 REAL = "real"
-RECORD, LEFT_OUT = "corpus.json", "left_out.txt"
+RECORD, SKIPPED = "corpus.json", "skipped.txt"
 SOURCES = ("source", "also", "real")
 """Settings that name what a script reads, a folder or a file: where that has changed, the corpus is made again."""
 
@@ -41,14 +41,14 @@ class CorpusError(UserError):
 
 @dataclass
 class Splits:
-    """What `prepare` returns: utterances by part, and what it skipped."""
+    """What `prepare` returns: utterances by split, and what it skipped."""
 
     train: list[Utterance] = field(default_factory=list)
     dev: list[Utterance] = field(default_factory=list)
     test: list[Utterance] = field(default_factory=list)
-    left_out: list[LeftOut] = field(default_factory=list)
+    skipped: list[Skipped] = field(default_factory=list)
     real: list[Utterance] = field(default_factory=list)
-    """Recordings of people, tested beside what a synthetic test part has, and never trained on."""
+    """Recordings of people, tested beside what a synthetic test split has, and never trained on."""
     notes: list[str] = field(default_factory=list)
     """What is odd about the corpus, in sentences."""
 
@@ -57,7 +57,7 @@ class Probed(NamedTuple):
     """What `probe` found: utterances that can be read, the others with why, and digests of the samples by path."""
 
     readable: list[Utterance]
-    left_out: list[LeftOut]
+    skipped: list[Skipped]
     digests: dict[str, str]
 
 
@@ -115,7 +115,7 @@ def build(prepare: Prepare, folder: Path, values: dict[str, Any]) -> bool:
     folder.mkdir(parents=True, exist_ok=True)
     splits = prepare(folder=folder, **values)
     if not splits.train:
-        reasons = "; ".join(f"{item.id}: {item.reason}" for item in splits.left_out[:3])
+        reasons = "; ".join(f"{item.id}: {item.reason}" for item in splits.skipped[:3])
         raise CorpusError(f"no utterances to train on{': ' + reasons if reasons else ''}")
     counts = Counter(utterance.id for split in SPLITS for utterance in getattr(splits, split))
     if len(counts) < counts.total():
@@ -126,7 +126,7 @@ def build(prepare: Prepare, folder: Path, values: dict[str, Any]) -> bool:
     (folder / f"{REAL}.jsonl").unlink(missing_ok=True)
     if splits.real:
         manifest.write(folder / f"{REAL}.jsonl", splits.real)
-    files.write_text(folder / LEFT_OUT, "".join(f"{item.id}\t{item.reason}\n" for item in splits.left_out))
+    files.write_text(folder / SKIPPED, "".join(f"{item.id}\t{item.reason}\n" for item in splits.skipped))
     files.write_text(record, json.dumps({**json.loads(wanted), "sources": sources}, indent=1) + "\n")
     logger.info("%s", summary(splits))
     return True
@@ -162,7 +162,7 @@ def _contents(source: Path, folder: Path) -> str:
             names = [
                 name
                 for name in names
-                if name not in (RECORD, LEFT_OUT, *(f"{split}.jsonl" for split in (*SPLITS, REAL)))
+                if name not in (RECORD, SKIPPED, *(f"{split}.jsonl" for split in (*SPLITS, REAL)))
             ]
         below[:] = [name for name in below if name[0] != "." and Path(where, name).resolve() != folder.resolve()]
         found += [path for name in names if name[0] != "." and (path := Path(where, name)).is_file()]
@@ -172,7 +172,7 @@ def _contents(source: Path, folder: Path) -> str:
 
 
 def summary(splits: Splits) -> str:
-    """Counts, hours, speakers, characters and the longest utterance of each part; everything skipped, with why."""
+    """Counts, hours, speakers, characters and the longest utterance of each split; everything skipped, with why."""
     lines = []
     for split in (*SPLITS, *([REAL] if splits.real else [])):
         utterances: list[Utterance] = getattr(splits, split)
@@ -189,18 +189,18 @@ def summary(splits: Splits) -> str:
             f"{len(set(''.join(utterance.text for utterance in utterances))):3} different  "
             f"longest {longest.duration_s:.1f} s ({longest.id})"
         )
-    return "\n".join([*lines, *describe(splits.left_out), *(f"note: {note}" for note in splits.notes)])
+    return "\n".join([*lines, *describe(splits.skipped), *(f"note: {note}" for note in splits.notes)])
 
 
-def describe(left_out: Sequence[LeftOut], most: int = 10) -> list[str]:
+def describe(skipped: Sequence[Skipped], most: int = 10) -> list[str]:
     """Lines that name what was skipped: how many for each kind of reason, and the first `most` by name."""
-    if not left_out:
+    if not skipped:
         return []
-    kinds = Counter(item.reason.split(":")[0] for item in left_out)
-    lines = [f"skipped {len(left_out)}: " + ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())]
-    lines += [f"  {item.id}: {item.reason}" for item in left_out[:most]]
-    if len(left_out) > most:
-        lines.append(f"  ... and {len(left_out) - most} more")
+    kinds = Counter(item.reason.split(":")[0] for item in skipped)
+    lines = [f"skipped {len(skipped)}: " + ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())]
+    lines += [f"  {item.id}: {item.reason}" for item in skipped[:most]]
+    if len(skipped) > most:
+        lines.append(f"  ... and {len(skipped) - most} more")
     return lines
 
 
@@ -208,22 +208,22 @@ def probe(utterances: Iterable[Utterance]) -> Probed:
     """Decode every utterance's sound, whole: those that decode come back with their duration, the others with why."""
     digests: dict[str, str] = {}
 
-    def check(utterance: Utterance) -> Utterance | LeftOut:
+    def check(utterance: Utterance) -> Utterance | Skipped:
         assert utterance.audio
         try:
             rate = audio.info(utterance.audio).sample_rate
             waveform = manifest.read_waveform(utterance, rate)
         except audio.AudioError as error:
-            return LeftOut(utterance.id, f"unreadable audio: {error}")
+            return Skipped(utterance.id, f"unreadable audio: {error}")
         if not np.any(waveform):
-            return LeftOut(utterance.id, f"silence: {files.shown(utterance.audio)} holds nothing but zeros")
+            return Skipped(utterance.id, f"silence: {files.shown(utterance.audio)} holds nothing but zeros")
         digests[utterance.audio] = hashlib.blake2b(waveform.tobytes(), digest_size=16).hexdigest()
         return replace(utterance, duration_s=round(len(waveform) / rate, 4))
 
     with ThreadPoolExecutor() as pool:
         checked = list(pool.map(check, utterances))
     readable = [item for item in checked if isinstance(item, Utterance)]
-    return Probed(readable, [item for item in checked if isinstance(item, LeftOut)], digests)
+    return Probed(readable, [item for item in checked if isinstance(item, Skipped)], digests)
 
 
 def split_speakers(speakers: Iterable[str], share: float, seed: int) -> set[str]:

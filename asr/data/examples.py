@@ -11,7 +11,7 @@ import numpy.typing as npt
 from asr import audio, workers
 from asr.data import manifest
 from asr.data.cache import Source, digest, sources
-from asr.data.manifest import LeftOut, ManifestError, Utterance
+from asr.data.manifest import ManifestError, Skipped, Utterance
 from asr.features import FeatureConfig, FeatureExtractor, Frames
 
 Target = npt.NDArray[np.int64]
@@ -21,7 +21,7 @@ Target = npt.NDArray[np.int64]
 class Targets(Protocol):
     """What examples and batches need of a task."""
 
-    def target(self, utterance: Utterance) -> Target | LeftOut:
+    def target(self, utterance: Utterance) -> Target | Skipped:
         """The target of an utterance, or why it has none."""
         ...
 
@@ -63,7 +63,7 @@ class Waveform:
 
     def cepstra(self, extractor: FeatureExtractor) -> Frames:
         """Its cepstra (T, C)."""
-        return extractor.static(self.values)
+        return extractor.cepstra(self.values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +106,8 @@ def load(
     cache: Path | None = None,
     name: str = "train",
     jobs: int = 2,
-    progress: Callable[[Iterable[Source | LeftOut]], Iterable[Source | LeftOut]] = lambda made: made,
-) -> tuple[list[Example], list[LeftOut]]:
+    progress: Callable[[Iterable[Source | Skipped]], Iterable[Source | Skipped]] = lambda made: made,
+) -> tuple[list[Example], list[Skipped]]:
     """Read utterances into examples; those that cannot be learned from come back named, with the reason.
 
     `keep_sound` keeps waveforms rather than cepstra, for augmentation. With a folder `cache` they are kept there under
@@ -116,7 +116,7 @@ def load(
     """
     config = extractor.config
 
-    def read(utterance: Utterance) -> Source | LeftOut:
+    def read(utterance: Utterance) -> Source | Skipped:
         try:
             if keep_sound and utterance.audio:
                 return Waveform.of(manifest.read_waveform(utterance, config.sample_rate)).values
@@ -124,29 +124,29 @@ def load(
                 return manifest.read_features(utterance.features, config.num_cepstra)
             return manifest.load_frames(utterance, extractor).astype(np.float32, copy=False)
         except (audio.AudioError, ManifestError) as error:
-            return LeftOut(utterance.id, f"unreadable audio: {error}")
+            return Skipped(utterance.id, f"unreadable audio: {error}")
 
-    def make() -> Iterable[Source | LeftOut]:
+    def make() -> Iterable[Source | Skipped]:
         return progress(workers.ahead(read, utterances, depth=32 * jobs, threads=jobs))
 
     kind = f"{name}-{'sound' if keep_sound else 'cepstra'}"
     made = sources(cache, kind, digest(utterances, config, is_sound=keep_sound), make) if cache else make()
     results = [
-        source if isinstance(source, LeftOut) else _example(utterance, source, config, task)
+        source if isinstance(source, Skipped) else _example(utterance, source, config, task)
         for utterance, source in zip(utterances, made, strict=True)
     ]
     examples = [result for result in results if isinstance(result, Example)]
-    return examples, [result for result in results if isinstance(result, LeftOut)]
+    return examples, [result for result in results if isinstance(result, Skipped)]
 
 
-def _example(utterance: Utterance, source: Source, config: FeatureConfig, task: Targets) -> Example | LeftOut:
+def _example(utterance: Utterance, source: Source, config: FeatureConfig, task: Targets) -> Example | Skipped:
     target = task.target(utterance)
-    if isinstance(target, LeftOut):
+    if isinstance(target, Skipped):
         return target
     signal = Waveform(source) if source.ndim == 1 else Cepstra(source)
     needed, num_frames = task.min_frames(target), config.num_stacked(signal.num_frames(config))
     if needed > num_frames:
-        return LeftOut(
+        return Skipped(
             utterance.id,
             f"transcript too long for its sound: {task.text(target)!r} needs {needed} frames, there are {num_frames}",
         )

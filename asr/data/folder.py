@@ -5,7 +5,7 @@ from pathlib import Path
 
 from asr.audio import search
 from asr.data import sidecar
-from asr.data.manifest import LeftOut, Utterance, clean, key_of
+from asr.data.manifest import Skipped, Utterance, clean, key_of
 from asr.errors import UserError
 from asr.files import shown
 
@@ -15,7 +15,7 @@ class Recordings:
     """What a folder of recordings holds, what of it cannot be used, and the texts that are names of folders."""
 
     utterances: list[Utterance]
-    skipped: list[LeftOut]
+    skipped: list[Skipped]
     folder_texts: set[str]
 
 
@@ -24,11 +24,11 @@ def read(root: Path, *, has_texts: bool = True) -> Recordings:
 
     Raises UserError where nothing below it is a sound file.
     """
-    skipped: list[LeftOut] = []
+    skipped: list[Skipped] = []
     below = search.below(root) if root.is_dir() else search.Below()
     for path, why in below.skipped:
         key = clean(Path(path).relative_to(root).as_posix())
-        skipped.append(LeftOut(key if key != "." else str(root), f"unreadable audio: {shown(path)}: {why}"))
+        skipped.append(Skipped(key if key != "." else str(root), f"unreadable audio: {shown(path)}: {why}"))
     if not below.paths:
         reasons = "; ".join(item.reason for item in skipped[:3])
         raise UserError(f"{root}: no sound files below it{': ' + reasons if reasons else ''}")
@@ -44,12 +44,12 @@ def read(root: Path, *, has_texts: bool = True) -> Recordings:
                 raise UserError(f"the same name as {shown(str(utterances[key].audio))}")
             utterances[key] = Utterance(key, text, audio=path)
         except UserError as error:
-            skipped.append(LeftOut(key, f"no text: {error}"))
+            skipped.append(Skipped(key, f"no text: {error}"))
     elsewhere = sidecar.elsewhere(root, labels)
     for key, utterance in list(utterances.items()):
         if where := elsewhere.get(str(utterance.audio)):
             why = f"it seems to lie in {shown(where)}, which is not read here; write NAME.txt beside each sound"
-            skipped.append(LeftOut(key, f"no text: {why}"))
+            skipped.append(Skipped(key, f"no text: {why}"))
             del utterances[key]
     return Recordings(list(utterances.values()), skipped, set(labels.values()))
 

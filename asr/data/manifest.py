@@ -61,7 +61,7 @@ class Utterance:
 
 
 @dataclass(frozen=True)
-class LeftOut:
+class Skipped:
     """An utterance that is not used, and why."""
 
     id: str
@@ -177,7 +177,7 @@ def load_frames(utterance: Utterance, extractor: FeatureExtractor) -> Frames:
     """
     config = extractor.config
     if config.source == "audio":
-        return extractor.static(read_waveform(utterance, config.sample_rate))
+        return extractor.cepstra(read_waveform(utterance, config.sample_rate))
     if utterance.features is None:
         raise FeatureError(
             f"{utterance.where}: precomputed features are wanted and the manifest has none for {utterance.id}; "

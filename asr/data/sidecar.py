@@ -40,7 +40,7 @@ def transcript(path: Path) -> str | None:
 
 
 def elsewhere(root: Path, labels: Mapping[str, str]) -> dict[str, str]:
-    """Sound files whose transcript lies in another place than the name of their folder, and the file that has it.
+    """Sound files whose transcript stands elsewhere than in the name of their folder, and the file that has it.
 
     `labels` is by path, below `root`, the text that the folder of each gives. A table has it whose line names the file
     and says something else (Common Voice, LJSpeech, LibriSpeech, Kaldi), or a text file of the same name in another

@@ -75,9 +75,9 @@ def _best_path(log_probs: npt.NDArray[np.floating[Any]], states: npt.NDArray[np.
         before = kept.pop()
         if start != starts[-1]:
             rows = _scores(log_probs[start : start + height], states, before)
-        for place in reversed(range(len(rows))):
-            path[start + place] = state
-            row = rows[place - 1] if place else before
+        for frame in reversed(range(len(rows))):
+            path[start + frame] = state
+            row = rows[frame - 1] if frame else before
             stay, step = row.item(state + 2), row.item(state + 1)
             skip = row.item(state) if skips.item(state) else -math.inf
             state -= 0 if stay >= max(step, skip) else 1 if step >= skip else 2

@@ -112,12 +112,12 @@ class FeatureConfig:
 
     @property
     def num_features(self) -> int:
-        """Values in a finished frame."""
+        """Values in a frame of features."""
         return self.num_cepstra * (1 + self.deltas) * self.stack
 
     @property
     def frame_ms(self) -> float:
-        """From the start of one finished frame to the start of the next."""
+        """From the start of one frame of features to the start of the next."""
         return self.hop_ms * self.stack
 
     def num_stacked(self, num_frames: int) -> int:

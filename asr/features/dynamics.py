@@ -21,17 +21,17 @@ class Statistics:
     std: npt.NDArray[np.float32]
 
 
-def finish(static: Frames, config: FeatureConfig, statistics: Statistics | None) -> Frames:
+def features(cepstra: Frames, config: FeatureConfig, statistics: Statistics | None) -> Frames:
     """Cepstra (num_frames, num_cepstra) -> deltas appended, normalised, stacked (num_stacked, num_features).
 
     Raises FeatureError if corpus statistics are wanted and missing, or if the width is wrong.
     """
     if {config.mean, config.variance} & {"corpus", "speech"} and statistics is None:
         raise FeatureError("features are normalised by corpus statistics, and none were given")
-    _check_width(static, config)
+    _check_width(cepstra, config)
     if config.mean == "speech" and statistics:
-        static = _centred(static, statistics.mean, config)
-    frames = _with_deltas(static, config)
+        cepstra = _centred(cepstra, statistics.mean, config)
+    frames = _with_deltas(cepstra, config)
     mean = frames.mean(axis=0) if config.mean == "utterance" else None
     if config.mean == "corpus" and statistics:
         mean = statistics.mean
@@ -43,22 +43,22 @@ def finish(static: Frames, config: FeatureConfig, statistics: Statistics | None)
     return stack(centred, config.stack)
 
 
-def prior_share(static: Frames, config: FeatureConfig) -> float:
+def prior_share(cepstra: Frames, config: FeatureConfig) -> float:
     """How much of the mean that is subtracted from cepstra (T, C) is that of the corpus: from 0 to 1."""
     if config.mean == "speech":
-        return config.prior_frames / (config.prior_frames + float(relative_to_speech(static, config)[1].sum()))
+        return config.prior_frames / (config.prior_frames + float(relative_to_speech(cepstra, config)[1].sum()))
     return 1.0 if config.mean == "corpus" else 0.0
 
 
-def measure(statics: Iterable[Frames], config: FeatureConfig) -> Statistics:
+def measure(corpus: Iterable[Frames], config: FeatureConfig) -> Statistics:
     """Mean and standard deviation over a corpus of cepstra; about the utterance's mean where that is subtracted."""
     if config.mean == "speech":
-        return _measure_speech(statics, config)
+        return _measure_speech(corpus, config)
     width = config.num_cepstra * (1 + config.deltas)
     count, total, squares = 0, np.zeros(width), np.zeros(width)
-    for static in statics:
-        _check_width(static, config)
-        frames = _with_deltas(static, config).astype(np.float64)
+    for cepstra in corpus:
+        _check_width(cepstra, config)
+        frames = _with_deltas(cepstra, config).astype(np.float64)
         if config.mean == "utterance":
             frames = frames - frames.mean(axis=0)
         count += len(frames)
@@ -71,15 +71,15 @@ def measure(statics: Iterable[Frames], config: FeatureConfig) -> Statistics:
     return Statistics(mean.astype(np.float32), std.astype(np.float32))
 
 
-def _centred(static: Frames, corpus_mean: npt.NDArray[np.float32], config: FeatureConfig) -> Frames:
+def _centred(cepstra: Frames, corpus_mean: npt.NDArray[np.float32], config: FeatureConfig) -> Frames:
     """Cepstra (T, C) relative to the level of speech, less the mean of speech, smoothed by that of the corpus."""
-    relative, weights = relative_to_speech(static, config)
+    relative, weights = relative_to_speech(cepstra, config)
     prior = config.prior_frames
-    mean = (prior * corpus_mean[: static.shape[1]] + weights @ relative) / (prior + weights.sum())
-    return np.asarray(relative - mean, static.dtype)
+    mean = (prior * corpus_mean[: cepstra.shape[1]] + weights @ relative) / (prior + weights.sum())
+    return np.asarray(relative - mean, cepstra.dtype)
 
 
-def _measure_speech(statics: Iterable[Frames], config: FeatureConfig) -> Statistics:
+def _measure_speech(corpus: Iterable[Frames], config: FeatureConfig) -> Statistics:
     """The mean over all frames of speech, and the deviation of all frames from the mean that is subtracted.
 
     Of an utterance with weights of sum w that is own + share m: share = prior_frames / (prior_frames + w), and m,
@@ -89,15 +89,15 @@ def _measure_speech(statics: Iterable[Frames], config: FeatureConfig) -> Statist
     size, width = config.num_cepstra, config.num_cepstra * (1 + config.deltas)
     count, weight, speech = 0, 0.0, np.zeros(size)
     squares, crossed, shares = np.zeros(width), np.zeros(size), 0.0
-    for static in statics:
-        _check_width(static, config)
-        relative, weights = relative_to_speech(static.astype(np.float64), config)
+    for cepstra in corpus:
+        _check_width(cepstra, config)
+        relative, weights = relative_to_speech(cepstra.astype(np.float64), config)
         total = prior + weights.sum()
         rest = relative - weights @ relative / total
-        count, weight, speech = count + len(static), weight + weights.sum(), speech + weights @ relative
+        count, weight, speech = count + len(cepstra), weight + weights.sum(), speech + weights @ relative
         squares += np.square(_with_deltas(rest, config)).sum(axis=0)
         crossed += prior / total * rest.sum(axis=0)
-        shares += (prior / total) ** 2 * len(static)
+        shares += (prior / total) ** 2 * len(cepstra)
     if count == 0:
         raise FeatureError("no frames to measure the corpus statistics on")
     mean = speech / weight
@@ -106,18 +106,18 @@ def _measure_speech(statics: Iterable[Frames], config: FeatureConfig) -> Statist
     return Statistics(np.pad(mean, (0, width - size)).astype(np.float32), std.astype(np.float32))
 
 
-def _check_width(static: Frames, config: FeatureConfig) -> None:
-    if static.ndim != 2 or static.shape[1] != config.num_cepstra:
-        raise FeatureError(f"features of shape {static.shape} do not fit: this model wants (frames, "
+def _check_width(cepstra: Frames, config: FeatureConfig) -> None:
+    if cepstra.ndim != 2 or cepstra.shape[1] != config.num_cepstra:
+        raise FeatureError(f"features of shape {cepstra.shape} do not fit: this model wants (frames, "
                            f"{config.num_cepstra})")  # fmt: skip
 
 
-def _with_deltas(static: Frames, config: FeatureConfig) -> Frames:
+def _with_deltas(cepstra: Frames, config: FeatureConfig) -> Frames:
     """Cepstra (T, C) -> with their derivatives beside them (T, C * (1 + deltas))."""
-    orders = [static]
+    orders = [cepstra]
     for _ in range(config.deltas):
         orders.append(delta(orders[-1], config.delta_window))
-    return np.concatenate(orders, axis=1) if len(orders) > 1 else static
+    return np.concatenate(orders, axis=1) if len(orders) > 1 else cepstra
 
 
 def delta(frames: Frames, window: int) -> Frames:

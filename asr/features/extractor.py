@@ -24,24 +24,24 @@ class FeatureExtractor:
 
     def __call__(self, waveform: npt.NDArray[Any]) -> Frames:
         """(num_samples,) float in [-1, 1], or int16 -> (num_frames, num_features) in the precision of the input."""
-        return self.finish(self.static(waveform))
+        return self.features(self.cepstra(waveform))
 
-    def static(self, waveform: npt.NDArray[Any]) -> Frames:
+    def cepstra(self, waveform: npt.NDArray[Any]) -> Frames:
         """(num_samples,) -> cepstra (num_frames, num_cepstra), see `Mfcc`."""
         return self.mfcc(waveform)
 
-    def static_blocks(self, blocks: Iterable[npt.NDArray[Any]]) -> Iterator[Frames]:
-        """A waveform in blocks of any length -> what `static` makes of the whole, in blocks of frames."""
+    def cepstra_blocks(self, blocks: Iterable[npt.NDArray[Any]]) -> Iterator[Frames]:
+        """A waveform in blocks of any length -> what `cepstra` makes of the whole, in blocks of frames."""
         return self.mfcc.blocks(blocks)
 
-    def finish(self, static: Frames) -> Frames:
-        """Cepstra (num_frames, num_cepstra) -> features (num_stacked, num_features), see `dynamics.finish`."""
-        return dynamics.finish(static, self.config, self.statistics)
+    def features(self, cepstra: Frames) -> Frames:
+        """Cepstra (num_frames, num_cepstra) -> features (num_stacked, num_features), see `dynamics.features`."""
+        return dynamics.features(cepstra, self.config, self.statistics)
 
-    def measure(self, statics: Iterable[Frames]) -> Statistics:
+    def measure(self, corpus: Iterable[Frames]) -> Statistics:
         """Mean and standard deviation over a corpus of cepstra, see `dynamics.measure`."""
-        return dynamics.measure(statics, self.config)
+        return dynamics.measure(corpus, self.config)
 
-    def prior_share(self, static: Frames) -> float:
+    def prior_share(self, cepstra: Frames) -> float:
         """How much of the mean that is subtracted from cepstra (T, C) is that of the corpus, see `dynamics`."""
-        return dynamics.prior_share(static, self.config)
+        return dynamics.prior_share(cepstra, self.config)

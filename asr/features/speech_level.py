@@ -16,37 +16,37 @@ _SPEECH_RANGE_DB, _RAMP_DB, _CLICK_DB, _FLOOR_DB = 20.0, 6.0, 10.0, -60.0
 _PEAK_MS = 100.0  # how long the loudest lasts: longer than a click, shorter than a vowel
 
 
-def relative_to_speech(static: Frames, config: FeatureConfig) -> tuple[Frames, npt.NDArray[np.float64]]:
+def relative_to_speech(cepstra: Frames, config: FeatureConfig) -> tuple[Frames, npt.NDArray[np.float64]]:
     """Cepstra (T, C) -> the same, their energy relative to that of speech, and how much each frame is speech.
 
     The peak is the level that the loudest 100 ms reach: a percentile would fall with each second of silence around
     speech, and a click is shorter. A frame's weight (T,) rises from 0 to 1 between 20 and 14 dB below the peak, and
     falls to 0 between 10 and 16 dB above it; the energy of speech is the mean of the frames', so weighted.
     """
-    levels = levels_db(static, config)
+    levels = levels_db(cepstra, config)
     rank = max(1, min(round(_PEAK_MS / config.hop_ms), (len(levels) + 1) // 2))
     above = levels + np.partition(-levels, rank - 1)[rank - 1]
     weights = np.clip((above + _SPEECH_RANGE_DB) / _RAMP_DB, 0, 1) * np.clip((_CLICK_DB - above) / _RAMP_DB + 1, 0, 1)
-    energy = static[:, 0].astype(np.float64)
+    energy = cepstra[:, 0].astype(np.float64)
     energy -= weights @ energy / weights.sum()
     unit_db = _DB if config.energy == "log_energy" else _DB / math.sqrt(config.num_filters)
-    relative = static.copy()
+    relative = cepstra.copy()
     relative[:, 0] = np.maximum(energy, _FLOOR_DB / unit_db)
     return relative, weights
 
 
-def levels_db(static: Frames, config: FeatureConfig) -> npt.NDArray[np.float64]:
+def levels_db(cepstra: Frames, config: FeatureConfig) -> npt.NDArray[np.float64]:
     """How loud each frame (T,) of cepstra (T, C) was before pre-emphasis, which lets white noise seem 15 dB louder.
 
     What pre-emphasis took from each filter is given back to the spectrum that the cepstra say, above 300 Hz alone: hum
     is no speech.
     """
     basis, gains = _deemphasis(config)
-    spectrum = static[:, 1:] @ basis
+    spectrum = cepstra[:, 1:] @ basis
     level = np.log(np.exp(spectrum + gains).sum(axis=1))
     if config.energy == "c0":
-        return np.asarray(_DB * (level + static[:, 0] / math.sqrt(config.num_filters)))
-    return np.asarray(_DB * (level - np.log(np.exp(spectrum).sum(axis=1)) + static[:, 0]))
+        return np.asarray(_DB * (level + cepstra[:, 0] / math.sqrt(config.num_filters)))
+    return np.asarray(_DB * (level - np.log(np.exp(spectrum).sum(axis=1)) + cepstra[:, 0]))
 
 
 @lru_cache(maxsize=32)

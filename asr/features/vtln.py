@@ -15,7 +15,7 @@ from asr.features.dynamics import Statistics
 def warp(factor: float, config: FeatureConfig) -> npt.NDArray[np.float64]:
     """(num_cepstra, num_cepstra): cepstra @ this have what stood at f Hz stand at f * factor (Pitz & Ney 2005).
 
-    The log spectrum that cepstra c say, sum of c_k cos(pi k x) over mel x in [0, 1], is read at warped places and
+    The log spectrum that cepstra c say, sum of c_k cos(pi k x) over mel x in [0, 1], is read at warped positions and
     projected on the cosines again. The first coefficient, an energy, stays; the upper end of the band is filled with
     what stands at its edge.
     """

@@ -150,7 +150,7 @@ class _Reader:
 
 
 class _Resolver:
-    """Puts what rules refer to in their place."""
+    """Resolves what rules refer to."""
 
     def __init__(self, name: str, rules: Mapping[str, _Parsed]) -> None:
         self.name = name

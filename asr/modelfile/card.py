@@ -21,7 +21,7 @@ class ModelError(UserError):
 
 @dataclass(frozen=True)
 class Tuning:
-    """What a dev part taught one kind of decoder: its weights (None: not tuned), the calibration of its confidence."""
+    """What a dev split taught one kind of decoder: its weights (None: not tuned), the calibration of its confidence."""
 
     lm_weight: float | None = None
     word_bonus: float | None = None

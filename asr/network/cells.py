@@ -1,4 +1,4 @@
-"""Recurrent cells: one record each, with all that another place would have to know of it.
+"""Recurrent cells: one record each, with all that the encoder and the export would have to know of it.
 
 The encoder makes its layers of a record, and the ONNX graph its nodes, so that a new cell is one record in `CELLS`.
 """

@@ -115,9 +115,9 @@ class AcousticModel(nn.Module):
 
 
 def _reversal(lengths: Tensor, num_frames: int) -> Tensor:
-    """Index (T, B) of the frame that stands at each place once every utterance is turned round in its own length."""
-    places = torch.arange(num_frames, device=lengths.device)[:, None]
-    return torch.where(places < lengths, lengths - 1 - places, places)
+    """Index (T, B) of the frame that stands at each index once every utterance is turned round in its own length."""
+    indices = torch.arange(num_frames, device=lengths.device)[:, None]
+    return torch.where(indices < lengths, lengths - 1 - indices, indices)
 
 
 def _reorder(values: Tensor, index: Tensor) -> Tensor:

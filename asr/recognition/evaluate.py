@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from asr import score
-from asr.data.manifest import LeftOut, Utterance
+from asr.data.manifest import Skipped, Utterance
 from asr.errors import UserError
 from asr.recognition.recognizer import Options, Recognizer
 from asr.recognition.transcript import Transcript
@@ -24,7 +24,7 @@ class Evaluation:
     hypotheses: dict[str, str]
     references: dict[str, str]
     score: score.Score
-    unreadable: list[LeftOut]
+    unreadable: list[Skipped]
     oracle: ErrorCount | None = None
     """Word errors of the best of each utterance's N-best, where more than one hypothesis was asked for."""
 
@@ -42,11 +42,11 @@ def evaluate(
     if transcripts is None:
         transcripts = recognizer.transcribe_all(utterances, options=Options(has_words=False))
     hypotheses: dict[str, str] = {}
-    unreadable: list[LeftOut] = []
+    unreadable: list[Skipped] = []
     nbest: dict[str, list[str]] = {}
     for utterance, transcript in zip(utterances, transcripts, strict=True):
         if isinstance(transcript, UserError):
-            unreadable.append(LeftOut(utterance.id, str(transcript)))
+            unreadable.append(Skipped(utterance.id, str(transcript)))
             hypotheses[utterance.id] = ""
         else:
             hypotheses[utterance.id] = transcript.text

@@ -122,7 +122,7 @@ class FrontEnd:
         config = self.config
         waveform = blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
         hop_s, duration_s = config.hop_s, len(waveform) / config.sample_rate
-        cepstra = self.extractor.static(self.padded(waveform))
+        cepstra = self.extractor.cepstra(self.padded(waveform))
         padding = round(self.padding_s / hop_s)
         cut: list[speech.Segment] = []
         if self.min_silence_s:
@@ -147,7 +147,7 @@ class FrontEnd:
                 num_samples += len(block)
                 yield block
 
-        for (start, cepstra, is_speech), is_last in _with_last(self._cut(self.extractor.static_blocks(counted()))):
+        for (start, cepstra, is_speech), is_last in _with_last(self._cut(self.extractor.cepstra_blocks(counted()))):
             start_s = start * config.hop_s
             end_s = num_samples / config.sample_rate if is_last else (start + len(cepstra)) * config.hop_s
             yield Segment(cepstra, start_s, start_s, end_s, is_speech)

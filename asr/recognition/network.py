@@ -43,7 +43,7 @@ class Network:
         """Log-probabilities (T, V) of each segment, (0, V) of one in which nobody speaks. Raises FeatureError."""
         none = np.empty((0, self.extractor.config.num_features), np.float32)
         return self.log_probs(
-            [self.extractor.finish(segment.cepstra) if segment.is_speech else none for segment in segments],
+            [self.extractor.features(segment.cepstra) if segment.is_speech else none for segment in segments],
             [self.extractor.prior_share(segment.cepstra) if segment.is_speech else 0.0 for segment in segments]
             if self.warps
             else None,

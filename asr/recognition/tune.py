@@ -1,4 +1,4 @@
-"""What a dev part teaches a decoder: the weights of language model, words and blanks, and a calibration."""
+"""What a dev split teaches a decoder: the weights of language model, words and blanks, and a calibration."""
 
 import itertools
 import math
@@ -31,7 +31,7 @@ Found = list[Part] | UserError
 
 @dataclass(frozen=True)
 class Tuned:
-    """The tuning of one kind of decoder, and what it changed on the dev part.
+    """The tuning of one kind of decoder, and what it changed on the dev split.
 
     Calibration errors are expected ones, over words: as the emission gives them, and calibrated on other utterances.
     NaN where no hypothesis has a word.
@@ -62,7 +62,7 @@ class Tuned:
 
 @dataclass(frozen=True)
 class _Dev:
-    """A dev part that is decoded again and again: the log-probabilities of each utterance's segments, its words."""
+    """A dev split that is decoded again and again: the log-probabilities of each utterance's segments, its words."""
 
     emissions: list[list[Emission]]
     references: list[list[str]]
@@ -77,7 +77,7 @@ class _Dev:
                 dev.references.append(recognizer.card.text.normalise(utterance.text).split())
         if not dev.references:
             reason = next(parts for parts in found if isinstance(parts, UserError))
-            raise ManifestError(f"no utterance of the dev part can be read: {reason}")
+            raise ManifestError(f"no utterance of the dev split can be read: {reason}")
         return dev
 
     def errors(self, decoder: Decoder) -> ErrorCount:

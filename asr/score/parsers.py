@@ -1,7 +1,7 @@
 """Lines of each format that has ids -> utterances: trn, Kaldi's text, JSON, tables, plain lines.
 
 trn is NIST's (SCTK's documentation of file formats); text is Kaldi's `id words`. ctm and stm, which have times, are in
-`place`.
+`segments`.
 """
 
 import csv

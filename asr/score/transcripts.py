@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 
 from asr.score import guess
-from asr.score import place as placing
+from asr.score import segments as timed
 from asr.score.fields import Role
 from asr.score.guess import Format
 from asr.score.parsers import PARSERS, SEPARATORS, BadLineError, Chooser, separator
@@ -49,9 +49,9 @@ def read_all(
     forms = [form] * len(sources) if form else guess.formats(sources, _ids)
     first = _parse(sources[0], forms[0], "reference")
     if forms[0] == "stm" and "ctm" in forms[1:]:
-        segments = placing.segments(sources[0], "stm")
+        segments = timed.read(sources[0], "stm")
         others = [
-            _placed(source, segments) if one == "ctm" else _parse(source, one, "hypothesis")
+            _assigned(source, segments) if one == "ctm" else _parse(source, one, "hypothesis")
             for source, one in zip(sources[1:], forms[1:], strict=True)
         ]
     else:
@@ -70,9 +70,9 @@ def read_all(
 
 
 def read_sentences(path: str | Path, form: Format | None = None) -> tuple[Format, list[tuple[str, str]]]:
-    """The format of a file, and the (place in the file, text) of its utterances, whose ids may repeat.
+    """The format of a file, and the (position, text) of its utterances, whose ids may repeat.
 
-    The place is `line 3`, or `utterance ID` where there are ids. Raises ScoreError as `read` does.
+    The position is `line 3`, or `utterance ID` where there are ids. Raises ScoreError as `read` does.
     """
     source = load(path)
     form = form or guess.single_format(source)
@@ -115,10 +115,10 @@ def _ids(source: Source, form: Format) -> list[str]:
 
 def _parse(source: Source, form: Format, role: Role) -> Transcripts:
     if form == "stm":
-        by_id, speaker_by_id, notes = placing.by_segment(source, placing.segments(source, form))
+        by_id, speaker_by_id, notes = timed.by_segment(source, timed.read(source, form))
         return _made(source, form, by_id, speaker_by_id, notes + _notes_on_characters(by_id.values(), form))
     if form == "ctm":
-        return _made(source, form, placing.by_recording(placing.segments(source, form)), {}, [])
+        return _made(source, form, timed.by_recording(timed.read(source, form)), {}, [])
     chooser = Chooser(role)
     texts: dict[str, str] = {}
     speakers: dict[str, str] = {}
@@ -159,8 +159,8 @@ def _repeated_id(source: Source, form: Format, number: int, key: str) -> ScoreEr
     return ScoreError(f"{source.name}, {unit} {number}: the id {key} was on {unit} {first} before, with another text")
 
 
-def _placed(source: Source, segments: Sequence[placing.Segment]) -> Transcripts:
-    texts, notes = placing.place(source, placing.segments(source, "ctm"), segments)
+def _assigned(source: Source, segments: Sequence[timed.Segment]) -> Transcripts:
+    texts, notes = timed.assign(source, timed.read(source, "ctm"), segments)
     return _made(source, "ctm", texts, {}, notes)
 
 

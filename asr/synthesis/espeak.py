@@ -137,10 +137,10 @@ class Synthesizer:
             reached = None
         # A number or a word with a hyphen gives several events.
         spoken: list[SpokenWord] = []
-        for place, group in itertools.groupby(words, key=lambda word: word[0]):
+        for index, group in itertools.groupby(words, key=lambda word: word[0]):
             parts = list(group)
-            later = next((word[0] for word in words if word[0] > place), len(starts))
-            text = " ".join(line.text.split()[place:later])
+            later = next((word[0] for word in words if word[0] > index), len(starts))
+            text = " ".join(line.text.split()[index:later])
             spoken.append(SpokenWord(text, parts[0][1], parts[-1][2]))
         return waveform, spoken
 

@@ -50,8 +50,8 @@ def speak_all(
     for index, speaker in enumerate(speakers):
         if speaker:
             durations_s[index] = spoken.take(lines[index], sample_rate, margin_ms) or 0.0
-    slow = [place for place, speaker in enumerate(speakers) if speaker and not durations_s[place]]
-    fast = [place for place, speaker in enumerate(speakers) if not speaker]
+    slow = [index for index, speaker in enumerate(speakers) if speaker and not durations_s[index]]
+    fast = [index for index, speaker in enumerate(speakers) if not speaker]
     shards = _shards(slow, _LOADED_FOR) + _shards(fast, _BEGUN_FOR)
     speak = partial(_speak_shard, sample_rate=sample_rate, voices=dict(voices or {}), margin_ms=margin_ms)
     processes = min(_SHARDS, machine.num_cores())
@@ -66,10 +66,10 @@ def speak_all(
         ) as pool,
     ):
         try:
-            results = pool.map(speak, [[lines[place] for place in shard] for shard in shards])
+            results = pool.map(speak, [[lines[index] for index in shard] for shard in shards])
             for shard, durations in zip(shards, results, strict=True):
-                for place, duration_s in zip(shard, durations, strict=True):
-                    durations_s[place] = duration_s
+                for index, duration_s in zip(shard, durations, strict=True):
+                    durations_s[index] = duration_s
         except BaseException:  # an error, or Ctrl-C: the pool would wait until everything is spoken
             writer.close()
             raise
@@ -82,9 +82,9 @@ def trim(waveform: audio.Waveform, margin: int, *, floor: float = 0.02) -> audio
     return waveform[max(0, loud[0] - margin) : loud[-1] + 1 + margin] if len(loud) else waveform
 
 
-def _shards(places: list[int], least: int) -> list[list[int]]:
-    count = min(_SHARDS, -(-len(places) // least))
-    return [places[len(places) * i // count : len(places) * (i + 1) // count] for i in range(count)]
+def _shards(indices: list[int], least: int) -> list[list[int]]:
+    count = min(_SHARDS, -(-len(indices) // least))
+    return [indices[len(indices) * i // count : len(indices) * (i + 1) // count] for i in range(count)]
 
 
 def _begin(reader: Connection, folder: str) -> None:

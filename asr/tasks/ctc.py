@@ -11,7 +11,7 @@ from torch.nn.functional import ctc_loss, kl_div
 
 from asr import score
 from asr.data.examples import Target
-from asr.data.manifest import LeftOut, Utterance
+from asr.data.manifest import Skipped, Utterance
 from asr.decode import ctc, greedy
 from asr.text import BLANK, TextConfig, TextError, Tokenizer
 
@@ -30,7 +30,7 @@ class Ctc:
         """The tokens: the blank, then the characters."""
         return self.tokenizer.tokens
 
-    def target(self, utterance: Utterance) -> Target | LeftOut:
+    def target(self, utterance: Utterance) -> Target | Skipped:
         """The tokens of the transcript, (L,).
 
         A transcript of no characters at all, not even spaces, says that nobody speaks: it has no tokens.
@@ -38,9 +38,9 @@ class Ctc:
         try:
             tokens = self.tokenizer.encode(self.text_config.normalise(utterance.text))
         except TextError as error:
-            return LeftOut(utterance.id, f"outside the alphabet: {error} (in {utterance.text!r})")
+            return Skipped(utterance.id, f"outside the alphabet: {error} (in {utterance.text!r})")
         if not tokens and utterance.text:
-            return LeftOut(utterance.id, f"empty transcript: nothing is left of {utterance.text!r}")
+            return Skipped(utterance.id, f"empty transcript: nothing is left of {utterance.text!r}")
         return np.array(tokens, np.int64)
 
     def text(self, target: Target) -> str:

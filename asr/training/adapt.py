@@ -20,7 +20,7 @@ from torch import Tensor
 
 from asr.data import manifest
 from asr.data.augment import AugmentConfig, Augmenter
-from asr.data.manifest import LeftOut, Utterance
+from asr.data.manifest import Skipped, Utterance
 from asr.decode.decoder import DecoderConfig
 from asr.errors import UserError
 from asr.features import FeatureExtractor, Frames, pad
@@ -190,7 +190,7 @@ class Adapter:
         self.recordings = {}
         for utterance in utterances:
             tokens = self.task.target(utterance)
-            if isinstance(tokens, LeftOut):
+            if isinstance(tokens, Skipped):
                 raise UserError(f"{tokens.id}: {tokens.reason}")
             waveform = manifest.read_waveform(utterance, self.card.features.sample_rate)
             self.recordings[utterance.id] = Recording(waveform, tokens)
@@ -246,9 +246,9 @@ class Adapter:
         for recording in chosen:
             needed = (self.task.min_frames(recording.tokens) - 1) * features.stack + 1
             least = features.window + (needed - 1) * features.hop
-            cepstra = self.extractor.static(self.augmenter.waveform(recording.waveform, rng, least))
+            cepstra = self.extractor.cepstra(self.augmenter.waveform(recording.waveform, rng, least))
             cepstra = self.augmenter.stretch(self.augmenter.tract(cepstra, rng), self.augmenter.tempo(rng), needed)
-            frames.append(self.augmenter.frames(self.extractor.finish(cepstra), rng, features.num_cepstra))
+            frames.append(self.augmenter.frames(self.extractor.features(cepstra), rng, features.num_cepstra))
         padded, lengths = pad(frames, np.float32)
         tokens, token_lengths = pad([recording.tokens for recording in chosen], np.int64)
         return (

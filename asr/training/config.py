@@ -11,7 +11,7 @@ class TrainConfig:
     """How the weights are found: AdamW (Loshchilov & Hutter 2019) on a one-cycle schedule (Smith & Topin 2018)."""
 
     epochs: int = 30
-    """Passes over the training part."""
+    """Passes over the training split."""
     batch_size: int = 16
     """Utterances to a step."""
     learning_rate: float = 1e-2
@@ -30,7 +30,7 @@ class TrainConfig:
     not have begin anew. Where the features are the same, as training uses them, its statistics come with it."""
     keep: Literal["best", "last"] = "best"
     """Whose weights the model gets: the best epoch's by dev error rate, then dev loss; or the last one's, where the dev
-    part is easier than what the model is for, as synthetic speech is."""
+    split is easier than what the model is for, as synthetic speech is."""
     seed: int = 1
     """Of weights, order, dropout and augmentation: the same seed gives the same weights."""
     averaging: float = 0.0

@@ -146,7 +146,7 @@ def evaluate(
 
 
 def quality(record: Epoch, task: Task) -> tuple[float, float]:
-    """What makes an epoch the best: the error rate that the task chooses by, then the loss, both of the dev part."""
+    """What makes an epoch the best: the error rate that the task chooses by, then the loss, both of the dev split."""
     return record.dev[task.choose_by], record.dev_loss
 
 
@@ -199,7 +199,7 @@ def _log(writer: SummaryWriter, record: Epoch, pairs: list[tuple[str, str]]) -> 
     for name, value in record.to_dict().items():
         if name not in ("epoch", "seconds"):
             writer.add_scalar(name, value, record.epoch)
-    # A few that move through the dev part from epoch to epoch.
+    # A few that move through the dev split from epoch to epoch.
     count = min(_NUM_SHOWN, len(pairs))
     shown = [pairs[(record.epoch * _NUM_SHOWN + index) % len(pairs)] for index in range(count)]
     lines = [line for reference, hypothesis in shown for line in (f"  REF {reference}", f"  HYP {hypothesis}")]

@@ -213,8 +213,8 @@ def _check(kind: Any, value: Any, file: RecipeFile, name: str = "") -> Any:
             raise UserError(f"{where(key)}{key and f': {key}'} must be finite, not {first['input']}") from None
         message = first["msg"].removeprefix("Value error, ")
         got = "" if first["type"] == "value_error" else f", not {first['input']!r}"
-        place = f"{where(key)}: {key}: " if key and first["type"] != "value_error" else f"{where(key)}: "
-        raise UserError(f"{place}{message[0].lower()}{message[1:]}{got}") from None
+        prefix = f"{where(key)}: {key}: " if key and first["type"] != "value_error" else f"{where(key)}: "
+        raise UserError(f"{prefix}{message[0].lower()}{message[1:]}{got}") from None
 
 
 def _attribute_docs(kind: type) -> dict[str, str]:

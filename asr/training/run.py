@@ -2,7 +2,7 @@
 
 The folder holds recipe.yaml (resolved), metrics.jsonl and TensorBoard events, last.pt (to resume), best.pt (the best
 epoch's weights), model.onnx (to transcribe with), parent.onnx (that it began with, if any) and the scored hypotheses of
-the test part.
+the test split.
 """
 
 import itertools
@@ -63,23 +63,23 @@ class _Origin:
 
 @dataclass(frozen=True)
 class Result:
-    """What a run came to; `part` is what was scored: test, or where the corpus has none, dev, or else train."""
+    """What a run came to; `split` is what was scored: test, or where the corpus has none, dev, or else train."""
 
     run: Path
-    part: str
+    split: str
     score: Score
     num_weights: int
     seconds: float
     example: str | None
-    """A sound file of that part in which somebody speaks, to try the model on."""
+    """A sound file of that split in which somebody speaks, to try the model on."""
     real: Score | None = None
-    """Of the recordings of people, where the corpus has some beside a synthetic test part."""
+    """Of the recordings of people, where the corpus has some beside a synthetic test split."""
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""
         return {
             "run": str(self.run),
-            "part": self.part,
+            "split": self.split,
             **self.score.to_dict(),
             "num_weights": self.num_weights,
             "seconds": self.seconds,
@@ -189,12 +189,12 @@ def _new_folder(settings: Recipe) -> Path:
 def _carry_out(settings: Recipe, script: Path, run: Path, origin: _Origin | None, began: float, jobs: int) -> Result:
     config, task = settings.train, _task(settings.text)
     folder = Path(settings.data.folder).expanduser()
-    parts = {name: _read(folder / f"{name}.jsonl") for name in (*corpus.SPLITS, corpus.REAL)}
+    splits = {name: _read(folder / f"{name}.jsonl") for name in (*corpus.SPLITS, corpus.REAL)}
     card = _card(settings, script)
-    (run / corpus.LEFT_OUT).unlink(missing_ok=True)
-    train = _load(parts["train"], card, task, settings.augment.touches_sound, folder, run, "train", jobs)
+    (run / corpus.SKIPPED).unlink(missing_ok=True)
+    train = _load(splits["train"], card, task, settings.augment.touches_sound, folder, run, "train", jobs)
     card = replace(card, statistics=_statistics(train, card, origin))
-    dev = _load(_dev_part(parts), card, task, False, folder, run, "dev", jobs)
+    dev = _load(_dev_split(splits), card, task, False, folder, run, "dev", jobs)
     model = _model(settings, task)
     logger.info(
         "%d weights, %d utterances to train on, %d to choose by; in %s", model.num_weights, len(train), len(dev), run
@@ -217,21 +217,21 @@ def _carry_out(settings: Recipe, script: Path, run: Path, origin: _Origin | None
         logger.info("to continue: asr-train --resume %s", run)
         raise
     _export_best(model, card, run)
-    return _test(parts, run, model.num_weights, began)
+    return _test(splits, run, model.num_weights, began)
 
 
-def _dev_part(parts: dict[str, list[Utterance]]) -> list[Utterance]:
-    """What the best epoch is chosen by: the dev part, or the training part where there is no speech in that."""
-    dev = parts["dev"]
+def _dev_split(splits: dict[str, list[Utterance]]) -> list[Utterance]:
+    """What the best epoch is chosen by: the dev split, or the training split where there is no speech in that."""
+    dev = splits["dev"]
     if any(utterance.text for utterance in dev):
         return dev
-    found = "no speech in the dev part" if dev else "no dev part"
-    logger.info("%s: the training part stands in for it", found)
-    return parts["train"]
+    found = "no speech in the dev split" if dev else "no dev split"
+    logger.info("%s: the training split stands in for it", found)
+    return splits["train"]
 
 
 def _statistics(train: list[Example], card: ModelCard, origin: _Origin | None) -> Statistics:
-    """Those of the model to begin with, where its features are the same; else those of the training part."""
+    """Those of the model to begin with, where its features are the same; else those of the training split."""
     if origin and origin.card.statistics and origin.card.features == card.features:
         return origin.card.statistics
     extractor = card.extractor
@@ -243,15 +243,15 @@ def _export_best(model: AcousticModel, card: ModelCard, run: Path) -> None:
     export(model, card, run / MODEL_FILE)
 
 
-def _test(parts: dict[str, list[Utterance]], run: Path, num_weights: int, began: float) -> Result:
-    """Score the model file, the thing that ships, on the test part, and write its hypotheses."""
-    part = next(name for name in ("test", "dev", "train") if parts[name])
+def _test(splits: dict[str, list[Utterance]], run: Path, num_weights: int, began: float) -> Result:
+    """Score the model file, the thing that ships, on the test split, and write its hypotheses."""
+    split = next(name for name in ("test", "dev", "train") if splits[name])
     recognizer = Recognizer.load(run / MODEL_FILE)
-    scored = _score(recognizer, part, parts[part], run)
-    real = _score(recognizer, corpus.REAL, parts[corpus.REAL], run) if parts[corpus.REAL] else None
-    spoken = (utterance for utterance in parts[part] if utterance.audio and utterance.text)
+    scored = _score(recognizer, split, splits[split], run)
+    real = _score(recognizer, corpus.REAL, splits[corpus.REAL], run) if splits[corpus.REAL] else None
+    spoken = (utterance for utterance in splits[split] if utterance.audio and utterance.text)
     example = next((utterance.audio for utterance in spoken if _is_spelled(utterance.text, recognizer.card)), None)
-    return Result(run, part, scored, num_weights, round(time.perf_counter() - began, 1), example, real)
+    return Result(run, split, scored, num_weights, round(time.perf_counter() - began, 1), example, real)
 
 
 def _is_spelled(text: str, card: ModelCard) -> bool:
@@ -262,13 +262,13 @@ def _is_spelled(text: str, card: ModelCard) -> bool:
     return True
 
 
-def _score(recognizer: Recognizer, part: str, utterances: list[Utterance], run: Path) -> Score:
+def _score(recognizer: Recognizer, split: str, utterances: list[Utterance], run: Path) -> Score:
     """Score utterances and write references and hypotheses as the run's."""
     evaluation = evaluate(recognizer, utterances)
     for item in evaluation.unreadable:
         logger.warning("%s: %s: counts as an empty hypothesis", item.id, item.reason)
     for name, texts in (("ref", evaluation.references), ("hyp", evaluation.hypotheses)):
-        files.write_text(run / f"{part}.{name}.trn", score.format_trn(texts))
+        files.write_text(run / f"{split}.{name}.trn", score.format_trn(texts))
     return evaluation.score
 
 
@@ -283,30 +283,30 @@ def _load(
     keep_sound: bool,
     folder: Path,
     run: Path,
-    part: str,
+    split: str,
     jobs: int,
 ) -> list[Example]:
     def progress(made: Iterable[Any]) -> Iterable[Any]:
-        return tqdm(made, f"reading the {part} part", len(utterances), leave=False, disable=None, unit="utterance")
+        return tqdm(made, f"reading the {split} split", len(utterances), leave=False, disable=None, unit="utterance")
 
-    found, left_out = examples.load(
+    found, skipped = examples.load(
         utterances,
         FeatureExtractor(card.features),
         task,
         keep_sound=keep_sound,
         cache=folder / "cache",
-        name=part,
+        name=split,
         jobs=jobs,
         progress=progress,
     )
-    if left_out:
-        logger.warning("%s", "\n".join(f"{part}: {line}" for line in corpus.describe(left_out)))
-        path = run / corpus.LEFT_OUT
+    if skipped:
+        logger.warning("%s", "\n".join(f"{split}: {line}" for line in corpus.describe(skipped)))
+        path = run / corpus.SKIPPED
         earlier = path.read_text("utf-8") if path.is_file() else ""
-        files.write_text(path, earlier + "".join(f"{part}\t{item.id}\t{item.reason}\n" for item in left_out))
+        files.write_text(path, earlier + "".join(f"{split}\t{item.id}\t{item.reason}\n" for item in skipped))
     if not found:
-        reason = f"; {left_out[0].id}: {left_out[0].reason}" if left_out else ""
-        raise UserError(f"nothing is left of the {part} part{reason}")
+        reason = f"; {skipped[0].id}: {skipped[0].reason}" if skipped else ""
+        raise UserError(f"nothing is left of the {split} split{reason}")
     return found
 
 

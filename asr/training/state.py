@@ -20,7 +20,7 @@ LAST, BEST = "last.pt", "best.pt"
 
 @dataclass(frozen=True)
 class Epoch:
-    """The record of an epoch: losses in nats per element of the targets, and what the dev part scores."""
+    """The record of an epoch: losses in nats per element of the targets, and what the dev split scores."""
 
     epoch: int
     train_loss: float

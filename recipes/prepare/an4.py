@@ -2,7 +2,7 @@
 
 Corpus: Carnegie Mellon University, about 1991. Licence: BSD-like. Layout: SOURCE/etc/an4_{train,test}.{fileids,
 transcription} and either SOURCE/wav/**/ID.sph (or headerless big-endian ID.raw) or Sphinx features
-SOURCE/feat/**/ID.mfc. Dev speakers are carved from the training part; without an4_test files there is no test part.
+SOURCE/feat/**/ID.mfc. Dev speakers are carved from the training split; without an4_test files there is no test split.
 """
 
 import re
@@ -13,7 +13,7 @@ import numpy as np
 from asr import audio
 from asr.data import corpus, manifest
 from asr.data.corpus import CorpusError, Splits
-from asr.data.manifest import LeftOut, ManifestError, Utterance
+from asr.data.manifest import ManifestError, Skipped, Utterance
 from asr.features import FeatureConfig
 from asr.features.sphinx import from_sphinx
 
@@ -30,17 +30,17 @@ def prepare(folder: Path, source: str, dev_share: float = 0.15, seed: int = 1, c
     """
     root = Path(source)
     splits = Splits()
-    train = _read_part(root, folder, "an4_train", splits.left_out, convert)
+    train = _read_split(root, folder, "an4_train", splits.skipped, convert)
     if not train:
         raise CorpusError(f"data.source={source}: no etc/an4_train.fileids with sound or features below it")
     held_out = corpus.split_speakers((str(utterance.speaker) for utterance in train), dev_share, seed)
     for utterance in train:
         (splits.dev if utterance.speaker in held_out else splits.train).append(utterance)
-    splits.test = _read_part(root, folder, "an4_test", splits.left_out, convert)
+    splits.test = _read_split(root, folder, "an4_test", splits.skipped, convert)
     return splits
 
 
-def _read_part(root: Path, folder: Path, name: str, left_out: list[LeftOut], convert: bool) -> list[Utterance]:
+def _read_split(root: Path, folder: Path, name: str, skipped: list[Skipped], convert: bool) -> list[Utterance]:
     fileids, transcription = root / "etc" / f"{name}.fileids", root / "etc" / f"{name}.transcription"
     if not fileids.is_file() or not transcription.is_file():
         return []
@@ -58,9 +58,9 @@ def _read_part(root: Path, folder: Path, name: str, left_out: list[LeftOut], con
                 _locate(root, folder, path, Utterance(key, texts[key].lower(), audio=path, speaker=speaker), convert)
             )
         except (ManifestError, audio.AudioError) as error:
-            left_out.append(LeftOut(key, f"missing: {error}"))
+            skipped.append(Skipped(key, f"missing: {error}"))
     with_sound, unreadable, _ = corpus.probe(utterance for utterance in utterances if utterance.audio)
-    left_out += unreadable
+    skipped += unreadable
     return with_sound + [utterance for utterance in utterances if utterance.features]
 
 

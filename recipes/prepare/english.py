@@ -91,18 +91,18 @@ class Speech:
             (0.06, _date),
             (0.22, self._command),
         ]  # fmt: skip
-        place = int(np.searchsorted(np.cumsum([share for share, _ in kinds]), rng.random()))
-        if place >= len(kinds) or rng.random() < 0.09:
+        index = int(np.searchsorted(np.cumsum([share for share, _ in kinds]), rng.random()))
+        if index >= len(kinds) or rng.random() < 0.09:
             return _spelled(rng)
-        said = kinds[place][1](rng)
+        said = kinds[index][1](rng)
         # A comma is a pause: words do not always run into one another.
         commas = rng.random(len(said)) < (rng.random() < 0.3) * 0.4
         read = " ".join(f"{word}," if comma else word for word, comma in zip(said, commas, strict=True))
         return Text(" ".join(said), read)
 
     def _several(self, rng: Generator, count: int) -> list[str]:
-        return [self._words[min(int(place), len(self._words) - 1)]
-                for place in np.searchsorted(self._cumulated, rng.random(count))]  # fmt: skip
+        return [self._words[min(int(index), len(self._words) - 1)]
+                for index in np.searchsorted(self._cumulated, rng.random(count))]  # fmt: skip
 
     def _command(self, rng: Generator) -> list[str]:
         said: list[str] = []
@@ -230,11 +230,11 @@ def prepare(
 
     Words are the `num_words` most frequent; they come as often as their frequency to the power `flatten` says.
     `neural_voices` (those of asr.synthesis.neural: kokoro, heart, joe or Piper's .onnx files, all speakers of which
-    speak) say as many utterances as stand behind them, NAME=COUNT, each of which stands in the training part as many
+    speak) say as many utterances as stand behind them, NAME=COUNT, each of which stands in the training split as many
     times as a number after an x says. Of the other settings only `num_words`, `flatten`, `slowest` and `fastest` change
     their lines, which are kept for other corpora. `noise_share` utterances without speech come on top.
 
-    `also` names a manifest of recordings that join the training part, `also_repeats` times each, to be perturbed in as
+    `also` names a manifest of recordings that join the training split, `also_repeats` times each, to be perturbed in as
     many ways: sounds, or cepstra of the recipe's front end, as prepare/an4.py --convert writes them.
     """
     for name, value, least in (("utterances", utterances, 1), ("held_out", held_out, 0), ("num_voices", num_voices, 1),
@@ -284,9 +284,9 @@ def prepare(
         ]
     rng = np.random.default_rng([seed, 1])
     for split in corpus.SPLITS:
-        part: list[Utterance] = getattr(splits, split)
-        part += [_nobody(folder / split / f"noise-{split}-{number}.wav", sample_rate, rng)
-                 for number in range(round(noise_share * len(part)))]  # fmt: skip
+        spoken: list[Utterance] = getattr(splits, split)
+        spoken += [_nobody(folder / split / f"noise-{split}-{number}.wav", sample_rate, rng)
+                 for number in range(round(noise_share * len(spoken)))]  # fmt: skip
     return splits
 
 

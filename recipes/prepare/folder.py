@@ -5,7 +5,7 @@ beside NAME.txt or NAME.lab (its text). What lies below a folder whose name begi
 SOURCE/_background_noise_) is a negative example: its transcript is empty. Links are followed, hidden files and folders
 passed over; what cannot be used is named. Licence: whatever yours is. With `speaker`, a regular expression whose first
 group finds the speaker in a file's path below SOURCE, dev and test get speakers of their own for the words; without, a
-random share of each text. Copies of one recording stay in one part.
+random share of each text. Copies of one recording stay in one split.
 """
 
 import math
@@ -41,7 +41,7 @@ def prepare(
     if speaker:
         utterances = _with_speakers(utterances, speaker, source, splits)
     probed = corpus.probe(utterances)
-    splits.left_out += probed.left_out
+    splits.skipped += probed.skipped
     _note_lost_words(utterances, probed.readable, splits)
     _note_copies(probed, splits)
     readable = [piece for utterance in probed.readable for piece in _pieces(utterance)]
@@ -49,11 +49,11 @@ def prepare(
     def group(utterance: Utterance) -> str:
         return utterance.speaker or probed.digests[str(utterance.audio)]
 
-    # What must stay in one part together: a speaker, or the copies of a recording where the speaker is not known. Files
+    # What stays in one split: a speaker, or the copies of a recording where the speaker is not known. Files
     # of one text stand side by side in shuffled order, so that every n-th gives each text its share.
     rng = np.random.default_rng(seed)
-    shuffled = [readable[place] for place in rng.permutation(len(readable))]
-    rank = {text: place for place, text in enumerate(dict.fromkeys(utterance.text for utterance in shuffled))}
+    shuffled = [readable[index] for index in rng.permutation(len(readable))]
+    rank = {text: index for index, text in enumerate(dict.fromkeys(utterance.text for utterance in shuffled))}
     shuffled.sort(key=lambda utterance: rank[utterance.text])
     test: set[str] = set()
     dev: set[str] = set()
@@ -69,12 +69,12 @@ def prepare(
 
 
 def _utterances(source: str, splits: Splits) -> list[Utterance]:
-    """The sound files with their transcripts; those without go to `splits.left_out`. Raises CorpusError."""
+    """The sound files with their transcripts; those without go to `splits.skipped`. Raises CorpusError."""
     try:
         found = recordings.read(Path(source))
     except UserError as error:
         raise CorpusError(f"data.source={error}") from None
-    splits.left_out += found.skipped
+    splits.skipped += found.skipped
     words = {utterance.text for utterance in found.utterances}
     if found.utterances and not any(words):
         raise CorpusError(
@@ -106,7 +106,7 @@ def _with_speakers(utterances: Sequence[Utterance], speaker: str, source: str, s
         which = "none of" if len(missed) == count else f"{count - len(missed)} of"
         splits.notes.append(
             f"data.speaker={speaker} finds a speaker in {which} {count} files (not in {shown(missed[0])}): where it "
-            "finds none, dev and test may hold voices that are in the training part"
+            "finds none, dev and test may hold voices that are in the training split"
         )
     return named
 
@@ -131,7 +131,7 @@ def _note_copies(probed: corpus.Probed, splits: Splits) -> None:
         plural = "recording" if len(copied) == 1 else "recordings"
         splits.notes.append(
             f"{num_files} files are {len(copied)} {plural}, copied (such as {shown(str(example.audio))}); "
-            "copies stay in one part, so that test holds nothing of the training part, unless their speakers differ"
+            "copies stay in one split, so that test holds nothing of the training split, unless their speakers differ"
         )
     if differing := [digest for digest in copied if len(texts[digest]) > 1]:
         words = " and ".join(map(repr, sorted(texts[differing[0]])))
@@ -152,7 +152,7 @@ def _pieces(utterance: Utterance) -> Iterator[Utterance]:
 
 def _every(groups: list[str], share: float) -> list[str]:
     """Evenly spaced members that make up `share` of the groups."""
-    return [group for place, group in enumerate(groups) if int((place + 1) * share + 0.5) > int(place * share + 0.5)]
+    return [group for index, group in enumerate(groups) if int((index + 1) * share + 0.5) > int(index * share + 0.5)]
 
 
 if __name__ == "__main__":

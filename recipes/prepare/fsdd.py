@@ -1,8 +1,8 @@
 """Free Spoken Digit Dataset: English digits, 8 kHz, by a few speakers.
 
 Corpus: Jackson et al., Free Spoken Digit Dataset. Licence: CC BY-SA 4.0. Layout:
-SOURCE/recordings/DIGIT_SPEAKER_INDEX.wav; indices 0 to 4 are the official test part, 5 to 9 serve as dev here. With
-a held-out speaker, that speaker is the whole test part and the official test indices of the others serve as dev.
+SOURCE/recordings/DIGIT_SPEAKER_INDEX.wav; indices 0 to 4 are the official test split, 5 to 9 serve as dev here. With
+a held-out speaker, that speaker is the whole test split and the official test indices of the others serve as dev.
 """
 
 import re
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from asr.data import corpus
 from asr.data.corpus import CorpusError, Splits
-from asr.data.manifest import LeftOut, Utterance
+from asr.data.manifest import Skipped, Utterance
 
 DIGITS = "zero one two three four five six seven eight nine".split()
 
@@ -22,7 +22,7 @@ def prepare(folder: Path, source: str, held_out_speaker: str = "") -> Splits:  #
     for path in recordings:
         name = re.fullmatch(r"(\d)_([^_]+)_(\d+)", path.stem)
         if not name:
-            splits.left_out.append(LeftOut(path.name, "a name that is not DIGIT_SPEAKER_INDEX.wav"))
+            splits.skipped.append(Skipped(path.name, "a name that is not DIGIT_SPEAKER_INDEX.wav"))
             continue
         digit, speaker, index = name.groups()
         utterances.append(Utterance(id=path.stem, audio=str(path), text=DIGITS[int(digit)], speaker=speaker))
@@ -34,15 +34,15 @@ def prepare(folder: Path, source: str, held_out_speaker: str = "") -> Splits:  #
         raise CorpusError(f"data.held_out_speaker={held_out_speaker}: the speakers are {', '.join(speakers)}")
 
     utterances, unreadable, _ = corpus.probe(utterances)
-    splits.left_out += unreadable
+    splits.skipped += unreadable
     for utterance in utterances:
         is_official_test = indices[utterance.id] < 5
         if held_out_speaker:
-            part = splits.test if utterance.speaker == held_out_speaker else None
-            part = part if part is not None else splits.dev if is_official_test else splits.train
+            split = splits.test if utterance.speaker == held_out_speaker else None
+            split = split if split is not None else splits.dev if is_official_test else splits.train
         else:
-            part = splits.test if is_official_test else splits.dev if indices[utterance.id] < 10 else splits.train
-        part.append(utterance)
+            split = splits.test if is_official_test else splits.dev if indices[utterance.id] < 10 else splits.train
+        split.append(utterance)
     return splits
 
 

@@ -61,7 +61,7 @@ def spoken(word: str) -> str:
 
 
 def reading(word: str, others: Mapping[str, Sequence[str]], share: float, rng: np.random.Generator) -> str:
-    """What a synthesiser is given to read: the word or, in a `share` of its places, one of `others` if it has some."""
+    """What a synthesiser is given to read: the word or, in a `share` of the cases, one of `others` if it has some."""
     if word in others and rng.random() < share:
         return str(rng.choice(others[word]))
     return spoken(word)
@@ -112,7 +112,7 @@ def prepare(
 
     `words` are separated by spaces, WORDS if there are none; an utterance has one to `most_words` of them.
     `noise_share` utterances without speech come on top, for each that has some. Speakers are drawn at `slowest` to
-    `fastest` words per minute. `also_words` join the training part, `also_per_word` times each and one at a time: what
+    `fastest` words per minute. `also_words` join the training split, `also_per_word` times each and one at a time: what
     sounds like `words` and is not keeps the network from telling them by one sound, or by their length; those of
     `words` themselves come more often.
 
@@ -122,7 +122,7 @@ def prepare(
     alone (heart) pronounce it as spelled, and so do dev and test. Where the share is 1 it is never read as spelled.
 
     `neural_voices` (of asr.synthesis.neural: kokoro, heart, joe or Piper's .onnx files, separated by spaces) speak
-    `neural_share` of the training part, by turns, so that a name that stands twice speaks twice as often; `num_voices`
+    `neural_share` of the training split, by turns, so that a name that stands twice speaks twice as often; `num_voices`
     speakers of kokoro are drawn. Each of these recordings stands there `neural_repeats` times, to be perturbed in as
     many ways.
 
@@ -146,7 +146,7 @@ def prepare(
     rng = np.random.default_rng(seed)
     vocabulary = sorted(set(words.split() or WORDS))
     drawn = {f"drawn{number:03}": draw_voice(rng) for number in range(num_voices)}
-    parts = [("dev", DEV_VOICES, vocabulary, held_out_per_word, most_words),
+    plan = [("dev", DEV_VOICES, vocabulary, held_out_per_word, most_words),
              ("test", TEST_VOICES, vocabulary, held_out_per_word, most_words),
              ("train", list(drawn), vocabulary, utterances_per_word, most_words),
              ("train", list(drawn), sorted(set(also_words.split())), also_per_word, 1)]  # fmt: skip
@@ -163,7 +163,7 @@ def prepare(
     networks = itertools.cycle(neural_voices.split())
     lines: list[espeak.Line] = []
     texts, splits_of, speakers = [], [], []
-    for split, names, choice, times, most in parts:
+    for split, names, choice, times, most in plan:
         stream = [word for _ in range(times) for word in rng.permutation(choice).tolist()]
         while stream:
             count = int(rng.integers(1, most + 1))
@@ -200,16 +200,16 @@ def prepare(
             utterance = Utterance(name, text, audio=line.path, speaker=speaker, duration_s=round(duration_s, 4))
             getattr(splits, split).append(utterance)
     for split in ("dev", "test", "train"):
-        part: list[Utterance] = getattr(splits, split)
-        for number in range(round(noise_share * len(part))):
+        utterances: list[Utterance] = getattr(splits, split)
+        for number in range(round(noise_share * len(utterances))):
             path = folder / split / f"noise-{split}-{number}.wav"
             waveform = noise(rng, round(rng.uniform(0.3, 2.5) * sample_rate), sample_rate)
             audio.write(path, waveform, sample_rate)
-            part.append(Utterance(path.stem, "", audio=str(path), duration_s=len(waveform) / sample_rate))
+            utterances.append(Utterance(path.stem, "", audio=str(path), duration_s=len(waveform) / sample_rate))
     if real:
         spoken = corpus.load_script(Path(__file__).with_name("folder.py"))(folder=folder, source=real)
         splits.real = [*spoken.train, *spoken.dev, *spoken.test]
-        splits.left_out += spoken.left_out
+        splits.skipped += spoken.skipped
     return splits
 
 

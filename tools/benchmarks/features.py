@@ -41,7 +41,7 @@ def _(_folder: Path) -> Iterator[Any]:
 
     waveforms, extractor = _waveforms(), FeatureExtractor(FeatureConfig())
     yield
-    made = [extractor.static(waveform) for waveform in waveforms]
+    made = [extractor.cepstra(waveform) for waveform in waveforms]
     yield made[-1][-1].tolist()
 
 
@@ -68,7 +68,7 @@ def _(_folder: Path) -> Iterator[Any]:
         mfcc = kaldi_native_fbank.OnlineMfcc(options)
         mfcc.accept_waveform(16000, waveform)
         mfcc.input_finished()
-        made.append(np.stack([mfcc.get_frame(place) for place in range(mfcc.num_frames_ready)]))
+        made.append(np.stack([mfcc.get_frame(index) for index in range(mfcc.num_frames_ready)]))
     yield made[-1][-1].tolist()
 
 

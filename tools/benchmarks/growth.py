@@ -45,14 +45,14 @@ def _load(folder: Path) -> list[Any]:
     from asr.tasks.ctc import Ctc
     from asr.text import TextConfig
 
-    loaded, left_out = examples.load(
+    loaded, skipped = examples.load(
         manifest.read(folder / "train.jsonl"),
         FeatureExtractor(FeatureConfig()),
         Ctc(TextConfig()),
         cache=folder / "cache",
         jobs=1,
     )
-    assert not left_out, left_out
+    assert not skipped, skipped
     return loaded
 
 

@@ -47,7 +47,7 @@ def write_files(folder: Path, count: int) -> None:
     spoken = list(speak(rng.choice(vocabulary(), 200).tolist()))
     folder.mkdir(parents=True, exist_ok=True)
     for number in range(count):
-        waveform = np.concatenate([spoken[place] for place in rng.integers(len(spoken), size=20)])
+        waveform = np.concatenate([spoken[index] for index in rng.integers(len(spoken), size=20)])
         audio.write(folder / f"{number:06d}.wav", np.resize(waveform, wanted), SAMPLE_RATE)
 
 

@@ -165,11 +165,11 @@ def _corpus(folder: Path, recipe: str) -> tuple[Any, Any, Any]:
     features = replace(settings.features, source="audio")
     card = ModelCard(features, settings.text, settings.to_dict(), asr.__version__, "")
     task = Ctc(settings.text)
-    loaded, left_out = examples.load(
+    loaded, skipped = examples.load(
         manifest.read(folder / "train.jsonl"), FeatureExtractor(features), task,
         keep_sound=settings.augment.touches_sound, cache=folder / "cache",
     )  # fmt: skip
-    assert not left_out, left_out
+    assert not skipped, skipped
     cepstra = (example.signal.cepstra(card.extractor) for example in loaded)
     card = replace(card, statistics=card.extractor.measure(cepstra))
     batches = Batches(loaded, task, card.extractor, settings.train.batch_size,

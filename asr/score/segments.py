@@ -34,7 +34,7 @@ class Segment(NamedTuple):
         return self.text.lower() != _IGNORED
 
 
-def segments(source: Source, form: Literal["stm", "ctm"]) -> list[Segment]:
+def read(source: Source, form: Literal["stm", "ctm"]) -> list[Segment]:
     """Segments of an stm or words of a ctm, in the file's order; raises ScoreError naming the line."""
     min_fields = 5 if form == "stm" else 4
     result = []
@@ -60,14 +60,14 @@ def segments(source: Source, form: Literal["stm", "ctm"]) -> list[Segment]:
     return result
 
 
-def by_segment(source: Source, parts: Sequence[Segment]) -> tuple[dict[str, str], dict[str, str], list[str]]:
+def by_segment(source: Source, segments: Sequence[Segment]) -> tuple[dict[str, str], dict[str, str], list[str]]:
     """(text by id, speaker by id, notes) of the segments of an stm; raises ScoreError where one stands twice."""
-    scored = [segment for segment in parts if segment.is_scored]
+    scored = [segment for segment in segments if segment.is_scored]
     texts = {segment.id: segment.text for segment in scored}
     if len(texts) < len(scored):
         twice, _ = Counter(segment.id for segment in scored).most_common(1)[0]
         raise ScoreError(f"{source.name}: the segment {twice} stands there twice")
-    excluded = len(parts) - len(scored)
+    excluded = len(segments) - len(scored)
     notes = [f"excludes {excluded} segment{'s' * (excluded > 1)} from scoring"] if excluded else []
     return texts, {segment.id: segment.speaker for segment in scored}, notes
 
@@ -82,14 +82,14 @@ def by_recording(words: Sequence[Segment]) -> dict[str, str]:
     return {key: " ".join(texts[key]) for key in sorted(texts)}
 
 
-def place(source: Source, words: Sequence[Segment], parts: Sequence[Segment]) -> tuple[dict[str, str], list[str]]:
+def assign(source: Source, words: Sequence[Segment], segments: Sequence[Segment]) -> tuple[dict[str, str], list[str]]:
     """(text by id, notes) of the words of a ctm in the segments of an stm.
 
     A word goes where the middle of its time is, or else into the nearest segment; at the border of two into the later
     one. Raises ScoreError where there are words, and none of a recording that has segments.
     """
     by_channel: dict[tuple[str, str], list[Segment]] = {}
-    for segment in sorted(parts, key=lambda segment: segment.start_s):
+    for segment in sorted(segments, key=lambda segment: segment.start_s):
         by_channel.setdefault((segment.recording, segment.channel), []).append(segment)
     times = {key: np.array([(segment.start_s, segment.end_s) for segment in some]) for key, some in by_channel.items()}
     texts: dict[str, list[str]] = {}
@@ -106,7 +106,7 @@ def place(source: Source, words: Sequence[Segment], parts: Sequence[Segment]) ->
         nearest = by_channel[key][index]
         if nearest.is_scored:
             texts.setdefault(nearest.id, []).append(word.text)
-    if words and parts and not {(word.recording, word.channel) for word in words} & set(times):
+    if words and segments and not {(word.recording, word.channel) for word in words} & set(times):
         known = some(sorted(" ".join(key) for key in times))
         raise ScoreError(
             f"{source.name}: has words of {some(sorted(unknown))}, and the references are of {known}: "
@@ -120,4 +120,4 @@ def place(source: Source, words: Sequence[Segment], parts: Sequence[Segment]) ->
     if unknown:
         notes.append(f"has words of recordings that the references lack, not counted: {some(sorted(unknown))}")
     # A segment without a word is an empty hypothesis, not a missing one.
-    return {segment.id: " ".join(texts.get(segment.id, [])) for segment in parts if segment.is_scored}, notes
+    return {segment.id: " ".join(texts.get(segment.id, [])) for segment in segments if segment.is_scored}, notes
