@@ -31,7 +31,7 @@ def equal(one, other):
 
 def test_a_recogniser_learns_and_leaves_everything(tones_run):
     folder, result = tones_run
-    assert result.part == "test"
+    assert result.split == "test"
     assert result.score.word.rate <= 0.2, "tones are easy"
     assert {"recipe.yaml", "metrics.jsonl", "last.pt", "best.pt", "model.onnx", "test.hyp.trn", "test.ref.trn"} <= {
         path.name for path in folder.iterdir()
@@ -262,7 +262,7 @@ def test_a_dev_part_in_which_nobody_speaks_chooses_nothing(tones_recipe, tmp_pat
     result = run.start(tones_recipe, ["train.epochs=2", f"run_dir={tmp_path / 'r'}"])
     said = log.getvalue()
     assert "no speech in the dev split: the training split stands in for it" in said
-    assert "12 utterances to train on, 12 to choose by" in said and result.part == "test"
+    assert "12 utterances to train on, 12 to choose by" in said and result.split == "test"
 
 
 def test_a_run_is_never_overwritten(tones_recipe, tones_run):
@@ -328,7 +328,7 @@ def test_a_corpus_without_dev_and_test_is_chosen_and_scored_on_training(tones_re
         "    return Splits(train=_all(folder, source, 4).train)\n"
     )
     result = run.start(tones_recipe, ["train.epochs=1", f"run_dir={tmp_path / 'r'}"])
-    assert result.part == "train"
+    assert result.split == "train"
     assert result.score.word.utterances == 4
 
 
