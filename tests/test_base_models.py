@@ -95,5 +95,5 @@ def test_a_recipe_begins_with_the_base_model_of_its_shape():
     source = run.find_parent(recipe.load(path))
     assert source == REPOSITORY / "asr" / "models" / "english_small.onnx"
     assert Recognizer.load(source).card.features == recipe.load(path).features
-    with pytest.raises(UserError, match=r"2 layers of 40 units and 26 inputs.*2 of 48 and 26"):
+    with pytest.raises(UserError, match=r"2 lstm layers of 40 units and 26 inputs.*2 of 48 and 26"):
         run.find_parent(recipe.load(path, ["model.hidden_size=48"]))

@@ -1,8 +1,12 @@
+from dataclasses import replace
+
 import onnx
 import pytest
 import torch
 
+from asr.network import onnx_graph
 from asr.network.cells import CELLS
+from asr.training import run
 
 
 @pytest.mark.parametrize("cell", CELLS.values(), ids=list(CELLS))
@@ -34,3 +38,18 @@ def test_the_forget_gates_of_an_lstm_begin_open():
     lstm = CELLS["lstm"].make(3, 5)
     CELLS["lstm"].init(lstm)
     assert lstm.bias_ih_l0.tolist() == [0.0] * 5 + [1.0] * 5 + [0.0] * 10
+
+
+def test_a_new_cell_is_one_record(monkeypatch, tones_recipe, tmp_path):
+    """The twin of an LSTM whose forget gates begin shut is trained, exported and inherited by its name alone."""
+
+    def init(layer):
+        CELLS["lstm"].init(layer)
+        torch.nn.init.zeros_(layer.bias_ih_l0)
+
+    monkeypatch.setitem(CELLS, "lstm_shut", replace(CELLS["lstm"], name="lstm_shut", init=init))
+    settings = ["model.cell=lstm_shut", "train.epochs=1", "data.limit=8", "model.hidden_size=4"]
+    run.start(tones_recipe, [*settings, f"run_dir={tmp_path / 'one'}"])
+    weights, card = onnx_graph.read(tmp_path / "one" / "model.onnx")
+    assert card.recipe["model"]["cell"] == "lstm_shut" and weights["forwards.0.bias_ih_l0"].abs().max() < 0.1
+    run.start(tones_recipe, [*settings, f"train.init_from={tmp_path / 'one'}", f"run_dir={tmp_path / 'two'}"])

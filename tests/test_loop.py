@@ -13,6 +13,7 @@ from asr.errors import UserError
 from asr.features import FeatureConfig, FeatureExtractor
 from asr.modelfile import onnx_file
 from asr.network import onnx_graph
+from asr.network.cells import CELLS
 from asr.network.encoder import AcousticModel, ModelConfig
 from asr.tasks.ctc import Ctc
 from asr.text import TextConfig
@@ -71,9 +72,17 @@ def test_the_same_seed_gives_the_same_weights(tones_recipe, tmp_path):
     assert not equal(weights(tmp_path / "one"), weights(tmp_path / "other"))
 
 
-@pytest.mark.parametrize(("averaging", "consistency"), [(0, 0), (0.9, 0.2)])
-def test_resuming_changes_nothing(tones_recipe, tmp_path, monkeypatch, log, averaging, consistency):
-    settings = ["train.epochs=4", f"train.averaging={averaging}", f"train.consistency={consistency}"]
+@pytest.mark.parametrize(
+    "settings",
+    [
+        [],
+        ["train.averaging=0.9", "train.consistency=0.2"],
+        *([f"model.cell={cell}"] for cell in CELLS if cell != "lstm"),
+    ],
+    ids=" ".join,
+)
+def test_resuming_changes_nothing(tones_recipe, tmp_path, monkeypatch, log, settings):
+    settings = ["train.epochs=4", *settings]
     run.start(tones_recipe, [*settings, f"run_dir={tmp_path / 'whole'}"])
 
     save, saved = State.save, []

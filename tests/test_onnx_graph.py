@@ -23,17 +23,41 @@ CONFIGS = [
     ModelConfig(),
     ModelConfig(hidden_size=7, num_layers=1),
     ModelConfig(hidden_size=5, num_layers=3, bidirectional=False),
+    ModelConfig(hidden_size=5, num_layers=1, projection=3),
+    ModelConfig(hidden_size=5, cell="lstm_peephole"),
+    ModelConfig(hidden_size=5, num_layers=1, bidirectional=False, cell="lstm_peephole"),
+]
+FLOAT = [  # the quantiser knows neither
+    ModelConfig(hidden_size=6, cell="gru"),
+    ModelConfig(hidden_size=5, num_layers=3, bidirectional=False, cell="gru"),
+    ModelConfig(hidden_size=6, cell="rnn"),
+    ModelConfig(hidden_size=7, num_layers=1, bidirectional=False, cell="rnn"),
 ]
 
 
-@pytest.fixture(params=CONFIGS, ids=["default", "one layer", "forward only"])
-def exported(request, tmp_path):
+def described(config):
+    return f"{config.cell}-{config.num_layers}-{'both' if config.bidirectional else 'forward'}-{config.projection}"
+
+
+def export(config, path):
     torch.manual_seed(0)
-    model = AcousticModel(request.param, 26, 5).eval()
-    path = tmp_path / "model.onnx"
+    model = AcousticModel(config, 26, 5).eval()
+    for name, weight in model.named_parameters():
+        if "peepholes" in name:
+            torch.nn.init.normal_(weight)
     difference = onnx_graph.export(model, CARD, path)
     assert difference < onnx_graph.PARITY
     return model, path
+
+
+@pytest.fixture(params=CONFIGS, ids=described)
+def exported(request, tmp_path):
+    return export(request.param, tmp_path / "model.onnx")
+
+
+@pytest.fixture(params=[*CONFIGS, *FLOAT], ids=described)
+def of_any_cell(request, tmp_path):
+    return export(request.param, tmp_path / "model.onnx")
 
 
 def run(path, frames, lengths):
@@ -42,8 +66,8 @@ def run(path, frames, lengths):
 
 
 @pytest.mark.parametrize("lengths", [[1], [200], [5, 90, 33], [7] * 16])
-def test_export_changes_nothing(exported, lengths):
-    model, path = exported
+def test_export_changes_nothing(of_any_cell, lengths):
+    model, path = of_any_cell
     frames = np.random.default_rng(1).standard_normal((len(lengths), max(lengths) + 3, 26)).astype(np.float32)
     log_probs, output_lengths = run(path, frames, lengths)
     with torch.no_grad():
@@ -53,8 +77,8 @@ def test_export_changes_nothing(exported, lengths):
         assert np.abs(log_probs[row, :length] - expected[row, :length]).max() < 1e-4
 
 
-def test_padding_changes_nothing_in_the_graph_either(exported):
-    _, path = exported
+def test_padding_changes_nothing_in_the_graph_either(of_any_cell):
+    _, path = of_any_cell
     frames = np.random.default_rng(1).standard_normal((2, 60, 26)).astype(np.float32)
     frames[1, 20:] = 1e3
     together, _ = run(path, frames, [60, 20])
@@ -110,8 +134,8 @@ def test_the_default_network_is_about_240_kilobytes(tmp_path):
     assert (tmp_path / "m").stat().st_size < 300_000
 
 
-def test_reading_is_the_inverse_of_exporting(exported):
-    model, path = exported
+def test_reading_is_the_inverse_of_exporting(of_any_cell):
+    model, path = of_any_cell
     weights, card = onnx_graph.read(path)
     own = model.state_dict()
     assert weights.keys() == own.keys() and all(torch.equal(weights[name], own[name]) for name in own)
@@ -141,6 +165,14 @@ def test_eight_bits_are_a_quarter_of_the_size_and_nearly_the_same(exported, tmp_
     assert not caplog.records
     before, after = ({item.key: item.value for item in onnx.load(one).metadata_props} for one in (path, small))
     assert before.pop("precision") == '"float32"' and after.pop("precision") == '"int8"' and before == after
+
+
+@pytest.mark.parametrize("config", FLOAT, ids=described)
+def test_a_cell_that_the_quantiser_does_not_know_is_refused(config, tmp_path):
+    export(config, tmp_path / "model.onnx")
+    with pytest.raises(ModelError, match=rf"model.onnx: onnxruntime has no {config.cell.upper()} of 8 bits"):
+        convert.quantise(tmp_path / "model.onnx", tmp_path / "small.onnx")
+    assert [path.name for path in tmp_path.iterdir()] == ["model.onnx"]
 
 
 def test_the_default_network_in_eight_bits_is_under_90_kilobytes(tmp_path):

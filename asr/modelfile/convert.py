@@ -25,7 +25,8 @@ def quantise(source: Path, target: Path) -> float:
 
     Weights are rounded once, what flows between the layers while the network runs (onnxruntime's dynamic quantization).
     The difference is that of one letter in one frame, over several lengths of noise. Raises ModelError naming the
-    file where `source` is no model of this package, or was quantised before.
+    file where `source` is no model of this package, was quantised before, or has a cell that the quantiser would leave
+    as it is.
     """
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
@@ -37,6 +38,7 @@ def quantise(source: Path, target: Path) -> float:
         quantised = onnx_file.read_graph(part)
     finally:
         part.unlink(missing_ok=True)
+    _check_quantised(source, quantised.graph)
     helper.set_model_props(quantised, replace(card, precision="int8").to_metadata())
     files.write_bytes(target, quantised.SerializeToString())
     before, after = (session.start(path) for path in (source, target))
@@ -48,6 +50,17 @@ def quantise(source: Path, target: Path) -> float:
                 worst, float(np.abs(np.exp(before.run(None, alone)[0]) - np.exp(after.run(None, alone)[0])).max())
             )
     return worst
+
+
+def _check_quantised(source: Path, graph: Any) -> None:
+    """Raise ModelError where weights of a recurrent operator, which have three axes, are still those of the source."""
+    kept = {item.name for item in graph.initializer if len(item.dims) == 3 and item.data_type == onnx.TensorProto.FLOAT}
+    for node in graph.node:
+        if kept.intersection(node.input):
+            raise ModelError(
+                f"{source}: onnxruntime has no {node.op_type} of 8 bits, and its weights would stay as they are: "
+                "train with model.cell=lstm or lstm_peephole for 8 bits"
+            )
 
 
 def ensemble(sources: Sequence[Path], target: Path) -> None:
@@ -86,7 +99,7 @@ def ensemble(sources: Sequence[Path], target: Path) -> None:
 
 def _add_network(joint: Any, graph: Any, prefix: str) -> str:
     """Add the nodes and weights of `graph` to `joint`, names of their own; returns that of its log-probabilities."""
-    shared = {"frames", "frame_lengths"}
+    shared = {"frames", "frame_lengths", ""}  # nothing: what an operator does without
 
     def renamed(name: str) -> str:
         return name if name in shared else prefix + name

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from asr.errors import UserError
-from asr.network.cells import LSTM
+from asr.network.cells import CELLS
 
 
 @dataclass(frozen=True)
@@ -23,12 +23,20 @@ class ModelConfig:
     """Read each utterance backwards too."""
     dropout: float = 0.1
     """Share of units silenced in training between layers and before the head, for a whole utterance at a time."""
+    cell: str = "lstm"
+    """Of the recurrent layers: lstm, gru, rnn (one tanh), or lstm_peephole, whose gates see the state of their cell."""
+    projection: int = 0
+    """Linear units between the last recurrent layer and the head; 0: none."""
 
     def __post_init__(self) -> None:
         if self.hidden_size < 1 or self.num_layers < 1:
             raise UserError("model.hidden_size and model.num_layers must be at least 1")
         if not 0 <= self.dropout < 1:
             raise UserError(f"model.dropout must be in [0, 1), not {self.dropout}")
+        if self.projection < 0:
+            raise UserError(f"model.projection must not be negative, not {self.projection}")
+        if self.cell not in CELLS:
+            raise UserError(f"model.cell must be one of {', '.join(CELLS)}, not {self.cell!r}")
 
 
 class AcousticModel(nn.Module):
@@ -41,22 +49,24 @@ class AcousticModel(nn.Module):
     def __init__(self, config: ModelConfig, num_features: int, num_tokens: int) -> None:
         super().__init__()
         self.config = config
-        self.cell = LSTM
+        self.cell = CELLS[config.cell]
         width = config.hidden_size * (2 if config.bidirectional else 1)
         sizes = [num_features] + [width] * (config.num_layers - 1)
         self.forwards = nn.ModuleList(self.cell.make(size, config.hidden_size) for size in sizes)
         self.backwards = nn.ModuleList(
             self.cell.make(size, config.hidden_size) for size in sizes if config.bidirectional
         )
-        self.head = nn.Linear(width, num_tokens)
+        self.projection = nn.Linear(width, config.projection) if config.projection else None
+        self.head = nn.Linear(config.projection or width, num_tokens)
         self.reset()
 
     def reset(self) -> None:
-        """Draw new weights: those of the layers as their cell says, Glorot weights for the head."""
+        """Draw new weights: those of the layers as their cell says, Glorot weights for what is linear."""
         for layer in [*self.forwards, *self.backwards]:
             self.cell.init(layer)
-        nn.init.xavier_uniform_(self.head.weight)
-        nn.init.zeros_(self.head.bias)
+        for linear in [self.head] if self.projection is None else [self.projection, self.head]:
+            nn.init.xavier_uniform_(linear.weight)
+            nn.init.zeros_(linear.bias)
 
     def inherit(self, weights: Mapping[str, Tensor], rows: Mapping[int, int]) -> None:
         """Take over the weights of a model of the same shape; of its head, to each row of ours the row in `rows`.
@@ -70,8 +80,8 @@ class AcousticModel(nn.Module):
         )
         if shapes != wanted or weights["head.weight"].shape[1] != own["head.weight"].shape[1]:
             raise UserError(
-                "the network to begin with has another shape: model.hidden_size, num_layers and bidirectional, "
-                "features.num_cepstra, deltas and stack must be as they were in it"
+                "the network to begin with has another shape: model.cell, hidden_size, num_layers, bidirectional and "
+                "projection, features.num_cepstra, deltas and stack must be as they were in it"
             )
         for name, value in weights.items():
             if name.startswith("head"):
@@ -102,7 +112,10 @@ class AcousticModel(nn.Module):
                 backward, _ = self.backwards[layer](_reorder(hidden, reverse))
                 output = torch.cat([output, _reorder(backward, reverse)], dim=2)
             hidden = output
-        log_probs = self.head(self._drop(hidden, generator)).float().log_softmax(dim=2)
+        hidden = self._drop(hidden, generator)
+        if self.projection is not None:
+            hidden = self.projection(hidden)
+        log_probs = self.head(hidden).float().log_softmax(dim=2)
         return log_probs.transpose(0, 1), frame_lengths
 
     def _drop(self, values: Tensor, generator: torch.Generator | None) -> Tensor:

@@ -58,13 +58,16 @@ def read(path: Path) -> tuple[dict[str, torch.Tensor], ModelCard]:
     Raises ModelError as `onnx_file.read` does.
     """
     graph, values, card = onnx_file.read(path)
-    head = {"head.weight": values[onnx_file.HEAD].T, "head.bias": values["head_bias"]}
-    weights = {name: torch.from_numpy(value.copy()) for name, value in head.items()}
-    cells = {cell.operator: cell for cell in CELLS.values()}
-    for layer, node in enumerate(node for node in graph.graph.node if node.op_type in cells):
+    weights = {}
+    for name in ("projection", "head"):
+        if f"{name}_weight" in values:
+            weights[f"{name}.weight"] = torch.from_numpy(values[f"{name}_weight"].T.copy())
+            weights[f"{name}.bias"] = torch.from_numpy(values[f"{name}_bias"].copy())
+    operators = {cell.operator for cell in CELLS.values()}
+    for layer, node in enumerate(node for node in graph.graph.node if node.op_type in operators):
         names = zip(_input_names(node.op_type), node.input, strict=False)
         inputs = {name: values[given] for name, given in names if given in values}
-        directions = cells[node.op_type].from_onnx(inputs)
+        directions = CELLS[node.name.removesuffix(str(layer))].from_onnx(inputs)
         for direction, own in zip(("forwards", "backwards"), directions, strict=False):
             weights |= {f"{direction}.{layer}.{name}": value for name, value in own.items()}
     return weights, card
@@ -123,10 +126,12 @@ def _graph(model: AcousticModel, num_features: int) -> Any:
         # (T, directions, B, H) -> (T, B, directions * H)
         output = add("Transpose", [output], f"batch_next{layer}", perm=[0, 2, 1, 3])
         hidden = add("Reshape", [output, flat], f"hidden{layer}")
-    head = constant(onnx_file.HEAD, model.head.weight.detach().numpy().T.copy())
-    logits = add("MatMul", [hidden, head], "product")
-    logits = add("Add", [logits, constant("head_bias", model.head.bias.detach().numpy())], "logits")
-    add("Transpose", [add("LogSoftmax", [logits], "time_first_log_probs", axis=2)], "log_probs", perm=[1, 0, 2])
+    for name in ("projection", "head") if model.config.projection else ("head",):
+        linear = model.get_submodule(name)
+        weight = constant(f"{name}_weight", linear.get_parameter("weight").detach().numpy().T.copy())
+        bias = constant(f"{name}_bias", linear.get_parameter("bias").detach().numpy())
+        hidden = add("Add", [add("MatMul", [hidden, weight], f"{name}_product"), bias], f"{name}_output")
+    add("Transpose", [add("LogSoftmax", [hidden], "time_first_log_probs", axis=2)], "log_probs", perm=[1, 0, 2])
     add("Identity", ["frame_lengths"], "output_lengths")
     return helper.make_graph(
         nodes,

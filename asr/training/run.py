@@ -148,17 +148,25 @@ def find_parent(settings: Recipe) -> Path | None:
         if shapes[-1] == wanted:
             return path
     described = " or ".join(
-        f"{layers} layers of {units} units and {inputs} inputs" for units, layers, _, inputs in shapes
+        f"{layers} {cell} layers of {units} units and {inputs} inputs" for units, layers, inputs, cell, *_ in shapes
     )
     raise UserError(
         f"train.init_from={init_from}: the models of that name have {described}, the recipe has {wanted[1]} of "
-        f"{wanted[0]} and {wanted[3]}: set model.hidden_size, features.num_cepstra, deltas and stack as in one of them"
+        f"{wanted[0]} and {wanted[2]}: set model.cell, hidden_size, features.num_cepstra, deltas and stack as in one "
+        "of them"
     )
 
 
-def _shape(model: ModelConfig, features: FeatureConfig) -> tuple[int, int, bool, int]:
-    """Units, layers, directions and inputs: what two networks have in common where one can begin with the other."""
-    return model.hidden_size, model.num_layers, model.bidirectional, features.num_features
+def _shape(model: ModelConfig, features: FeatureConfig) -> tuple[int, int, int, str, bool, int]:
+    """Units, layers, inputs and so on: what two networks have in common where one can begin with the other."""
+    return (
+        model.hidden_size,
+        model.num_layers,
+        features.num_features,
+        model.cell,
+        model.bidirectional,
+        model.projection,
+    )
 
 
 def _prepare(settings: Recipe, script: Path, source: Path | None) -> _Origin | None:
