@@ -118,3 +118,81 @@ def stepped_log_probs(model, frames, lengths):
         hidden += [torch.zeros_like(hidden[0])] * (frames.shape[1] - length)
         rows.append(torch.stack(hidden))
     return model.head(torch.stack(rows)).log_softmax(dim=2)
+
+
+def random_log_probs(num_frames, num_tokens, seed=0):
+    """A proper emission (T, V) in float64."""
+    logits = np.random.default_rng(seed).standard_normal((num_frames, num_tokens)) * 2
+    return torch.from_numpy(logits).log_softmax(dim=1).numpy()
+
+
+def sclite_alignment(reference, hypothesis):
+    """sclite's choice among its cheapest alignments, as letters of C, S, D and I: the whole table, cell by cell."""
+    cost = {(0, 0): 0}
+    way = {}
+    for i in range(len(reference) + 1):
+        for j in range(len(hypothesis) + 1):
+            if i and j:
+                is_same = reference[i - 1] == hypothesis[j - 1]
+                pair = cost[i - 1, j - 1] + (0 if is_same else 4)
+                deletion, insertion = cost[i - 1, j] + 3, cost[i, j - 1] + 3
+                if pair <= deletion and pair <= insertion:
+                    cost[i, j], way[i, j] = pair, "C" if is_same else "S"
+                elif deletion < insertion:
+                    cost[i, j], way[i, j] = deletion, "D"
+                else:
+                    cost[i, j], way[i, j] = insertion, "I"
+            elif i or j:
+                cost[i, j], way[i, j] = 3 * (i + j), "D" if i else "I"
+    letters = ""
+    i, j = len(reference), len(hypothesis)
+    while i or j:
+        letters = way[i, j] + letters
+        i, j = i - (way[i, j] != "I"), j - (way[i, j] != "D")
+    return letters
+
+
+def sign_test(differences):
+    """Share of all sign patterns whose sum is as far from 0 as the one seen."""
+    seen = abs(sum(differences))
+    sums = [abs(sum(signs)) for signs in itertools.product(*((difference, -difference) for difference in differences))]
+    return sum(one >= seen for one in sums) / len(sums)
+
+
+def hypotheses(log_probs, alphabet, *, entries=None, lm=None, lm_weight=0.0, word_bonus=0.0, hotwords=None):
+    """Every text that any path spells -> its score, by enumerating all paths (T frames, V tokens).
+
+    `entries`: words and phrases that a text must be a sequence of; `lm(units)`: log-probability of a sentence.
+    """
+    totals = {}
+    for path in itertools.product(range(log_probs.shape[1]), repeat=len(log_probs)):
+        text = " ".join("".join(alphabet[token - 1] for token in collapse(path)).split())
+        probability = math.exp(sum(log_probs[frame, token] for frame, token in enumerate(path)))
+        totals[text] = totals.get(text, 0.0) + probability
+    scores = {}
+    for text, total in totals.items():
+        words = text.split()
+        if entries is not None and not is_sequence(tuple(words), [tuple(entry.split()) for entry in entries]):
+            continue
+        score = math.log(total) + word_bonus * len(words)
+        if lm:
+            score += lm_weight * lm(text)
+        for phrase, boost in (hotwords or {}).items():
+            parts = phrase.split()
+            score += boost * sum(words[at : at + len(parts)] == parts for at in range(len(words)))
+        scores[text] = score
+    return scores
+
+
+def is_sequence(words, entries):
+    """Whether `words` can be cut into `entries`, all tuples of words."""
+    return not words or any(
+        words[: len(entry)] == entry and is_sequence(words[len(entry) :], entries) for entry in entries
+    )
+
+
+def best_alignment(log_probs, tokens):
+    """(log-probability, path) of the best path that collapses to `tokens`, by trying them all."""
+    paths = [path for path in itertools.product(range(log_probs.shape[1]), repeat=len(log_probs))
+             if collapse(path) == list(tokens)]  # fmt: skip
+    return max((sum(log_probs[frame, token] for frame, token in enumerate(path)), path) for path in paths)
