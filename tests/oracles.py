@@ -4,6 +4,7 @@ import itertools
 import math
 from functools import cache
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
