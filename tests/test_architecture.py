@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from functools import cache
 from graphlib import TopologicalSorter
 
 import pytest
@@ -11,7 +12,7 @@ from conftest import REPOSITORY
 # Rooms from the foundation up: a module imports from its own room and from rooms of the sets before its own.
 LAYERS = (
     {"errors", "machine"},
-    {"extras", "files", "text", "workers"},
+    {"extras", "files", "noise", "text", "workers"},
     {"audio", "features", "score"},
     {"decode", "speech"},
     {"data", "grammar", "modelfile", "network", "synthesis"},
@@ -43,13 +44,19 @@ OWNERS = {
 EVERYWHERE = {"numpy"}
 
 
+@cache
 def modules():
     root = REPOSITORY / "asr"
     return {".".join(path.relative_to(root).with_suffix("").parts): path for path in sorted(root.rglob("*.py"))}
 
 
+@cache
 def imports(path):
     """Dotted names that a file imports anywhere in it: `from asr import audio` is asr.audio."""
+    return tuple(_imports(path))
+
+
+def _imports(path):
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)

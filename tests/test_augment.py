@@ -25,7 +25,7 @@ def test_nothing_is_touched_by_default():
     assert augmenter().waveform(waveform, rng()) is waveform
     assert augmenter().tract(frames, rng()) is frames
     assert augmenter().stretch(frames, augmenter().tempo(rng())) is frames
-    assert augmenter().frames(frames, rng(), 10) is frames
+    assert augmenter().frames(frames, rng()) is frames
     assert not AugmentConfig(tempo=0.1, time_masks=1, feature_masks=1).touches_sound
     assert AugmentConfig(join=2).touches_sound
 
@@ -344,13 +344,13 @@ def test_a_drawn_vocal_tract_leaves_energy_and_time_alone():
 
 def test_jitter_has_the_deviation_that_was_asked_for():
     frames = np.zeros((400, 26), np.float32)
-    assert augmenter(jitter=0.3).frames(frames, rng(), 13).std() == pytest.approx(0.3, rel=0.03)
+    assert augmenter(jitter=0.3).frames(frames, rng()).std() == pytest.approx(0.3, rel=0.03)
 
 
 def test_masks_put_the_mean_in_place_and_spare_most_of_the_time():
     frames = rng().standard_normal((100, 26)).astype(np.float32)
     for seed in range(20):
-        made = augmenter(time_masks=2, time_mask_ms=500, feature_masks=1).frames(frames, rng(seed), 13)
+        made = augmenter(time_masks=2, time_mask_ms=500, feature_masks=1).frames(frames, rng(seed))
         changed = made != frames
         masked_frames = changed.all(axis=1)
         assert masked_frames.sum() <= 21
@@ -360,7 +360,7 @@ def test_masks_put_the_mean_in_place_and_spare_most_of_the_time():
 
 
 def test_masks_fit_the_shortest_utterance():
-    assert augmenter(time_masks=3, feature_masks=3).frames(np.ones((1, 2), np.float32), rng(), 2).shape == (1, 2)
+    assert augmenter(time_masks=3, feature_masks=3).frames(np.ones((1, 2), np.float32), rng()).shape == (1, 2)
 
 
 @pytest.mark.parametrize("settings", [{"speed": -0.1}, {"tempo": 0.5}, {"noise_probability": 1.5}, {"time_masks": -1}])

@@ -10,8 +10,8 @@ from asr.decode.decoder import DecoderConfig
 from asr.features import FeatureConfig
 from asr.modelfile.locate import SHIPPED
 from asr.modelfile.recognition_config import RecognitionConfig
+from asr.noise import background
 from asr.synthesis import espeak, speak
-from asr.synthesis.noise import noise
 from asr.training.recipe import load
 
 DIGITS = "zero one two three four five six seven eight nine".split()
@@ -92,7 +92,7 @@ def test_words_with_pauses_between_them_are_heard_one_by_one(recognizer, tmp_pat
 def test_it_hears_nothing_where_nobody_speaks(recognizer):
     assert recognizer.transcribe(np.zeros(16000, np.float32), 16000).text == ""
     rng = np.random.default_rng(0)
-    heard = [recognizer.transcribe(noise(rng, 16000, 16000), 16000).text for _ in range(50)]
+    heard = [recognizer.transcribe(background(rng, 16000, 16000), 16000).text for _ in range(50)]
     assert sum(map(bool, heard)) <= 5
 
 

@@ -21,6 +21,7 @@ import numpy.typing as npt
 
 from asr import audio
 from asr.features import FeatureConfig, FeatureExtractor
+from asr.noise import coloured as coloured_noise
 from asr.speech import Segmenter, SpeechConfig
 from asr.synthesis import espeak
 
@@ -72,10 +73,7 @@ def noises(data: Path) -> dict[str, Callable[[np.random.Generator, int], Wavefor
 
     def coloured(slope: float) -> Callable[[np.random.Generator, int], Waveform]:
         def make(rng: np.random.Generator, size: int) -> Waveform:
-            spectrum = np.fft.rfft(rng.standard_normal(size))
-            return unit(
-                np.fft.irfft(spectrum * np.maximum(np.arange(len(spectrum)), len(spectrum) / 100) ** -slope, size)
-            )
+            return unit(coloured_noise(rng.standard_normal(size), slope, size / 200))
 
         return make
 

@@ -141,7 +141,7 @@ class Batches:
 
         def view(warped: Frames, rng: np.random.Generator) -> Frames:
             features = extractor.features(augmenter.stretch(warped, factor, needed))
-            return augmenter.frames(features, rng, extractor.config.num_cepstra)
+            return augmenter.frames(features, rng)
 
         first = view(warped, rng)
         if not self.twice:

@@ -248,7 +248,7 @@ class Adapter:
             least = features.window + (needed - 1) * features.hop
             cepstra = self.extractor.cepstra(self.augmenter.waveform(recording.waveform, rng, least))
             cepstra = self.augmenter.stretch(self.augmenter.tract(cepstra, rng), self.augmenter.tempo(rng), needed)
-            frames.append(self.augmenter.frames(self.extractor.features(cepstra), rng, features.num_cepstra))
+            frames.append(self.augmenter.frames(self.extractor.features(cepstra), rng))
         padded, lengths = pad(frames, np.float32)
         tokens, token_lengths = pad([recording.tokens for recording in chosen], np.int64)
         return (

@@ -17,8 +17,8 @@ from asr import audio, extras
 from asr.data import corpus, manifest
 from asr.data.corpus import CorpusError, Splits
 from asr.data.manifest import Utterance
+from asr.noise import background
 from asr.synthesis import espeak, neural, speak
-from asr.synthesis.noise import noise
 from asr.synthesis.speakers import draw_voice
 
 Generator = np.random.Generator
@@ -292,7 +292,7 @@ def prepare(
 
 def _nobody(path: Path, sample_rate: int, rng: Generator) -> Utterance:
     """An utterance in which nobody speaks."""
-    waveform = noise(rng, round(rng.uniform(0.3, 2.5) * sample_rate), sample_rate)
+    waveform = background(rng, round(rng.uniform(0.3, 2.5) * sample_rate), sample_rate)
     path.parent.mkdir(parents=True, exist_ok=True)
     audio.write(path, waveform, sample_rate)
     return Utterance(path.stem, "", audio=str(path), duration_s=len(waveform) / sample_rate)

@@ -16,8 +16,8 @@ from asr import audio
 from asr.data import corpus
 from asr.data.corpus import CorpusError, Splits
 from asr.data.manifest import Utterance
+from asr.noise import background
 from asr.synthesis import espeak, neural, speak
-from asr.synthesis.noise import noise
 from asr.synthesis.speakers import draw_voice
 
 # No two of these sound alike (two/to, four/for): a recogniser that knows only sounds could not tell them apart.
@@ -203,7 +203,7 @@ def prepare(
         utterances: list[Utterance] = getattr(splits, split)
         for number in range(round(noise_share * len(utterances))):
             path = folder / split / f"noise-{split}-{number}.wav"
-            waveform = noise(rng, round(rng.uniform(0.3, 2.5) * sample_rate), sample_rate)
+            waveform = background(rng, round(rng.uniform(0.3, 2.5) * sample_rate), sample_rate)
             audio.write(path, waveform, sample_rate)
             utterances.append(Utterance(path.stem, "", audio=str(path), duration_s=len(waveform) / sample_rate))
     if real:
