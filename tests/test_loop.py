@@ -404,6 +404,18 @@ def test_a_gpu_learns_the_same_each_time(tones_recipe, tmp_path):
         assert torch.allclose(value, weights(tmp_path / "cuda")[name], atol=1e-3)
 
 
+def test_products_in_bfloat16_learn_as_well_in_float32_weights(tones_recipe, tmp_path):
+    losses = {}
+    for precision in ("float32", "bfloat16"):
+        run.start(tones_recipe, ["train.epochs=2", f"train.precision={precision}", f"run_dir={tmp_path / precision}"])
+        last = (tmp_path / precision / "metrics.jsonl").read_text().splitlines()[-1]
+        losses[precision] = json.loads(last)["train_loss"]
+    assert losses["bfloat16"] == pytest.approx(losses["float32"], rel=0.05)
+    ours = weights(tmp_path / "bfloat16")
+    assert all(value.dtype == torch.float32 for value in ours.values() if value.is_floating_point())
+    assert not equal(ours, weights(tmp_path / "float32")), "the setting does something"
+
+
 @pytest.mark.parametrize(
     "settings",
     [{"epochs": 0}, {"warmup": 1.0}, {"patience": -1}, {"clip_norm": 0.0}, {"averaging": 1.0}, {"consistency": -0.1}],

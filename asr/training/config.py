@@ -46,6 +46,10 @@ class TrainConfig:
     """Where the network is computed. On both the loss itself is computed on the CPU, where its gradient is the same in
     every run."""
 
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """Of the products in training: bfloat16 takes 1.6 times less time with 2 x 128 units on a processor that has it
+    (AVX512-BF16, AMX). Weights, loss and evaluation stay float32."""
+
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "learning_rate", "clip_norm", "shards"):
             if getattr(self, name) <= 0:

@@ -114,7 +114,7 @@ def train_epoch(state: State, task: Task, batches: Iterable[Batch], config: Trai
             shards = batch.split(num_shards)
             # Drawn anew for each shard of each step: no order of threads and no interruption can change it.
             seeds = np.random.SeedSequence([config.seed, number, step]).generate_state(len(shards), np.uint64)
-            results = list(pool.map(partial(_gradients, model, task, config.consistency), shards, seeds.tolist()))
+            results = list(pool.map(partial(_gradients, model, task, config), shards, seeds.tolist()))
             count = max(1, int(batch.target_lengths.sum()))  # a batch of silence has none
             for weight, *gradients in zip(weights, *(gradients for _, gradients in results), strict=True):
                 weight.grad = torch.stack(gradients).sum(dim=0) / count
@@ -151,27 +151,33 @@ def quality(record: Epoch, task: Task) -> tuple[float, float]:
 
 
 def _gradients(
-    model: AcousticModel, task: Task, consistency: float, batch: Batch, seed: int
+    model: AcousticModel, task: Task, config: TrainConfig, batch: Batch, seed: int
 ) -> tuple[float, tuple[Tensor, ...]]:
     """Summed loss of a shard, and the gradient by every weight of it and of what its two views disagree by."""
     generator = torch.Generator().manual_seed(seed)
     if batch.features_again is None:
-        objective = loss = _forward(model, task, batch, generator)[2].sum()
+        objective = loss = _forward(model, task, batch, generator, config.precision)[2].sum()
     else:
-        outputs, lengths, losses = _forward(model, task, batch.both_views(), generator)
+        outputs, lengths, losses = _forward(model, task, batch.both_views(), generator, config.precision)
         one, other = outputs.chunk(2)
         loss = losses.sum() / 2
-        objective = loss + consistency * task.disagreement(one, other, lengths.chunk(2)[0]).sum()
+        objective = loss + config.consistency * task.disagreement(one, other, lengths.chunk(2)[0]).sum()
     return loss.item(), torch.autograd.grad(objective, list(model.parameters()))
 
 
 def _forward(
-    model: AcousticModel, task: Task, batch: Batch, generator: torch.Generator | None = None
+    model: AcousticModel,
+    task: Task,
+    batch: Batch,
+    generator: torch.Generator | None = None,
+    precision: str = "float32",
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Outputs (B, T, V), their lengths (B,) and losses (B,), all float32 and on the CPU."""
     device = next(model.parameters()).device
     features, feature_lengths = (torch.from_numpy(one).to(device) for one in (batch.features, batch.feature_lengths))
-    outputs, lengths = (one.cpu() for one in model(features, feature_lengths, generator))
+    with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"):
+        outputs, lengths = (one.cpu() for one in model(features, feature_lengths, generator))
+    outputs = outputs.float()
     losses = task.loss(outputs, lengths, torch.from_numpy(batch.targets), torch.from_numpy(batch.target_lengths))
     if not torch.isfinite(losses).all():
         broken = [key for key, value in zip(batch.ids, losses.tolist(), strict=True) if not math.isfinite(value)]
