@@ -86,6 +86,11 @@ class Segmenter:
         """The next frames (T, C) -> the segments that are known by now."""
         return [segment for step in self._levels.feed(cepstra) for segment in self._cutter.feed(step)]
 
+    @property
+    def is_speech(self) -> bool:
+        """Whether somebody speaks in the segment that is open, as far as is known by now."""
+        return self._cutter.is_speech
+
     def flush(self) -> list[Segment]:
         """The rest of the segments: the sound has ended, and another may begin."""
         segments = [segment for step in self._levels.flush() for segment in self._cutter.feed(step)]
@@ -237,6 +242,11 @@ class _Cutter:
         self._recent: deque[tuple[int, float]] = deque()  # frames and what these last for, each the loudest since then
         self._energies: deque[float] = deque()  # of the open segment
         self._segments: list[Segment] = []
+
+    @property
+    def is_speech(self) -> bool:
+        """Whether there is speech in the open segment."""
+        return self._speech_end is not None
 
     def feed(self, step: _Step) -> list[Segment]:
         """The next frames -> the segments that are known by now."""

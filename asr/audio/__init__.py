@@ -82,12 +82,37 @@ def blocks(source: str | Path | bytes, sample_rate: int | None = None, *, block_
             yield first if sample_rate is None else resample(first, rate, sample_rate)
             yield from () if second is None else itertools.chain([second], parts)
             return
-        import soxr
-
-        stream = soxr.ResampleStream(rate, sample_rate, 1, "float32", _QUALITY)
+        resampler = Resampler(rate, sample_rate)
         for part in itertools.chain([first, second], parts):
-            yield stream.resample_chunk(part)
-        yield stream.resample_chunk(np.empty(0, np.float32), last=True)
+            yield resampler.feed(part)
+        yield resampler.flush()
+
+
+class Resampler:
+    """Sound in blocks of any length at one rate in Hz -> the same at another, which the blocks do not change."""
+
+    def __init__(self, from_rate: int, to_rate: int) -> None:
+        self._rates = from_rate, to_rate
+        self._start()
+
+    def _start(self) -> None:
+        self._stream: Any = None
+        if self._rates[0] != self._rates[1]:
+            import soxr
+
+            self._stream = soxr.ResampleStream(*self._rates, 1, "float32", _QUALITY)
+
+    def feed(self, block: Waveform) -> Waveform:
+        """The next samples (num_samples,) -> those that are known by now."""
+        return block if self._stream is None else self._stream.resample_chunk(block)
+
+    def flush(self) -> Waveform:
+        """The rest: the sound has ended, and another may begin."""
+        rest = np.empty(0, np.float32)
+        if self._stream is not None:
+            rest = self._stream.resample_chunk(rest, last=True)
+            self._start()
+        return rest
 
 
 def resample(waveform: Waveform, from_rate: float, to_rate: float, *, quality: str = _QUALITY) -> Waveform:

@@ -1,6 +1,6 @@
 """The front end of a model: waveform -> cepstra -> features."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
 import numpy.typing as npt
@@ -8,7 +8,7 @@ import numpy.typing as npt
 from asr.features import dynamics
 from asr.features.config import FeatureConfig, Frames
 from asr.features.dynamics import Statistics
-from asr.features.mfcc import Mfcc
+from asr.features.mfcc import Mfcc, MfccStream
 
 
 class FeatureExtractor:
@@ -30,9 +30,9 @@ class FeatureExtractor:
         """(num_samples,) -> cepstra (num_frames, num_cepstra), see `Mfcc`."""
         return self.mfcc(waveform)
 
-    def cepstra_blocks(self, blocks: Iterable[npt.NDArray[Any]]) -> Iterator[Frames]:
-        """A waveform in blocks of any length -> what `cepstra` makes of the whole, in blocks of frames."""
-        return self.mfcc.blocks(blocks)
+    def cepstra_stream(self, num_frames: int | None = None) -> MfccStream:
+        """What makes cepstra of a waveform that comes in blocks, `num_frames` at a time: few for live sound."""
+        return MfccStream(self.mfcc) if num_frames is None else MfccStream(self.mfcc, num_frames)
 
     def features(self, cepstra: Frames) -> Frames:
         """Cepstra (num_frames, num_cepstra) -> features (num_stacked, num_features), see `dynamics.features`."""

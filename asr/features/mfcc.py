@@ -2,7 +2,7 @@
 
 import math
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import cached_property
 from typing import Any
 
@@ -67,23 +67,6 @@ class Mfcc:
                 cepstra[start : start + count, 0] = energies[:, -1]
         return cepstra
 
-    def blocks(self, blocks: Iterable[npt.NDArray[Any]]) -> Iterator[Frames]:
-        """A waveform in blocks of any length -> what a call makes of the whole, `_BLOCK` frames at a time.
-
-        The frames that are computed together are the same however the blocks are cut, and so are the numbers.
-        """
-        config = self.config
-        hop, reach = config.hop, (_BLOCK - 1) * config.hop + config.window
-        rest = np.empty(0, np.float32)
-        lead = 0  # a hop of samples before those of the next frame, whose last one pre-emphasis needs
-        for block in blocks:
-            rest = np.concatenate([rest, block]) if len(rest) else block
-            while len(rest) >= lead + reach + hop:  # what is left over is a frame of its own at least
-                yield self(rest[: lead + reach])[lead // hop :]
-                rest = rest[lead + _BLOCK * hop - hop :]
-                lead = hop
-        yield self(rest)[lead // hop :]
-
     def _workspace(self, dtype: np.dtype[Any]) -> "_Workspace":
         """This thread's work space: fresh memory for every chunk would cost more than the arithmetic."""
         workspaces = self._workspaces.__dict__
@@ -123,6 +106,35 @@ class Mfcc:
     def cosines(self) -> npt.NDArray[np.float64]:
         """(num_filters, num_cepstra): the orthonormal DCT-II with the lifter's weights folded in."""
         return dct(self.config) * self.config.liftering
+
+
+class MfccStream:
+    """A waveform in blocks of any length -> what `mfcc` makes of the whole, `num_frames` frames at a time.
+
+    The frames that are computed together are the same however the blocks are cut, and so are the numbers.
+    """
+
+    def __init__(self, mfcc: Mfcc, num_frames: int = _BLOCK) -> None:
+        self._mfcc, self._num_frames = mfcc, num_frames
+        self._rest = np.empty(0, np.float32)
+        self._lead = 0  # a hop of samples before those of the next frame, whose last one pre-emphasis needs
+
+    def feed(self, block: npt.NDArray[Any]) -> Iterator[Frames]:
+        """The next samples (num_samples,) -> cepstra (num_frames, num_cepstra), as often as there are so many."""
+        hop, count = self._mfcc.config.hop, self._num_frames
+        reach = (count - 1) * hop + self._mfcc.config.window
+        self._rest = np.concatenate([self._rest, block]) if len(self._rest) else block
+        while len(self._rest) >= self._lead + reach + hop:  # what is left over is a frame of its own at least
+            ready = self._rest[: self._lead + reach]
+            skipped, self._rest = self._lead // hop, self._rest[self._lead + count * hop - hop :]
+            self._lead = hop
+            yield self._mfcc(ready)[skipped:]
+
+    def flush(self) -> Frames:
+        """The rest of the frames: the sound has ended, and another may begin."""
+        rest, skipped = self._rest, self._lead // self._mfcc.config.hop
+        self._rest, self._lead = np.empty(0, np.float32), 0
+        return self._mfcc(rest)[skipped:]
 
 
 class _Workspace:

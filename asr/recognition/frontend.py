@@ -7,7 +7,6 @@ called here, and nowhere else.
 import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import TypeVar
 
 import numpy as np
 
@@ -20,7 +19,6 @@ from asr.recognition.activity import Activity
 from asr.recognition.source import Sound
 
 _NOISE_PAD = 1e-3  # of the peak: 60 dB below it
-_Item = TypeVar("_Item")
 
 
 @dataclass(frozen=True)
@@ -48,6 +46,8 @@ class FrontEnd:
     extractor: FeatureExtractor
     recognition: RecognitionConfig
     speech_config: speech.SpeechConfig
+    is_stream: bool = False
+    """Whether any sound is cut as one whose end is not known: a short one, too."""
 
     @property
     def config(self) -> FeatureConfig:
@@ -79,7 +79,7 @@ class FrontEnd:
         if sound.cepstra is not None:
             yield Segment(sound.cepstra, 0.0, 0.0, len(sound.cepstra) * self.config.hop_s)
             return
-        max_samples = round(self.speech.max_segment_s * self.config.sample_rate)
+        max_samples = -1 if self.is_stream else round(self.speech.max_segment_s * self.config.sample_rate)
         blocks = sound.blocks()
         head: list[Waveform] = []
         num_samples = 0
@@ -93,6 +93,10 @@ class FrontEnd:
             yield from self._short(head) if is_short else self._long(itertools.chain(head, blocks))
         except FeatureError as error:
             raise FeatureError(f"{sound.name}: {error}") from None
+
+    def stream(self, num_frames: int | None = None) -> "SegmentStream":
+        """What cuts a sound that comes in blocks, see SegmentStream."""
+        return SegmentStream(self, num_frames)
 
     def padded(self, waveform: Waveform) -> Waveform:
         """A waveform (num_samples,) between faint noise, which is always the same."""
@@ -138,43 +142,64 @@ class FrontEnd:
 
     def _long(self, blocks: Iterable[Waveform]) -> Iterator[Segment]:
         """The segments of a longer sound, without padding."""
-        config = self.config
-        num_samples = 0
-
-        def counted() -> Iterator[Waveform]:
-            nonlocal num_samples
-            for block in blocks:
-                num_samples += len(block)
-                yield block
-
-        for (start, cepstra, is_speech), is_last in _with_last(self._cut(self.extractor.cepstra_blocks(counted()))):
-            start_s = start * config.hop_s
-            end_s = num_samples / config.sample_rate if is_last else (start + len(cepstra)) * config.hop_s
-            yield Segment(cepstra, start_s, start_s, end_s, is_speech)
-
-    def _cut(self, blocks: Iterable[Frames]) -> Iterator[tuple[int, Frames, bool]]:
-        """Cepstra in blocks -> those of each segment with its first frame, and whether it is speech."""
-        segmenter = speech.Segmenter(self.speech, self.config)
-        held, first = np.empty((0, self.config.num_cepstra), np.float32), 0  # what is in no segment yet
-
-        def cut(segments: Iterable[speech.Segment]) -> Iterator[tuple[int, Frames, bool]]:
-            nonlocal held, first
-            for start, end, is_speech in segments:
-                yield start, held[start - first : end - first], is_speech
-                held, first = held[end - first :], end
-
+        stream = self.stream()
         for block in blocks:
-            held = np.concatenate([held, block])
-            yield from cut(segmenter.feed(block))
-        yield from cut(segmenter.flush())
+            yield from stream.feed(block)
+        yield from stream.flush()
 
 
-def _with_last(items: Iterable[_Item]) -> Iterator[tuple[_Item, bool]]:
-    """Each item, and whether it is the last one."""
-    held: _Item | None = None
-    for item in items:
-        if held is not None:
-            yield held, False
-        held = item
-    if held is not None:
-        yield held, True
+class SegmentStream:
+    """A sound in blocks of any length -> segments, in order, as soon as they are known; together they hold all of it.
+
+    `num_frames` of cepstra are made at a time, so that the blocks change nothing. Memory does not grow.
+    """
+
+    def __init__(self, frontend: FrontEnd, num_frames: int | None = None) -> None:
+        self._config = frontend.config
+        self._cepstra = frontend.extractor.cepstra_stream(num_frames)
+        self._segmenter = speech.Segmenter(frontend.speech, self._config)
+        self._held = np.empty((0, self._config.num_cepstra), np.float32)  # what is in no segment yet
+        self._first = self._num_samples = 0  # the first frame of these, samples so far
+
+    @property
+    def is_speech(self) -> bool:
+        """Whether somebody speaks in the segment that is open, as far as is known by now."""
+        return self._segmenter.is_speech
+
+    @property
+    def num_open(self) -> int:
+        """Frames of the segment that is open."""
+        return len(self._held)
+
+    def open_segment(self) -> Segment:
+        """The segment that is open, as far as its sound has come."""
+        return self._segment(len(self._held), is_speech=self.is_speech)
+
+    def feed(self, block: Waveform) -> Iterator[Segment]:
+        """The next samples (num_samples,) at the model's rate -> the segments that are known by now."""
+        self._num_samples += len(block)
+        for cepstra in self._cepstra.feed(block):
+            self._held = np.concatenate([self._held, cepstra])
+            for part in self._segmenter.feed(cepstra):
+                yield self._cut(part)
+
+    def flush(self) -> Iterator[Segment]:
+        """The rest of the segments: the sound has ended."""
+        cepstra = self._cepstra.flush()
+        self._held = np.concatenate([self._held, cepstra])
+        parts = self._segmenter.feed(cepstra) + self._segmenter.flush()
+        for part in parts:
+            segment = self._cut(part)
+            end_s = self._num_samples / self._config.sample_rate
+            yield segment if part is not parts[-1] else replace(segment, end_s=end_s)
+
+    def _cut(self, part: speech.Segment) -> Segment:
+        count = part.end - part.start
+        segment = self._segment(count, is_speech=part.is_speech)
+        self._held, self._first = self._held[count:], part.end
+        return segment
+
+    def _segment(self, count: int, *, is_speech: bool) -> Segment:
+        start_s = self._first * self._config.hop_s
+        end_s = (self._first + count) * self._config.hop_s
+        return Segment(self._held[:count], start_s, start_s, end_s, is_speech)
