@@ -91,6 +91,11 @@ class Segmenter:
         """Whether somebody speaks in the segment that is open, as far as is known by now."""
         return self._cutter.is_speech
 
+    @property
+    def end(self) -> int | None:
+        """The frame at which the open segment ends if nobody speaks from now on; None: somebody is still speaking."""
+        return self._cutter.end
+
     def flush(self) -> list[Segment]:
         """The rest of the segments: the sound has ended, and another may begin."""
         segments = [segment for step in self._levels.flush() for segment in self._cutter.feed(step)]
@@ -247,6 +252,13 @@ class _Cutter:
     def is_speech(self) -> bool:
         """Whether there is speech in the open segment."""
         return self._speech_end is not None
+
+    @property
+    def end(self) -> int | None:
+        """Where the open segment ends if its speech has ended."""
+        if self._speech_end is None or self._speech_end == self._frame:
+            return None
+        return self._rounded(self._speech_end + self._margin)
 
     def feed(self, step: _Step) -> list[Segment]:
         """The next frames -> the segments that are known by now."""

@@ -29,6 +29,7 @@ OWNERS = {
     "onnxruntime": {"modelfile", "synthesis"},
     "soundfile": {"audio"},
     "soxr": {"audio"},
+    "sounddevice": {"audio"},
     "rapidfuzz": {"score"},
     "regex": {"score"},
     "num2words": {"score"},

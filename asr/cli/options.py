@@ -13,6 +13,7 @@ from asr.errors import UserError
 
 if TYPE_CHECKING:
     from asr.decode.decoder import DecoderConfig
+    from asr.recognition.live import LiveConfig
     from asr.recognition.recognizer import Options
 
 
@@ -121,6 +122,38 @@ def call_options(arguments: argparse.Namespace, *, has_words: bool = True) -> "O
     from asr.recognition.recognizer import Options
 
     return Options(min_confidence=arguments.min_confidence, has_words=has_words)
+
+
+def add_live(parser: argparse.ArgumentParser) -> None:
+    """The options of live sound: one for each field of LiveConfig."""
+    group = parser.add_argument_group("live", "Where sound is cut; without them as in a long recording.")
+    group.add_argument(
+        "--min-silence-ms", type=not_negative, metavar="MS", help="the shortest pause that ends a segment"
+    )
+    group.add_argument("--max-segment-s", type=not_negative, metavar="S", help="the longest segment")
+    group.add_argument("--min-speech-ms", type=not_negative, metavar="MS", help="shorter sounds are knocks")
+    group.add_argument(
+        "--look-ahead-ms",
+        type=not_negative,
+        metavar="MS",
+        help="future over which the noise is measured: less is faster, and mistakes more noise for speech",
+    )
+    group.add_argument(
+        "--partial-ms",
+        type=not_negative,
+        default=100.0,
+        metavar="MS",
+        help="a partial result every so much of speech; 0: none (default 100)",
+    )
+
+
+def live_config(arguments: argparse.Namespace) -> "LiveConfig":
+    """What the options of `add_live` ask for."""
+    from dataclasses import fields
+
+    from asr.recognition.live import LiveConfig
+
+    return LiveConfig(**{field.name: getattr(arguments, field.name) for field in fields(LiveConfig)})
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:

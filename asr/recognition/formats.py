@@ -12,9 +12,13 @@ _PAUSE_S, _LONGEST_S, _WIDEST = 0.8, 6.0, 42  # of a subtitle: the silence that 
 
 def to_json(path: str, _key: str, transcript: Transcript) -> str:
     """One line: path, text, duration_s, words with times and confidence; the n-best, an intent with its slots."""
+    return json.dumps({"path": path} | record(transcript), ensure_ascii=False)
+
+
+def record(transcript: Transcript) -> dict[str, object]:
+    """What JSON holds of a transcript."""
     nbest = [{"text": hypothesis.text, "score": round(hypothesis.score, 4)} for hypothesis in transcript.nbest]
     values: dict[str, object] = {
-        "path": path,
         "text": transcript.text,
         "duration_s": transcript.duration_s,
         "words": [_record(word) for word in transcript.words],
@@ -23,7 +27,7 @@ def to_json(path: str, _key: str, transcript: Transcript) -> str:
         values["nbest"] = nbest
     if transcript.intent is not None:
         values |= {"intent": transcript.intent, "slots": dict(transcript.slots)}
-    return json.dumps(values, ensure_ascii=False)
+    return values
 
 
 def _record(word: Word) -> dict[str, object]:

@@ -166,14 +166,11 @@ class SegmentStream:
         """Whether somebody speaks in the segment that is open, as far as is known by now."""
         return self._segmenter.is_speech
 
-    @property
-    def num_open(self) -> int:
-        """Frames of the segment that is open."""
-        return len(self._held)
-
     def open_segment(self) -> Segment:
-        """The segment that is open, as far as its sound has come."""
-        return self._segment(len(self._held), is_speech=self.is_speech)
+        """The open segment, as far as its sound has come; of silence after speech no more than will stay."""
+        end = self._segmenter.end
+        count = len(self._held) if end is None else min(len(self._held), end - self._first)
+        return self._segment(count, is_speech=self.is_speech)
 
     def feed(self, block: Waveform) -> Iterator[Segment]:
         """The next samples (num_samples,) at the model's rate -> the segments that are known by now."""

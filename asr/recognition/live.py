@@ -121,7 +121,7 @@ class Live:
 
     def _reset(self) -> None:
         self._recent: deque[tuple[str, ...]] = deque(maxlen=_AGREEING)
-        self._num_recognised = 0  # frames of the open segment at its last partial result
+        self._num_recognised = 0  # frames of the open segment in its last partial result
         self._has_begun = False
 
     def feed(self, block: npt.NDArray[Any]) -> list[Event]:
@@ -147,14 +147,15 @@ class Live:
             self._num_recognised = 0
             if segment.is_speech:
                 yield self._final(segment)
-        if self._every and self._stream.num_open - self._num_recognised >= self._every and self._may_speak():
-            self._num_recognised = self._stream.num_open
-            yield self._partial(self._stream.open_segment())
-
-    def _may_speak(self) -> bool:
-        """Whether somebody speaks in the open segment, or it is too early to tell."""
-        is_early = self._stream.num_open < self._unknown and self._stream.open_segment().start_s == 0
-        return self._stream.is_speech or is_early
+        if self._every:
+            segment = self._stream.open_segment()
+            length = len(segment.cepstra)
+            # Too early to tell whether somebody speaks, but long enough to recognise anything.
+            is_early = segment.start_s == 0 and 4 * self._step <= length < self._unknown
+            is_shorter = length < self._num_recognised  # without the silence after its speech
+            if (segment.is_speech or is_early) and (length >= self._num_recognised + self._every or is_shorter):
+                self._num_recognised = length
+                yield self._partial(segment)
 
     def _partial(self, segment: Segment) -> Partial:
         (emission,) = self._recognizer.network.emissions([replace(segment, is_speech=True)])
