@@ -117,7 +117,7 @@ if __name__ == "__main__":
             assert time.monotonic() < deadline, "they speak on"
             before = said()
             time.sleep(1)
-        assert before < 100_000 and not list(temporary.glob("asr-voices-*"))
+        assert before < 100_000 and not list(temporary.glob("asr-*"))
     finally:
         with suppress(ProcessLookupError):
             os.killpg(asking.pid, signal.SIGKILL)

@@ -4,7 +4,9 @@ import itertools
 import logging
 import os
 import signal
+import tempfile
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -66,6 +68,28 @@ def test_nothing_is_left_running():
         processes = list(workers._workers.values())
         next(workers.map([[1]]))
     assert not any(process.is_alive() for process in processes)
+
+
+def begin():
+    return once
+
+
+def once(numbers):
+    """Counts how often this process was asked, and leaves a temporary file."""
+    once.count = getattr(once, "count", 0) + 1
+    handle, path = tempfile.mkstemp()
+    os.close(handle)
+    for number in numbers:
+        yield number, once.count, os.getpid(), path
+
+
+def test_fresh_workers_do_one_part_each_and_leave_no_temporary_files():
+    with Workers(begin, 2, is_fresh=True) as workers:
+        made = list(workers.map([[1, 2], [3], [4]]))
+        assert [number for number, *_ in made] == [1, 2, 3, 4] and {count for _, count, *_ in made} == {1}
+        assert len({process for *_, process, _ in made}) == 3
+        assert all(Path(path).exists() for *_, path in made)
+    assert not any(Path(path).parent.exists() for *_, path in made)
 
 
 def warn():

@@ -22,6 +22,9 @@ def relative_to_speech(cepstra: Frames, config: FeatureConfig) -> tuple[Frames, 
     The peak is the level that the loudest 100 ms reach: a percentile would fall with each second of silence around
     speech, and a click is shorter. A frame's weight (T,) rises from 0 to 1 between 20 and 14 dB below the peak, and
     falls to 0 between 10 and 16 dB above it; the energy of speech is the mean of the frames', so weighted.
+
+    These weights are a part of the features and not an end-pointing: they are smooth, so that no decision changes a
+    feature, and look at the whole segment that `asr.speech` has cut.
     """
     levels = levels_db(cepstra, config)
     rank = max(1, min(round(_PEAK_MS / config.hop_ms), (len(levels) + 1) // 2))

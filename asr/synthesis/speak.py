@@ -6,17 +6,8 @@ every shard of a corpus a fresh process, which makes the whole corpus a function
 takes minutes, and is kept for every other corpus that has the same line (spoken.py).
 """
 
-import multiprocessing
-import os
-import shutil
-import signal
-import tempfile
-import threading
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import suppress
 from functools import cache, partial
-from multiprocessing.connection import Connection
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +15,7 @@ import numpy as np
 from asr import audio, machine
 from asr.synthesis import neural, spoken
 from asr.synthesis.espeak import Line, Synthesizer
+from asr.workers import Make, Workers
 
 _SHARDS = 16  # fixed, not the number of cores: the shards decide what the noise generators give
 _LOADED_FOR = 100  # lines at least for which a process loads neural networks
@@ -53,55 +45,35 @@ def speak_all(
     slow = [index for index, speaker in enumerate(speakers) if speaker and not durations_s[index]]
     fast = [index for index, speaker in enumerate(speakers) if not speaker]
     shards = _shards(slow, _LOADED_FOR) + _shards(fast, _BEGUN_FOR)
-    speak = partial(_speak_shard, sample_rate=sample_rate, voices=dict(voices or {}), margin_ms=margin_ms)
+    start = partial(_start, sample_rate=sample_rate, voices=dict(voices or {}), margin_ms=margin_ms)
     processes = min(_SHARDS, machine.num_cores())
-    spawn = multiprocessing.get_context("spawn")
-    reader, writer = spawn.Pipe(duplex=False)
-    with (
-        tempfile.TemporaryDirectory(prefix="asr-voices-") as folder,
-        reader,
-        writer,
-        ProcessPoolExecutor(
-            processes, spawn, initializer=_begin, initargs=(reader, folder), max_tasks_per_child=1
-        ) as pool,
-    ):
-        try:
-            results = pool.map(speak, [[lines[index] for index in shard] for shard in shards])
-            for shard, durations in zip(shards, results, strict=True):
-                for index, duration_s in zip(shard, durations, strict=True):
-                    durations_s[index] = duration_s
-        except BaseException:  # an error, or Ctrl-C: the pool would wait until everything is spoken
-            writer.close()
-            raise
+    with Workers(start, processes, _spoken, is_fresh=True) as workers:
+        parts = [[lines[index] for index in shard] for shard in shards]
+        for index, duration_s in zip((index for shard in shards for index in shard), workers.map(parts), strict=True):
+            durations_s[index] = duration_s
     return durations_s
 
 
+def _start(*, sample_rate: int, voices: Mapping[str, str], margin_ms: float) -> Make[Line, float]:
+    return partial(_speak_shard, sample_rate=sample_rate, voices=voices, margin_ms=margin_ms)
+
+
+def _spoken(line: Line) -> str:
+    return f"the line {line.text!r}"
+
+
 def trim(waveform: audio.Waveform, margin: int, *, floor: float = 0.02) -> audio.Waveform:
-    """Cut what lies more than `margin` samples before the first or after the last sample above floor x peak."""
+    """Cut what lies more than `margin` samples before the first or after the last sample above floor x peak.
+
+    There is no noise in what a synthesiser says, so that a level tells its ends; `asr.speech` is for recordings.
+    """
     loud = np.flatnonzero(np.abs(waveform) >= floor * np.abs(waveform).max(initial=0))
     return waveform[max(0, loud[0] - margin) : loud[-1] + 1 + margin] if len(loud) else waveform
 
 
-def _shards(indices: list[int], least: int) -> list[list[int]]:
-    count = min(_SHARDS, -(-len(indices) // least))
+def _shards(indices: list[int], min_lines: int) -> list[list[int]]:
+    count = min(_SHARDS, -(-len(indices) // min_lines))
     return [indices[len(indices) * i // count : len(indices) * (i + 1) // count] for i in range(count)]
-
-
-def _begin(reader: Connection, folder: str) -> None:
-    """Let this process end as soon as nobody holds the other end of `reader`: who asked has stopped or been killed.
-
-    It would speak on, into files that nobody waits for. What it keeps in `folder` would stay.
-    """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process, and the parent ends its workers
-    tempfile.tempdir = folder
-
-    def watch() -> None:
-        with suppress(EOFError, OSError):
-            reader.recv()
-        shutil.rmtree(folder, ignore_errors=True)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
 
 
 def _by_voices(lines: Sequence[Line]) -> Iterator[tuple[list[Line], set[str]]]:
