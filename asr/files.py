@@ -1,14 +1,17 @@
-"""Files written whole or not at all, and text read line by line, bounded, with the line's number.
+"""Files written whole or not at all, folders locked, and text read line by line, bounded, with the line's number.
 
 What was there before stays until all of a file is written.
 """
 
+import errno
 import io
 import itertools
+import logging
 import os
 import re
 import stat
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -32,6 +35,9 @@ _NO_TEXT = {
 
 
 _SERIAL = itertools.count()
+_POLL_S = 0.2  # between two looks at a lock
+
+logger = logging.getLogger("asr.files")
 # Control characters, line separators, marks that turn the direction of text, and surrogates.
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
@@ -96,6 +102,64 @@ def naming(path: Path) -> Iterator[None]:
         if error.errno is None or (error.filename and not str(error.filename).endswith(".part")):
             raise
         raise OSError(error.errno, error.strerror, shown(path)) from None
+
+
+LOCK = ".lock"
+_held: set[Path] = set()  # a process has its own locks twice: it would not see itself
+
+
+@contextmanager
+def locked(folder: Path, *, what: str, waits: bool = False) -> Iterator[None]:
+    """In here no other process is in a `locked` of the same folder, which must be there.
+
+    One that is makes this one raise UserError, `what` naming what both want to do, or wait where it `waits`. The lock
+    ends with its process, however that ends. Where the file system has no locks, or nothing can be written, nothing is
+    locked.
+    """
+    path = (folder / LOCK).resolve()
+    if not os.access(folder, os.W_OK):
+        yield
+        return
+    if path in _held:
+        raise UserError(f"{shown(folder)}: this process {what} already; do one after the other")
+    with naming(path), path.open("a+b") as file:
+        if not _try_lock(file):
+            file.seek(0)
+            owner = file.read(100).decode("ascii", "replace")
+            who = f"{shown(folder)}: another process{f' ({shown(owner)})' if owner else ''} {what}"
+            if not waits:
+                raise UserError(f"{who}; wait until it has ended, or choose another folder")
+            logger.info("%s; waiting for it", who)
+            while not _try_lock(file):
+                time.sleep(_POLL_S)
+        import platform
+
+        _held.add(path)
+        try:
+            with suppress(OSError):  # a full disk: nobody will know who
+                file.truncate(0)
+                file.write(f"{os.getpid()} on {platform.node()}".encode("ascii", "replace"))
+                file.flush()
+            yield
+        finally:
+            _held.discard(path)
+
+
+def _try_lock(file: IO[bytes]) -> bool:
+    """Whether the lock is ours now; a process that is forked off does not have it."""
+    try:
+        if os.name == "nt":
+            import msvcrt
+
+            file.seek(1 << 30)  # what is locked cannot be read: not where the owner stands
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined,unused-ignore]
+        else:
+            import fcntl
+
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        return error.errno not in (errno.EACCES, errno.EAGAIN, errno.EDEADLK)
+    return True
 
 
 def _is_special(path: Path) -> bool:

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
 
+from asr.errors import UserError
 from asr.features import FeatureConfig
 
 Frames = npt.NDArray[np.floating[Any]]
@@ -22,6 +23,12 @@ Frames = npt.NDArray[np.floating[Any]]
 _STEP = 10  # frames that are worked on together: always as many, so that rounding does not depend on the blocks
 _SAMPLE = 5  # every so many frames the noise is looked at: neighbours are alike
 _DB = 10 / math.log(10)  # decibels in a natural logarithm of energy
+_RANGES = {
+    "min_silence_ms": (0, 60_000), "max_segment_s": (1, 600), "margin_ms": (0, 60_000), "min_speech_ms": (0, 10_000),
+    "smoothing_ms": (0, 5_000), "noise_window_s": (0.1, 600), "look_ahead_ms": (0, 60_000), "start_ms": (0, 60_000),
+    "noise_share": (0, 0.99), "min_noise_db": (-1000, 1000), "threshold_db": (0, 1000), "usual_share": (0, 0.99),
+    "unsteady": (0, 1000), "max_threshold_db": (0, 1000), "pause_db": (0, 1000), "loud_s": (0.01, 600),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -60,6 +67,11 @@ class SpeechConfig:
     """Between louder sounds, what is so much below them is a pause even where it is above the noise,"""
     loud_s: float = 1.5
     """where these sounds are no further back."""
+
+    def __post_init__(self) -> None:
+        for name, (least, most) in _RANGES.items():
+            if not least <= getattr(self, name) <= most:
+                raise UserError(f"speech.{name} must be from {least:g} to {most:g}, not {getattr(self, name)}")
 
 
 class Segment(NamedTuple):

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from asr.errors import UserError
 
 BLANK = 0
+MAX_ALPHABET = 50_000  # more than any script has
+_NO_TEXT = {"Cc", "Cs", "Zl", "Zp"}  # categories of Unicode: control characters, surrogates, ends of lines
+_TURNING = set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")  # the direction of text
 
 
 class TextError(UserError):
@@ -27,6 +30,10 @@ class TextConfig:
     def __post_init__(self) -> None:
         if len(set(self.alphabet)) != len(self.alphabet) or not self.alphabet:
             raise TextError("text.alphabet must name each character once, and at least one")
+        if len(self.alphabet) > MAX_ALPHABET:
+            raise TextError(f"text.alphabet has {len(self.alphabet)} characters, and {MAX_ALPHABET} at most are meant")
+        if odd := [mark for mark in self.alphabet if unicodedata.category(mark) in _NO_TEXT or mark in _TURNING]:
+            raise TextError(f"text.alphabet has {odd[0]!a}, which is no character of a text but steers a terminal")
         if set(self.alphabet) & set(self.punctuation):
             raise TextError("text.alphabet and text.punctuation share characters, which no transcript would ever have")
         if self.lowercase and self.alphabet != self.alphabet.lower():

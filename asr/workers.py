@@ -139,6 +139,7 @@ def _work(
     start: Callable[[], Make[Item, Made]], ours: Connection, pipe: Connection, folder: str | None, is_first: bool
 ) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process, and the parent ends its workers
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # which is how it does
     ours.close()  # so that the pipe ends with the parent
     if folder:
         tempfile.tempdir = folder

@@ -11,7 +11,7 @@ from conftest import REPOSITORY
 
 # Rooms from the foundation up: a module imports from its own room and from rooms of the sets before its own.
 LAYERS = (
-    {"errors", "machine"},
+    {"errors", "machine", "signals"},
     {"extras", "files", "noise", "text", "workers"},
     {"audio", "features", "score"},
     {"decode", "speech"},

@@ -1,12 +1,15 @@
 """Files are written whole or not at all, and their names are printed in one line."""
 
 import os
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
 import pytest
 
 from asr import files
+from asr.errors import UserError
 
 
 class TestWhole:
@@ -58,6 +61,32 @@ class TestWhole:
         files.write_text(tmp_path / "pipe", "text")
         reader.join()
         assert read == ["text"]
+
+
+class TestLocked:
+    code = (
+        "import sys, pathlib; from asr import files\n"
+        "with files.locked(pathlib.Path(sys.argv[1]), what='makes it', waits=True): print('in', flush=True); input()"
+    )
+
+    def test_the_second_waits_or_is_refused_and_a_death_frees_it(self, tmp_path, log):
+        with subprocess.Popen([sys.executable, "-c", self.code, str(tmp_path)], stdin=-1, stdout=-1) as other:
+            other.stdout.readline()
+            with pytest.raises(UserError, match=rf"another process \({other.pid} on \S+\) makes it; wait"):
+                files.locked(tmp_path, what="makes it").__enter__()
+            threading.Timer(0.3, other.kill).start()
+            with files.locked(tmp_path, what="makes it", waits=True):
+                assert other.wait() == -9
+            assert "waiting for it" in log.getvalue()
+
+    def test_one_process_does_not_have_it_twice(self, tmp_path):
+        with files.locked(tmp_path, what="makes it"):
+            with pytest.raises(UserError, match="this process makes it already"):
+                files.locked(tmp_path, what="makes it").__enter__()
+            with files.locked(tmp_path.parent, what="makes it"):
+                pass
+        with files.locked(tmp_path, what="makes it"):
+            pass
 
 
 def test_names_are_printed_in_one_line():

@@ -1,11 +1,16 @@
 import json
+import os
 import shutil
+import signal
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
+from asr import files
 from asr.data import manifest
 from asr.data.batches import Batches
 from asr.data.examples import Cepstra, Example
@@ -105,10 +110,86 @@ def test_resuming_changes_nothing(tones_recipe, tmp_path, monkeypatch, log, sett
     assert equal(weights(tmp_path / "whole", BEST), weights(tmp_path / "cut", BEST))
     assert result.score == run.resume(tmp_path / "whole").score, "a finished run is only tested again"
     records = [
-        [{**json.loads(line), "seconds": 0} for line in (tmp_path / name / "metrics.jsonl").read_text().splitlines()]
+        [
+            {**json.loads(line), "seconds": 0, "wait_s": 0}
+            for line in (tmp_path / name / "metrics.jsonl").read_text().splitlines()
+        ]
         for name in ("whole", "cut")
     ]
     assert records[0] == records[1]
+
+
+class TestStops:
+    """A run that is stopped anywhere, and how, ends as the one that was not."""
+
+    settings = ("data.limit=16", "train.epochs=3", "train.averaging=0.9", "augment.renew=2")
+
+    @pytest.fixture
+    def whole(self, tones_recipe, tmp_path):
+        run.start(tones_recipe, [*self.settings, f"run_dir={tmp_path / 'whole'}"])
+        return tmp_path / "whole"
+
+    @pytest.mark.parametrize("number", [None, signal.SIGINT, signal.SIGTERM])
+    def test_within_an_epoch(self, tones_recipe, tmp_path, monkeypatch, whole, log, number):
+        """Killed after a save, or asked to end, which saves, at several steps one after another."""
+        step, saved, steps = loop.Saver.step, State.save, []
+
+        def stop(saver):
+            steps.append(None)
+            if number and len(steps) in (2, 7):
+                os.kill(os.getpid(), number)
+            step(saver)
+
+        def save(state, folder, corpus):
+            saved(state, folder, corpus)
+            if not number and len(steps) in (2, 7):
+                raise KeyboardInterrupt
+
+        monkeypatch.setattr(loop.Saver, "step", stop)
+        monkeypatch.setattr(State, "save", save)
+        settings = [*self.settings, f"train.save_minutes={0 if number else 1e-9}", f"run_dir={tmp_path / 'cut'}"]
+        with pytest.raises(KeyboardInterrupt) as caught:
+            run.start(tones_recipe, settings)
+        if number:
+            assert caught.value.number == number and load_state(tmp_path / "cut" / LAST)["progress"]["steps"] == 2
+        with pytest.raises(KeyboardInterrupt):
+            run.resume(tmp_path / "cut")
+        assert f"to continue: asr-train --resume {tmp_path / 'cut'}" in log.getvalue()
+        run.resume(tmp_path / "cut")
+        assert equal(weights(whole), weights(tmp_path / "cut")) and len(steps) >= 12
+        assert equal(weights(whole, BEST), weights(tmp_path / "cut", BEST))
+        one, other = (load_state(folder / LAST)["history"] for folder in (whole, tmp_path / "cut"))
+        assert [{**record, "seconds": 0, "wait_s": 0} for record in one] == [
+            {**record, "seconds": 0, "wait_s": 0} for record in other
+        ]
+
+    def test_a_recipe_that_was_cut_is_no_recipe_of_defaults(self, tones_recipe, whole):
+        text = (whole / "recipe.yaml").read_text()
+        (whole / "recipe.yaml").write_text(text[: text.index("train:")])
+        with pytest.raises(UserError, match=r"recipe\.yaml: damaged: its last line is missing"):
+            run.resume(whole)
+
+    def test_a_second_process_is_refused_and_harms_nothing(self, whole):
+        before = {path: path.read_bytes() for path in whole.iterdir() if path.is_file() and path.name != files.LOCK}
+        code = (
+            "import sys, time, pathlib; from asr import files\n"
+            "with files.locked(pathlib.Path(sys.argv[1]), what='trains in it'): print('has it', flush=True); input()"
+        )
+        with subprocess.Popen([sys.executable, "-c", code, str(whole)], stdin=-1, stdout=-1) as other:
+            other.stdout.readline()
+            with pytest.raises(UserError, match=rf"another process \({other.pid} on .*\) trains in it; wait"):
+                run.resume(whole)
+            assert before == {path: path.read_bytes() for path in before}
+            other.kill()
+        run.resume(whole)
+
+    @pytest.mark.parametrize("state", [[], 3, "x", {}, {"weights": 5}, {"history": [3]}, {"progress": 3}])
+    def test_a_state_of_something_else_is_named(self, whole, state):
+        if isinstance(state, dict) and state:
+            state = load_state(whole / LAST) | state
+        torch.save(state, whole / LAST)
+        with pytest.raises(UserError, match=r"last\.pt"):
+            run.resume(whole)
 
 
 def test_the_last_weights_are_kept_where_they_are_wanted(tones_recipe, tmp_path, monkeypatch):

@@ -1,3 +1,4 @@
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -71,3 +72,12 @@ def test_bad_files_are_named(tmp_path, data):
         (tmp_path / "x.pt").write_bytes(data)
     with pytest.raises(UserError, match=r"x\.pt"):
         load_state(tmp_path / "x.pt")
+
+
+def test_a_packed_checkpoint_is_a_bomb(tmp_path):
+    save_state(tmp_path / "x.pt", {"weights": {"a": torch.zeros(100_000)}})
+    with zipfile.ZipFile(tmp_path / "x.pt") as source, zipfile.ZipFile(tmp_path / "bomb.pt", "w", 8) as bomb:
+        for name in source.namelist():
+            bomb.writestr(name, source.read(name))
+    with pytest.raises(UserError, match=r"bomb\.pt: not a checkpoint"):
+        load_state(tmp_path / "bomb.pt")

@@ -1,20 +1,22 @@
 """How a command ends: exit codes, and what is printed of an error.
 
 0: done. 1: done, but some files could not be used; each is named on stderr. 2: what was asked cannot be done; one
-sentence says why. 70: a bug of this package, with its traceback (EX_SOFTWARE of sysexits.h). 130: interrupted.
+sentence says why. 70: a bug of this package, with its traceback (EX_SOFTWARE of sysexits.h). 130: interrupted; 143 and
+129: ended by SIGTERM and SIGHUP.
 """
 
 import argparse
 import io
 import logging
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from typing import NoReturn
 
-from asr import machine
+from asr import machine, signals
 from asr.errors import UserError
 
 BUG = 70
@@ -30,12 +32,13 @@ def run_command(command: Callable[[argparse.Namespace], int], arguments: argpars
         sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")
     _show_log()
     machine.keep_memory()
+    signals.raise_them()
     try:
         code = command(arguments)
         sys.stdout.flush()
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        code = 130
+    except KeyboardInterrupt as error:
+        code = 128 + (error.number if isinstance(error, signals.Ended) else signal.SIGINT)
+        print("interrupted" if code == 130 else f"ended by {signal.Signals(code - 128).name}", file=sys.stderr)
     except BrokenPipeError:  # the reader has had enough, as head has
         with suppress(OSError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

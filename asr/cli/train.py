@@ -42,6 +42,8 @@ def _train(arguments: argparse.Namespace) -> int:
         if arguments.resume
         else run.start(arguments.recipe, arguments.settings, jobs=jobs)
     )
+    if result is None:  # the first of the processes that have trained together says what came of it
+        return 0
     minutes = result.seconds / 60
     command = shlex.join(["asr-transcribe", "--model", str(result.run), result.example or "FILE"])
     if arguments.format == "json":

@@ -1,7 +1,7 @@
 """Examples -> padded batches, bucketed by length, augmented on the fly, a few batches ahead."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -104,19 +104,40 @@ class Batches:
 
     def epoch(self, number: int) -> Iterator[Batch]:
         """Shuffled, bucketed and augmented batches: a function of seed and epoch number alone."""
+        plan, followers = self._plan(number)
+        return workers.ahead(lambda indices: self._make(indices, number, followers), plan, depth=_AHEAD)
+
+    def shards(
+        self, number: int, count: int, mine: Callable[[int], Sequence[int]], first: int = 0
+    ) -> Iterator[tuple[int, list[Batch]]]:
+        """How many shards each batch of an epoch has, `count` or fewer, and those of them that `mine` names.
+
+        They are what `Batch.split` makes of a batch; nobody makes the others. `first` is the batch to begin with.
+        """
+        plan, followers = self._plan(number)
+
+        def make(indices: npt.NDArray[np.intp]) -> tuple[int, list[Batch]]:
+            num_shards = min(count, len(indices))
+            wanted = [indices[shard::count] for shard in mine(num_shards)]
+            return num_shards, [self._make(one, number, followers) for one in wanted]
+
+        return workers.ahead(make, plan[first:], depth=_AHEAD)
+
+    def in_order(self, mine: Callable[[int], Sequence[int]] = range) -> Iterator[Batch]:
+        """Every example once, unchanged, in a fixed order by length; of the batches those that `mine` names."""
+        order = np.argsort(self._lengths, kind="stable")
+        starts = range(0, len(order), self.batch_size)
+        plan = [order[starts[index] : starts[index] + self.batch_size] for index in mine(len(starts))]
+        return workers.ahead(lambda indices: self._make(indices, None, self._alone), plan, depth=_AHEAD)
+
+    def _plan(self, number: int) -> tuple[list[npt.NDArray[np.intp]], npt.NDArray[np.intp]]:
+        """Which examples each batch of an epoch has, and who follows whom."""
         followers, lengths = self._alone, self._lengths
         if self.augmenter and self.augmenter.config.join > 1:
             rng = np.random.default_rng([self.seed, self._turn(number), 0, 3])  # the same for as long as sound is kept
             followers = self.augmenter.followers(self._speaks, rng)
             lengths = lengths + np.where(followers >= 0, lengths[followers], 0).sum(axis=1)
-        plan = bucket(lengths, self.batch_size, np.random.default_rng([self.seed, number]))
-        return workers.ahead(lambda indices: self._make(indices, number, followers), plan, depth=_AHEAD)
-
-    def in_order(self) -> Iterator[Batch]:
-        """Every example once, unchanged, in a fixed order by length."""
-        order = np.argsort(self._lengths, kind="stable")
-        plan = [order[start : start + self.batch_size] for start in range(0, len(order), self.batch_size)]
-        return workers.ahead(lambda indices: self._make(indices, None, self._alone), plan, depth=_AHEAD)
+        return bucket(lengths, self.batch_size, np.random.default_rng([self.seed, number])), followers
 
     def _make(self, indices: npt.NDArray[np.intp], epoch: int | None, followers: npt.NDArray[np.intp]) -> Batch:
         joined = [[self.examples[other] for other in (index, *followers[index]) if other >= 0] for index in indices]

@@ -14,6 +14,13 @@ Scope = Literal["none", "utterance", "corpus"]
 MeanScope = Literal["none", "utterance", "corpus", "speech"]
 
 
+# Of settings in a file from a stranger; far more than any that make sense.
+_MOST = {
+    "sample_rate": 1e6, "window_ms": 1e4, "hop_ms": 1e4, "num_cepstra": 4096, "num_filters": 2048, "fft_size": 65536,
+    "delta_window": 100, "stack": 64, "prior_frames": 1e9, "filter_floor_db": 1000,
+}  # fmt: skip
+
+
 class FeatureError(UserError):
     """Features that cannot be made or used; the message is one sentence."""
 
@@ -70,6 +77,11 @@ class FeatureConfig:
                      "stack"):  # fmt: skip
             if getattr(self, name) <= 0:
                 raise FeatureError(f"features.{name} must be above 0, not {getattr(self, name)}")
+        for name, most in _MOST.items():
+            if not getattr(self, name) <= most:
+                raise FeatureError(f"features.{name} must be at most {most:g}, not {getattr(self, name):g}")
+        if not self.hop_ms >= 1:
+            raise FeatureError(f"features.hop_ms must be at least 1, not {self.hop_ms:g}")
         if min(self.window, self.hop) < 1:
             raise FeatureError("features.window_ms and hop_ms must be at least one sample long")
         if self.source == "audio" and self.num_cepstra > self.num_filters:
@@ -80,6 +92,8 @@ class FeatureConfig:
         if not 0 <= self.low_hz < self.top_hz <= self.sample_rate / 2:
             raise FeatureError(f"features.low_hz and high_hz must satisfy 0 <= low < high <= {self.sample_rate / 2:g} "
                                f"(half the sample rate), not {self.low_hz:g} and {self.top_hz:g}")  # fmt: skip
+        if not abs(self.preemphasis) <= 1:
+            raise FeatureError(f"features.preemphasis must be from -1 to 1, not {self.preemphasis:g}")
         if self.filter_floor_db < 0:
             raise FeatureError(f"features.filter_floor_db must not be negative, not {self.filter_floor_db:g}")
 

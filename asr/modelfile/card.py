@@ -9,6 +9,7 @@ import numpy as np
 from asr.errors import UserError
 from asr.features import FeatureConfig, FeatureExtractor, Statistics
 from asr.modelfile.recognition_config import RecognitionConfig
+from asr.modelfile.typed import parse, record
 from asr.speech import SpeechConfig
 from asr.text import TextConfig, Tokenizer
 
@@ -41,6 +42,10 @@ class Timing:
 
     lead_s: float = 0.04
     tail_s: float = 0.03
+
+    def __post_init__(self) -> None:
+        if not (-10 <= self.lead_s <= 10 and -10 <= self.tail_s <= 10):
+            raise UserError("timing.lead_s and tail_s must be from -10 to 10")
 
 
 @dataclass(frozen=True)
@@ -111,21 +116,56 @@ class ModelCard:
                 "again, or rewrite its metadata with tools/upgrade_model.py"
             )
         try:
-            statistics = json.loads(metadata["statistics"])
-            return cls(
-                features=FeatureConfig(**json.loads(metadata["features"])),
-                text=TextConfig(**json.loads(metadata["text"])),
-                statistics=statistics
-                and Statistics(**{name: np.array(value, np.float32) for name, value in statistics.items()}),
-                recognition=RecognitionConfig(**json.loads(metadata["recognition"])),
-                speech=SpeechConfig(**json.loads(metadata["speech"])),
-                recipe=json.loads(metadata["recipe"]),
+            features = record(FeatureConfig, parse(metadata, "features"), "features")
+            recipe = parse(metadata, "recipe")
+            tuning = parse(metadata, "tuning")
+            if not isinstance(recipe, dict) or not isinstance(tuning, dict):
+                raise UserError("recipe or tuning is no JSON object")
+            made = cls(
+                features=features,
+                text=record(TextConfig, parse(metadata, "text"), "text"),
+                statistics=_statistics(parse(metadata, "statistics"), features),
+                recognition=record(RecognitionConfig, parse(metadata, "recognition"), "recognition"),
+                speech=record(SpeechConfig, parse(metadata, "speech"), "speech"),
+                recipe=recipe,
                 version=metadata["version"],
                 commit=metadata["commit"],
-                tuning={kind: Tuning(**values) for kind, values in json.loads(metadata["tuning"]).items()},
-                timing=Timing(**json.loads(metadata["timing"])),
-                sentences=json.loads(metadata.get("sentences", "null")),
-                precision=json.loads(metadata["precision"]),
+                tuning={kind: record(Tuning, values, f"tuning.{kind}") for kind, values in tuning.items()},
+                timing=record(Timing, parse(metadata, "timing"), "timing"),
+                sentences=parse(metadata, "sentences") if "sentences" in metadata else None,
+                precision=parse(metadata, "precision"),
             )
-        except (KeyError, TypeError, ValueError, AttributeError, UserError) as error:
+            made._check_kinds()
+        except (KeyError, UserError) as error:
             raise ModelError(f"not a model of this package: its metadata does not fit ({error})") from None
+        return made
+
+    def check_statistics(self) -> None:
+        """Raise ModelError where its features need statistics that it lacks."""
+        scopes = {self.features.mean, self.features.variance}
+        if scopes & {"corpus", "speech"} and self.statistics is None:
+            raise ModelError("not a model of this package: its statistics are missing")
+
+    def _check_kinds(self) -> None:
+        self.recognition.check(self.features)
+        if self.precision not in ("float32", "int8"):
+            raise UserError("precision is neither float32 nor int8")
+        if self.sentences is not None and not isinstance(self.sentences, dict):
+            raise UserError("sentences is no JSON object")
+
+
+def _statistics(values: Any, features: FeatureConfig) -> Statistics | None:
+    """Those of a model; raises UserError where they are not finite, or of another number than its features."""
+    if values is None:
+        return None
+    num_values = features.num_cepstra * (1 + features.deltas)
+    if not isinstance(values, dict) or set(values) != {"mean", "std"}:
+        raise UserError("statistics are not a mean and a std")
+    for name, row in values.items():
+        if not isinstance(row, list) or len(row) != num_values or not all(type(one) in (int, float) for one in row):
+            raise UserError(f"statistics.{name} is not a list of {num_values} numbers")
+    with np.errstate(over="ignore"):
+        mean, std = (np.array(values[name], np.float32) for name in ("mean", "std"))
+    if not (np.isfinite(mean).all() and np.isfinite(std).all() and (std > 0).all()):
+        raise UserError("statistics are not finite, or a std is not above 0")
+    return Statistics(mean, std)

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from asr import extras, files
+from asr.modelfile import wire
 from asr.modelfile.card import ModelCard, ModelError
 
 HEAD = "head_weight"
@@ -61,9 +62,13 @@ def read_graph(path: Path) -> Any:
     import onnx
 
     try:
-        return onnx.load_model_from_string(path.read_bytes())
+        data = path.read_bytes()
+        wire.check(data)
+        return onnx.load_model_from_string(data)
     except FileNotFoundError:
         raise ModelError(f"{path}: no such model") from None
+    except wire.WireError as error:
+        raise ModelError(f"{path}: {error}") from None
     except OSError:
         raise
     except Exception:  # protobuf's errors share no base class with Python's

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from asr.errors import UserError
 from asr.features import FeatureConfig
 
+_MAX_WARPS = 16
+
 
 @dataclass(frozen=True)
 class RecognitionConfig:
@@ -21,11 +23,12 @@ class RecognitionConfig:
 
     def __post_init__(self) -> None:
         for name in ("noise_pad_ms", "min_silence_ms"):
-            if getattr(self, name) < 0:
-                raise UserError(f"recognition.{name} must not be negative, not {getattr(self, name):g}")
+            if not 0 <= getattr(self, name) <= 10_000:
+                raise UserError(f"recognition.{name} must be from 0 to 10000, not {getattr(self, name):g}")
         object.__setattr__(self, "vtln_warps", tuple(self.vtln_warps))  # JSON gives a list
-        if not self.vtln_warps or not all(0.5 <= factor <= 2 for factor in self.vtln_warps):
-            raise UserError(f"recognition.vtln_warps must be numbers from 0.5 to 2, not {list(self.vtln_warps)}")
+        shown = list(self.vtln_warps[: _MAX_WARPS + 1])
+        if not 1 <= len(self.vtln_warps) <= _MAX_WARPS or not all(0.5 <= factor <= 2 for factor in self.vtln_warps):
+            raise UserError(f"recognition.vtln_warps must be at most {_MAX_WARPS} numbers from 0.5 to 2, not {shown}")
 
     def check(self, features: FeatureConfig) -> None:
         """Raise UserError where these settings do not go with those of the features."""

@@ -7,18 +7,54 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from asr.errors import UserError
+from asr.files import shown
+from asr.modelfile import wire
 from asr.modelfile.card import ModelCard, ModelError
 
 
 def load(path: Path, *, threads: int = 1) -> tuple[Any, ModelCard]:
-    """A session of a model file, and its card; raises ModelError naming the file."""
+    """A session of a model file, and its card; raises ModelError naming the file.
+
+    Nothing of the file runs before its operators and constants are checked (see `wire`), no other file is read, and
+    what it gives for noise must be finite log-probabilities of its alphabet.
+    """
+    name = shown(path)
     if not path.is_file():
-        raise ModelError(f"{path}: no such model")
+        raise ModelError(f"{name}: no such model")
+    if path.stat().st_size > wire.MAX_BYTES:
+        raise ModelError(f"{name}: larger than {wire.MAX_BYTES >> 20} MiB, which no model of this package is")
+    data = path.read_bytes()
     try:
-        session = start(path, threads=threads)
-        return session, ModelCard.from_metadata(session.get_modelmeta().custom_metadata_map)
-    except ModelError as error:
-        raise ModelError(f"{path}: {error}") from None
+        wire.check(data)
+        session = start(data, threads=threads)
+        card = ModelCard.from_metadata(session.get_modelmeta().custom_metadata_map)
+        card.check_statistics()
+        _try(session, card)
+        return session, card
+    except UserError as error:
+        raise ModelError(f"{name}: {error}") from None
+
+
+def _try(session: Any, card: ModelCard) -> None:
+    """Raise ModelError unless a session takes and gives what its card says, for noise of two lengths."""
+    num_features, num_tokens = card.features.num_features, len(card.tokenizer)
+    names = [item.name for item in session.get_inputs()], [item.name for item in session.get_outputs()]
+    if names != (["frames", "frame_lengths"], ["log_probs", "output_lengths"]):
+        raise ModelError("its inputs or outputs are not those of a model of this package")
+    frames = np.random.default_rng(0).standard_normal((2, 9, num_features)).astype(np.float32)
+    lengths = np.array([9, 4], np.int64)
+    try:
+        log_probs, output_lengths = session.run(None, {"frames": frames, "frame_lengths": lengths})
+    except Exception as error:  # onnxruntime's errors share no base class of their own
+        raise ModelError(f"it does not run: {str(error).splitlines()[0]}") from None
+    if log_probs.shape != (2, 9, num_tokens) or output_lengths.tolist() != [9, 4]:
+        raise ModelError(
+            f"it gives {log_probs.shape}, where its alphabet of {num_tokens} tokens wants {2, 9, num_tokens}"
+        )
+    inside = np.concatenate([log_probs[0], log_probs[1, :4]]).astype(np.float64)
+    if not np.isfinite(inside).all() or not np.allclose(np.exp(inside).sum(axis=1), 1, atol=1e-3):
+        raise ModelError("what it gives are no log-probabilities: its weights are damaged")
 
 
 def start(model: Path | bytes, *, threads: int = 1) -> Any:

@@ -84,6 +84,13 @@ class Ctc:
         """Log-probabilities (B, T, V), lengths (B,) -> the characters of the best path of each utterance."""
         return [self.tokenizer.decode(tokens) for tokens in greedy.decode(outputs, lengths)]
 
+    def observe(
+        self, outputs: npt.NDArray[np.floating[Any]], lengths: npt.NDArray[np.integer[Any]]
+    ) -> dict[str, float]:
+        """In how many frames of log-probabilities (B, T, V), lengths (B,), the blank is the most probable token."""
+        best = outputs.argmax(axis=2) == BLANK
+        return {"blank": float((best & (np.arange(outputs.shape[1]) < lengths[:, None])).sum())}
+
     def score(self, references: Mapping[str, str], hypotheses: Mapping[str, str]) -> dict[str, float]:
         """Word and character error rate of texts by id."""
         found = score.score(references, hypotheses)

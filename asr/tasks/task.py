@@ -33,6 +33,12 @@ class Task(Targets, Protocol):
         """Outputs (B, T, V), lengths (B,) -> what each utterance comes to, as `Targets.text` writes targets."""
         ...
 
+    def observe(
+        self, outputs: npt.NDArray[np.floating[Any]], lengths: npt.NDArray[np.integer[Any]]
+    ) -> Mapping[str, float]:
+        """How many frames of outputs (B, T, V) with lengths (B,) look like something worth watching, by its name."""
+        ...
+
     def score(self, references: Mapping[str, str], hypotheses: Mapping[str, str]) -> dict[str, float]:
         """Error rates by name, as fractions, of texts by id."""
         ...

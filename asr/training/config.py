@@ -41,7 +41,9 @@ class TrainConfig:
     tempo: both are learned from, in twice the time, and each is a target of the other frame by frame; 0: one view."""
     shards: int = 2
     """Parts of a batch that are computed side by side, one core each; another number rounds differently. A GPU takes a
-    batch whole."""
+    batch whole, and several processes have one GPU each."""
+    save_minutes: float = 5.0
+    """The state is saved at the end of each epoch, and within it after so many minutes; 0: at its end alone."""
     device: Literal["cpu", "cuda"] = "cpu"
     """Where the network is computed. On both the loss itself is computed on the CPU, where its gradient is the same in
     every run."""
@@ -57,5 +59,5 @@ class TrainConfig:
         for name in ("warmup", "averaging"):
             if not 0 <= getattr(self, name) < 1:
                 raise UserError(f"train.{name} must be in [0, 1), not {getattr(self, name)}")
-        if min(self.weight_decay, self.patience, self.seed, self.consistency) < 0:
-            raise UserError("train.weight_decay, patience, seed and consistency must not be negative")
+        if min(self.weight_decay, self.patience, self.seed, self.consistency, self.save_minutes) < 0:
+            raise UserError("train.weight_decay, patience, seed, consistency and save_minutes must not be negative")

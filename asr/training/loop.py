@@ -4,10 +4,11 @@ import json
 import logging
 import math
 import os
+import signal
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -17,13 +18,14 @@ from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
-from asr import files
+from asr import files, signals
 from asr.data.batches import Batch, Batches
 from asr.errors import UserError
 from asr.network.encoder import AcousticModel
 from asr.tasks.task import Task
 from asr.training.config import TrainConfig
-from asr.training.state import BEST, Epoch, State, blend, save_state
+from asr.training.distributed import ALONE, Ranks, Shard
+from asr.training.state import BEST, Epoch, Progress, State, blend, save_state
 
 METRICS = "metrics.jsonl"
 _NUM_SHOWN = 3  # pairs of reference and hypothesis that are logged each epoch
@@ -48,37 +50,90 @@ def fit(
     config: TrainConfig,
     run: Path,
     parent: Parent | None = None,
+    *,
+    ranks: Ranks = ALONE,
+    advise: Callable[[list[Epoch]], str | None] = lambda _history: None,
 ) -> list[Epoch]:
     """Train `model`, continuing where `run`/last.pt stands; leaves last.pt, best.pt and the metrics there.
 
-    It begins with the weights of `parent`, or without one with drawn weights. Returns the records of all epochs.
-    Raises UserError when a loss is not finite, and what `begin` raises.
+    It begins with the weights of `parent`, or without one with drawn weights. `advise` is asked after each epoch what
+    there is to say about it. Returns the records of all epochs. Raises UserError when a loss is not finite, and what
+    `begin` raises; where a signal asks the program to end, signals.Ended after the state is saved.
     """
     device = find_device(config)
     torch.set_num_threads(1)  # the shards keep the cores busy; more threads inside them would only wait
     begin(model, task, config, parent)
     state = State(model.to(device), config, len(train))
     state.resume(run, train.fingerprint)
-    _write_metrics(run, state.history)
-    writer = SummaryWriter(str(run), purge_step=len(state.history) + 1)
-    for number in range(len(state.history) + 1, config.epochs + 1):
-        if _has_stalled(state.history, config.patience, task):
-            logger.info("stopped early: nothing better in %d epochs", config.patience)
-            break
-        start = time.perf_counter()
-        learning_rate = float(state.schedule.get_last_lr()[0])
-        train_loss = train_epoch(state, task, _bar(train, number), config, number)
-        dev_loss, rates, pairs = evaluate(state.average, task, dev)
-        seconds = round(time.perf_counter() - start, 3)
-        record = Epoch(number, train_loss, dev_loss, rates, learning_rate, seconds)
-        if config.keep == "last" or all(quality(record, task) < quality(other, task) for other in state.history):
-            save_state(run / BEST, {"weights": state.average.state_dict(), "epoch": number})
-        state.history.append(record)
-        state.save(run, train.fingerprint)
+    writer = None
+    if ranks.is_first:
         _write_metrics(run, state.history)
-        _log(writer, record, pairs)
-    writer.close()
+        writer = SummaryWriter(str(run), purge_step=len(state.history) + 1)
+    with signals.kept() as requests:
+        saver = Saver(lambda: state.save(run, train.fingerprint), config.save_minutes, requests, ranks)
+        for number in range(len(state.history) + 1, config.epochs + 1):
+            if _has_stalled(state.history, config.patience, task):
+                logger.info("stopped early: nothing better in %d epochs", config.patience)
+                break
+            start = time.perf_counter()
+            done = train_epoch(state, task, train, config, number, ranks, saver)
+            found = evaluate(state.average, task, dev, ranks)
+            record = Epoch(
+                number,
+                done.loss / max(1, done.num_targets),
+                found.loss,
+                found.rates,
+                done.learning_rate,
+                round(done.seconds + time.perf_counter() - start, 3),
+                done.gradient_norm / done.steps,
+                round(done.wait_s, 3),
+                found.observed,
+            )
+            is_best = all(quality(record, task) < quality(other, task) for other in state.history)
+            state.history.append(record)
+            state.progress = state.begin()
+            if writer:
+                if config.keep == "last" or is_best:
+                    save_state(run / BEST, {"weights": state.average.state_dict(), "epoch": number})
+                saver.save()
+                _write_metrics(run, state.history)
+                _log(writer, record, found.pairs)
+                if advice := advise(state.history):
+                    logger.info("%s", advice)
+            saver.end_if_asked(is_saved=True)
+    if writer:
+        writer.close()
     return state.history
+
+
+@dataclass
+class Saver:
+    """Saves the state of a training every few minutes, and before the program ends because a signal asks for it."""
+
+    write: Callable[[], None]
+    minutes: float = 0.0
+    requests: signals.Requests = field(default_factory=signals.Requests)
+    ranks: Ranks = ALONE
+    saved_at: float = field(default_factory=time.monotonic)
+
+    def step(self) -> None:
+        """After each step: save what is due, and raise signals.Ended where the program is asked to end."""
+        if self.minutes > 0 and time.monotonic() - self.saved_at >= 60 * self.minutes:
+            self.save()
+        self.end_if_asked(is_saved=False)
+
+    def save(self) -> None:
+        """Save the state."""
+        if self.ranks.is_first:
+            self.write()
+        self.saved_at = time.monotonic()
+
+    def end_if_asked(self, *, is_saved: bool) -> None:
+        """Raise signals.Ended, once the state is saved, where a signal has come to any of the ranks."""
+        if self.ranks.any(bool(self.requests)):
+            if not is_saved:
+                self.save()
+            raise signals.Ended(self.requests.number or signal.SIGTERM)
 
 
 def find_device(config: TrainConfig) -> torch.device:
@@ -103,46 +158,81 @@ def begin(model: AcousticModel, task: Task, config: TrainConfig, parent: Parent 
         model.inherit(parent.weights, {row: theirs[name] for row, name in enumerate(task.outputs) if name in theirs})
 
 
-def train_epoch(state: State, task: Task, batches: Iterable[Batch], config: TrainConfig, number: int) -> float:
-    """A step of the optimiser for each batch; returns the loss per element of the targets."""
-    total, num_targets = 0.0, 0
-    model, weights = state.model, list(state.model.parameters())
-    num_shards = config.shards if config.device == "cpu" else 1
+def train_epoch(
+    state: State,
+    task: Task,
+    batches: Batches,
+    config: TrainConfig,
+    number: int,
+    ranks: Ranks = ALONE,
+    saver: Saver | None = None,
+) -> Progress:
+    """A step of the optimiser for each batch from `state.progress` on, which is returned as it is at the end."""
+    model, weights, progress = state.model, list(state.model.parameters()), state.progress
+    num_shards = config.shards if config.device == "cpu" else ranks.count
     model.train()
-    with ThreadPoolExecutor(num_shards) as pool:
-        for step, batch in enumerate(batches):
-            shards = batch.split(num_shards)
+    began, before = time.perf_counter(), progress.seconds
+    made = batches.shards(number, num_shards, ranks.mine, progress.steps)
+    with ThreadPoolExecutor(len(ranks.mine(num_shards))) as pool:
+        for step in _bar(range(progress.steps, len(batches)), number, len(batches), ranks):
+            asked = time.perf_counter()
+            count, shards = next(made)
+            progress.wait_s += time.perf_counter() - asked
             # Drawn anew for each shard of each step: no order of threads and no interruption can change it.
-            seeds = np.random.SeedSequence([config.seed, number, step]).generate_state(len(shards), np.uint64)
-            results = list(pool.map(partial(_gradients, model, task, config), shards, seeds.tolist()))
-            count = max(1, int(batch.target_lengths.sum()))  # a batch of silence has none
-            for weight, *gradients in zip(weights, *(gradients for _, gradients in results), strict=True):
-                weight.grad = torch.stack(gradients).sum(dim=0) / count
-            torch.nn.utils.clip_grad_norm_(weights, config.clip_norm)
+            seeds = np.random.SeedSequence([config.seed, number, step]).generate_state(count, np.uint64)
+            mine = [int(seeds[shard]) for shard in ranks.mine(count)]
+            results = list(pool.map(partial(_gradients, model, task, config), shards, mine))
+            results = ranks.shards(results, count, weights)
+            num_targets = max(1, sum(shard.num_targets for shard in results))  # a batch of silence has none
+            for weight, *gradients in zip(weights, *(shard.gradients for shard in results), strict=True):
+                weight.grad = torch.stack(gradients).sum(dim=0) / num_targets
+            progress.gradient_norm += float(torch.nn.utils.clip_grad_norm_(weights, config.clip_norm))
             state.optimizer.step()
             state.schedule.step()
             blend(state.average, model, max(1 - config.averaging, 1 / state.schedule.last_epoch))
-            total += sum(loss for loss, _ in results)
-            num_targets += count
-    return total / max(1, num_targets)
+            progress.steps = step + 1
+            progress.loss += sum(shard.loss for shard in results)
+            progress.num_targets += num_targets
+            progress.seconds = before + time.perf_counter() - began
+            if saver:
+                saver.step()
+    return progress
 
 
-def evaluate(
-    model: AcousticModel, task: Task, batches: Batches
-) -> tuple[float, dict[str, float], list[tuple[str, str]]]:
-    """Loss per element of the targets, error rates, and (reference, hypothesis) pairs of `batches`."""
-    total, num_targets = 0.0, 0
-    hypotheses: dict[str, str] = {}
+@dataclass(frozen=True)
+class Evaluated:
+    """What the dev part comes to."""
+
+    loss: float
+    """Nats per element of the targets."""
+    rates: dict[str, float]
+    """Error rates by name."""
+    pairs: list[tuple[str, str]]
+    """Reference and hypothesis of each utterance."""
+    observed: dict[str, float]
+    """What the outputs look like, by name: see Task.observe; and `length`, the characters of all hypotheses for each
+    one of the references."""
+
+
+def evaluate(model: AcousticModel, task: Task, batches: Batches, ranks: Ranks = ALONE) -> Evaluated:
+    """Evaluate `batches`, each utterance on one of the ranks."""
+    made: list[tuple[float, int, int, Mapping[str, float], dict[str, str]]] = []
     model.eval()
     with torch.no_grad():
-        for batch in batches.in_order():
-            outputs, lengths, losses = _forward(model, task, batch)
-            total += float(losses.sum())
-            num_targets += int(batch.target_lengths.sum())
-            hypotheses.update(zip(batch.ids, task.decode(outputs.numpy(), lengths.numpy()), strict=True))
+        for batch in batches.in_order(ranks.mine):
+            outputs, lengths, losses = (one.numpy() for one in _forward(model, task, batch))
+            texts = dict(zip(batch.ids, task.decode(outputs, lengths), strict=True))
+            counts = int(batch.target_lengths.sum()), int(lengths.sum())
+            made.append((float(losses.sum()), *counts, task.observe(outputs, lengths), texts))
+    made = ranks.gather(made)
+    hypotheses = {key: text for *_, texts in made for key, text in texts.items()}
     references = {example.id: task.text(example.target) for example in batches.examples}
+    num_frames = max(1, sum(item[2] for item in made))
+    observed = {name: sum(item[3][name] for item in made) / num_frames for name in made[0][3]}
+    observed["length"] = sum(map(len, hypotheses.values())) / max(1, sum(map(len, references.values())))
+    loss = sum(item[0] for item in made) / max(1, sum(item[1] for item in made))
     pairs = [(text, hypotheses[key]) for key, text in references.items()]
-    return total / max(1, num_targets), task.score(references, hypotheses), pairs
+    return Evaluated(loss, task.score(references, hypotheses), pairs, observed)
 
 
 def quality(record: Epoch, task: Task) -> tuple[float, float]:
@@ -150,9 +240,7 @@ def quality(record: Epoch, task: Task) -> tuple[float, float]:
     return record.dev[task.choose_by], record.dev_loss
 
 
-def _gradients(
-    model: AcousticModel, task: Task, config: TrainConfig, batch: Batch, seed: int
-) -> tuple[float, tuple[Tensor, ...]]:
+def _gradients(model: AcousticModel, task: Task, config: TrainConfig, batch: Batch, seed: int) -> Shard:
     """Summed loss of a shard, and the gradient by every weight of it and of what its two views disagree by."""
     generator = torch.Generator().manual_seed(seed)
     if batch.features_again is None:
@@ -162,7 +250,8 @@ def _gradients(
         one, other = outputs.chunk(2)
         loss = losses.sum() / 2
         objective = loss + config.consistency * task.disagreement(one, other, lengths.chunk(2)[0]).sum()
-    return loss.item(), torch.autograd.grad(objective, list(model.parameters()))
+    gradients = torch.autograd.grad(objective, list(model.parameters()))
+    return Shard(loss.item(), int(batch.target_lengths.sum()), gradients)
 
 
 def _forward(
@@ -214,6 +303,7 @@ def _log(writer: SummaryWriter, record: Epoch, pairs: list[tuple[str, str]]) -> 
     writer.flush()
 
 
-def _bar(batches: Batches, number: int) -> Iterable[Batch]:
-    """The batches of an epoch, counted on a bar where there is a terminal."""
-    return tqdm(batches.epoch(number), f"epoch {number}", len(batches), unit="batch", leave=False, disable=None)
+def _bar(steps: range, number: int, total: int, ranks: Ranks) -> Iterable[int]:
+    """The steps of an epoch, counted on a bar where there is a terminal."""
+    name, is_hidden = f"epoch {number}", None if ranks.is_first else True
+    return tqdm(steps, name, total, initial=steps.start, unit="batch", leave=False, disable=is_hidden)

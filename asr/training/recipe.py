@@ -111,11 +111,25 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
     return recipe
 
 
+_END = "# the end: a recipe of a run without this line has lost settings"
+
+
+def load_resolved(path: Path) -> Recipe:
+    """Read what `save` has written; raises UserError also where its end is missing: what is lost is no default."""
+    recipe = load(path)
+    if files.read_text(path, kind="recipe").rstrip().rpartition("\n")[2] != _END:
+        raise UserError(
+            f"{files.shown(path)}: damaged: its last line is missing. bring back the file, or if nothing else "
+            f"is missing, end it with the line {_END}"
+        )
+    return recipe
+
+
 def save(recipe: Recipe, path: Path, prepare: str) -> None:
     """Write the resolved recipe; `prepare` is the script's place as seen from there."""
     values = recipe.to_dict()
     values["data"]["prepare"] = prepare
-    files.write_text(path, yaml.safe_dump(values, sort_keys=False, allow_unicode=True))
+    files.write_text(path, yaml.safe_dump(values, sort_keys=False, allow_unicode=True) + _END + "\n")
 
 
 def schema() -> str:

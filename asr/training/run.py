@@ -8,11 +8,10 @@ the test split.
 import itertools
 import logging
 import re
-import shutil
 import subprocess
 import time
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -38,9 +37,10 @@ from asr.score import Score
 from asr.tasks.ctc import Ctc
 from asr.tasks.task import Task
 from asr.text import TextConfig, TextError
-from asr.training import loop, recipe
+from asr.training import distributed, loop, recipe
+from asr.training.distributed import Ranks
 from asr.training.recipe import Recipe
-from asr.training.state import BEST, LAST, load_state
+from asr.training.state import BEST, LAST, best_weights
 
 RECIPE_FILE, PARENT_FILE = "recipe.yaml", "parent.onnx"
 _LEARNED = (LAST, BEST, MODEL_FILE)  # what a run is worth keeping for
@@ -88,46 +88,93 @@ class Result:
         }
 
 
-def start(path: Path, overrides: list[str], *, jobs: int = 2) -> Result:
+@dataclass(frozen=True)
+class _Plan:
+    """What is to be trained, by whom."""
+
+    settings: Recipe
+    script: Path
+    origin: _Origin | None
+    ranks: Ranks
+    jobs: int
+    began: float
+
+    @classmethod
+    def of(cls, settings: Recipe, script: Path, source: Path | None, jobs: int) -> "_Plan":
+        """Read the model to begin with; refuse what cannot be trained before minutes go into it."""
+        origin = _Origin(*read(source)) if source else None
+        loop.find_device(settings.train)
+        task = _task(settings.text)
+        loop.begin(_model(settings, task), task, settings.train, origin.parent if origin else None)
+        return cls(settings, script, origin, distributed.join(settings.train), jobs, time.perf_counter())
+
+    @property
+    def folder(self) -> Path:
+        """Where the manifests lie."""
+        return Path(self.settings.data.folder).expanduser()
+
+    @contextmanager
+    def corpus(self) -> Iterator[ExitStack]:
+        """The corpus is there and stays as it is until what comes is closed: other trainings with this folder wait."""
+        with ExitStack() as until_read:
+            if self.ranks.is_first:
+                prepare = corpus.load_script(self.script)
+                self.folder.mkdir(parents=True, exist_ok=True)
+                until_read.enter_context(files.locked(self.folder, what="makes or reads this corpus", waits=True))
+                corpus.build(prepare, self.folder, self.settings.data.settings)
+            yield until_read
+
+
+def start(path: Path, overrides: list[str], *, jobs: int = 2) -> Result | None:
     """Begin a run of a recipe, reading its corpus with `jobs` threads.
 
-    The errors of all the modules it uses come through, in one sentence each.
+    Of several processes that train together the first one has the result. The errors of all the modules it uses come
+    through, in one sentence each. Nobody else can train in that folder meanwhile.
     """
-    began = time.perf_counter()
     settings = recipe.load(path, overrides)
-    script = path.parent / settings.data.prepare
-    kept = (RECIPE_FILE, *_LEARNED)
-    if settings.run_dir and any((Path(settings.run_dir).expanduser() / name).exists() for name in kept):
+    if settings.run_dir and _holds_run(Path(settings.run_dir).expanduser()):
         raise UserError(
             f"{settings.run_dir}: holds a run already; continue it with asr-train --resume {settings.run_dir}, "
             "or choose another run_dir"
         )
     source = find_parent(settings)
-    origin = _prepare(settings, script, source)
-    run = _new_folder(settings)
-    try:
-        if source:  # so that resuming needs nothing else
-            shutil.copyfile(source, run / PARENT_FILE)
-        recipe.save(settings, run / RECIPE_FILE, prepare=manifest.relative(str(script), run))
-        return _carry_out(settings, script, run, origin, began, jobs)
-    except Exception:
-        if not any((run / name).exists() for name in _LEARNED):  # the folder is free for the command without mistakes
-            for name in (RECIPE_FILE, PARENT_FILE):
-                (run / name).unlink(missing_ok=True)
-        raise
+    plan = _Plan.of(settings, path.parent / settings.data.prepare, source, jobs)
+    with plan.corpus() as until_read:
+        if not plan.ranks.is_first:
+            return _carry_out(plan, None, until_read)
+        run = _new_folder(settings)
+        with files.locked(run, what="trains in it"):
+            if _holds_run(run):
+                raise UserError(f"{run}: another process has just begun a run there; choose another run_dir")
+            try:
+                if source:  # so that resuming needs nothing else
+                    files.write_bytes(run / PARENT_FILE, source.read_bytes())
+                recipe.save(settings, run / RECIPE_FILE, prepare=manifest.relative(str(plan.script), run))
+                return _carry_out(plan, run, until_read)
+            except Exception:
+                if not any((run / name).exists() for name in _LEARNED):  # it is free for the command without mistakes
+                    for name in (RECIPE_FILE, PARENT_FILE):
+                        (run / name).unlink(missing_ok=True)
+                raise
 
 
-def resume(run: Path, *, jobs: int = 2) -> Result:
-    """Continue a run where it stopped, as if it had never stopped."""
-    began = time.perf_counter()
+def resume(run: Path, *, jobs: int = 2) -> Result | None:
+    """Continue a run where it stopped, as if it had never stopped; see `start`."""
     path = run / RECIPE_FILE
     if not path.is_file():
         raise UserError(f"{run}: not the folder of a run: it has no {RECIPE_FILE}")
-    settings = recipe.load(path)
-    script = path.parent / settings.data.prepare
+    settings = recipe.load_resolved(path)
     kept = run / PARENT_FILE
-    origin = _prepare(settings, script, kept if settings.train.init_from and kept.is_file() else find_parent(settings))
-    return _carry_out(settings, script, run, origin, began, jobs)
+    source = kept if settings.train.init_from and kept.is_file() else find_parent(settings)
+    plan = _Plan.of(settings, path.parent / settings.data.prepare, source, jobs)
+    with ExitStack() as stack:
+        if plan.ranks.is_first:
+            stack.enter_context(files.locked(run, what="trains in it"))
+        return _carry_out(plan, run, stack.enter_context(plan.corpus()))
+
+
+def _holds_run(run: Path) -> bool:
+    return any((run / name).exists() for name in (RECIPE_FILE, *_LEARNED))
 
 
 def find_parent(settings: Recipe) -> Path | None:
@@ -169,16 +216,6 @@ def _shape(model: ModelConfig, features: FeatureConfig) -> tuple[int, int, int, 
     )
 
 
-def _prepare(settings: Recipe, script: Path, source: Path | None) -> _Origin | None:
-    """Make the corpus, and read the model to begin with; refuse what cannot be trained before minutes go into it."""
-    origin = _Origin(*read(source)) if source else None
-    loop.find_device(settings.train)
-    task = _task(settings.text)
-    loop.begin(_model(settings, task), task, settings.train, origin.parent if origin else None)
-    corpus.build(corpus.load_script(script), Path(settings.data.folder).expanduser(), settings.data.settings)
-    return origin
-
-
 def _new_folder(settings: Recipe) -> Path:
     """The run's folder, made here and now, so that two runs that start in the same second get one each."""
     if settings.run_dir:
@@ -194,38 +231,52 @@ def _new_folder(settings: Recipe) -> Path:
     return run
 
 
-def _carry_out(settings: Recipe, script: Path, run: Path, origin: _Origin | None, began: float, jobs: int) -> Result:
-    config, task = settings.train, _task(settings.text)
-    folder = Path(settings.data.folder).expanduser()
-    splits = {name: _read(folder / f"{name}.jsonl") for name in (*corpus.SPLITS, corpus.REAL)}
-    card = _card(settings, script)
-    (run / corpus.SKIPPED).unlink(missing_ok=True)
-    train = _load(splits["train"], card, task, settings.augment.touches_sound, folder, run, "train", jobs)
-    card = replace(card, statistics=_statistics(train, card, origin))
-    dev = _load(_dev_split(splits), card, task, False, folder, run, "dev", jobs)
+def _carry_out(plan: _Plan, run: Path | None, until_read: ExitStack) -> Result | None:
+    """Train in the folder that the first rank has; `until_read` is closed once the corpus is read."""
+    settings, ranks, task = plan.settings, plan.ranks, _task(plan.settings.text)
+    run = Path(ranks.share(str(run)))
+    splits = {name: _read(plan.folder / f"{name}.jsonl") for name in (*corpus.SPLITS, corpus.REAL)}
+    card = _card(settings, plan.script)
+    if ranks.is_first:
+        (run / corpus.SKIPPED).unlink(missing_ok=True)
+    train = _load(splits["train"], card, task, plan, run, "train", keep_sound=settings.augment.touches_sound)
+    card = replace(card, statistics=_statistics(train, card, plan.origin))
+    dev = _load(_dev_split(splits), card, task, plan, run, "dev")
+    ranks.wait()
+    until_read.close()
     model = _model(settings, task)
     logger.info(
         "%d weights, %d utterances to train on, %d to choose by; in %s", model.num_weights, len(train), len(dev), run
     )
-    batches = Batches(
+    batches = training_batches(train, task, card, settings)
+    dev_batches = Batches(dev, task, card.extractor, _DEV_BATCH)
+    parent = plan.origin.parent if plan.origin else None
+    try:
+        loop.fit(model, task, batches, dev_batches, settings.train, run, parent, ranks=ranks)
+    except KeyboardInterrupt:
+        if ranks.is_first:
+            if (run / BEST).is_file():  # what was learned so far can be used
+                _export_best(model, card, run)
+            logger.info("to continue: asr-train --resume %s", run)
+        raise
+    distributed.leave()
+    if not ranks.is_first:
+        return None
+    _export_best(model, card, run)
+    return _test(splits, run, model.num_weights, plan.began)
+
+
+def training_batches(train: list[Example], task: Task, card: ModelCard, settings: Recipe) -> Batches:
+    """The batches that a recipe trains on."""
+    return Batches(
         train,
         task,
         card.extractor,
-        config.batch_size,
+        settings.train.batch_size,
         augmenter=Augmenter(settings.augment, settings.features),
-        seed=config.seed,
-        twice=config.consistency > 0,
+        seed=settings.train.seed,
+        twice=settings.train.consistency > 0,
     )
-    dev_batches = Batches(dev, task, card.extractor, _DEV_BATCH)
-    try:
-        loop.fit(model, task, batches, dev_batches, config, run, origin.parent if origin else None)
-    except KeyboardInterrupt:
-        if (run / BEST).is_file():  # what was learned so far can be used
-            _export_best(model, card, run)
-        logger.info("to continue: asr-train --resume %s", run)
-        raise
-    _export_best(model, card, run)
-    return _test(splits, run, model.num_weights, began)
 
 
 def _dev_split(splits: dict[str, list[Utterance]]) -> list[Utterance]:
@@ -247,7 +298,7 @@ def _statistics(train: list[Example], card: ModelCard, origin: _Origin | None) -
 
 
 def _export_best(model: AcousticModel, card: ModelCard, run: Path) -> None:
-    model.cpu().load_state_dict(load_state(run / BEST)["weights"])
+    model.cpu().load_state_dict(best_weights(run))
     export(model, card, run / MODEL_FILE)
 
 
@@ -288,12 +339,16 @@ def _load(
     utterances: list[Utterance],
     card: ModelCard,
     task: Task,
-    keep_sound: bool,
-    folder: Path,
+    plan: _Plan,
     run: Path,
     split: str,
-    jobs: int,
+    *,
+    keep_sound: bool = False,
 ) -> list[Example]:
+    # The first rank makes them, and the others find them made.
+    if not plan.ranks.is_first:
+        plan.ranks.wait()
+
     def progress(made: Iterable[Any]) -> Iterable[Any]:
         return tqdm(made, f"reading the {split} split", len(utterances), leave=False, disable=None, unit="utterance")
 
@@ -302,12 +357,14 @@ def _load(
         FeatureExtractor(card.features),
         task,
         keep_sound=keep_sound,
-        cache=folder / "cache",
+        cache=plan.folder / "cache",
         name=split,
-        jobs=jobs,
+        jobs=plan.jobs,
         progress=progress,
     )
-    if skipped:
+    if plan.ranks.is_first:
+        plan.ranks.wait()
+    if skipped and plan.ranks.is_first:
         logger.warning("%s", "\n".join(f"{split}: {line}" for line in corpus.describe(skipped)))
         path = run / corpus.SKIPPED
         earlier = path.read_text("utf-8") if path.is_file() else ""

@@ -3,8 +3,9 @@
 import copy
 import io
 import pickle
+import zipfile
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,11 +30,17 @@ class Epoch:
     """Error rates by name, as fractions: see Task.score."""
     learning_rate: float
     seconds: float
+    gradient_norm: float = 0.0
+    """Before it is cut, the mean over the steps."""
+    wait_s: float = 0.0
+    """How long the network has waited for batches."""
+    observed: Mapping[str, float] = field(default_factory=dict)
+    """What the outputs for the dev part look like: see Task.observe."""
 
     def to_dict(self) -> dict[str, float]:
         """For JSON: the error rates beside the rest, as dev_wer."""
         values = asdict(self)
-        rates = {f"dev_{name}": rate for name, rate in values.pop("dev").items()}
+        rates = {f"dev_{name}": rate for part in ("dev", "observed") for name, rate in values.pop(part).items()}
         return {"epoch": values.pop("epoch"), **rates, **values}
 
     def __str__(self) -> str:
@@ -42,6 +49,22 @@ class Epoch:
             f"epoch {self.epoch:3}  train loss {self.train_loss:.3f}  dev loss {self.dev_loss:.3f}  dev {rates}  "
             f"{self.seconds:.1f} s"
         )
+
+
+@dataclass
+class Progress:
+    """What has come of the current epoch so far."""
+
+    learning_rate: float
+    """At its start."""
+    steps: int = 0
+    loss: float = 0.0
+    """In nats, summed."""
+    num_targets: int = 0
+    gradient_norm: float = 0.0
+    """Summed over the steps."""
+    wait_s: float = 0.0
+    seconds: float = 0.0
 
 
 class State:
@@ -60,6 +83,11 @@ class State:
             self.optimizer, config.learning_rate, total_steps=num_steps, pct_start=warmup
         )
         self.history: list[Epoch] = []
+        self.progress = self.begin()
+
+    def begin(self) -> Progress:
+        """An epoch begins."""
+        return Progress(float(self.schedule.get_last_lr()[0]))
 
     def save(self, run: Path, corpus: str) -> None:
         """Write `run`/last.pt; `corpus` is the fingerprint of what is trained on."""
@@ -71,6 +99,7 @@ class State:
                 "optimizer": self.optimizer.state_dict(),
                 "schedule": self.schedule.state_dict(),
                 "history": [asdict(record) for record in self.history],
+                "progress": asdict(self.progress),
                 "corpus": corpus,
             },
         )
@@ -92,8 +121,9 @@ class State:
             self.optimizer.load_state_dict(state["optimizer"])
             self.schedule.load_state_dict(state["schedule"])
             self.history = [Epoch(**record) for record in state["history"]]
-        except (KeyError, TypeError, RuntimeError) as error:
-            reason = str(error).splitlines()[0]
+            self.progress = Progress(**state["progress"])
+        except (LookupError, TypeError, RuntimeError, AttributeError, ValueError) as error:
+            reason = (str(error) or type(error).__name__).splitlines()[0]
             raise UserError(f"{path}: does not fit this recipe, which must not change: {reason}") from None
 
 
@@ -118,8 +148,9 @@ def load_state(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise UserError(f"{path}: no such checkpoint")
     try:
+        _refuse_packed(path)
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, ValueError, KeyError, EOFError, OSError):
+    except (pickle.UnpicklingError, zipfile.BadZipFile, RuntimeError, ValueError, LookupError, EOFError, OSError):
         # PyTorch's own words are about its archives, and recommend to load what is not trusted.
         state = None
     if not isinstance(state, dict):
@@ -128,3 +159,18 @@ def load_state(path: Path) -> dict[str, Any]:
             "run_dir, with train.init_from=MODEL.onnx where the run has a model"
         )
     return state
+
+
+def _refuse_packed(path: Path) -> None:
+    """Raise ValueError where a file holds more than its own size: PyTorch packs nothing, and a bomb is packed."""
+    with zipfile.ZipFile(path) as archive:
+        if sum(item.file_size for item in archive.infolist()) > path.stat().st_size:
+            raise ValueError("packed")
+
+
+def best_weights(run: Path) -> Mapping[str, Any]:
+    """The weights of the best epoch of a run; raises UserError naming the file."""
+    weights = load_state(run / BEST).get("weights")
+    if not isinstance(weights, Mapping):
+        raise UserError(f"{run / BEST}: holds no weights; train again in another run_dir")
+    return weights

@@ -85,7 +85,7 @@ def _epoch(folder: Path) -> Callable[[], None]:
         task = Ctc(TextConfig())
         batches = Batches(_load(folder), task, extractor, config.batch_size)
         model = AcousticModel(ModelConfig(), extractor.config.num_features, len(task.outputs))
-        loop.train_epoch(State(model, config, len(batches)), task, batches.epoch(1), config, 1)
+        loop.train_epoch(State(model, config, len(batches)), task, batches, config, 1)
 
     return run
 

@@ -186,22 +186,29 @@ def _epochs(recipe: str, is_bare: bool, folder: Path) -> Iterator[Any]:
     from asr.training import loop
     from asr.training.state import State
 
+    class Ready(Batches):
+        """Batches in memory, made before the clock starts."""
+
+        def shards(self, number: int, count: int, *_: Any) -> Iterator[tuple[int, list[Any]]]:
+            return iter([(len(one), one) for one in (batch.split(count) for batch in made[number])])
+
     machine.keep_memory()
     shared, model, settings = _corpus(folder, recipe)
     # Sound is perturbed anew in the first of `renew` epochs: the others are part of what it costs.
     numbers = range(1, settings.augment.renew + 1)
-    batches = Batches(
+    batches = (Ready if is_bare else Batches)(
         shared.examples, shared.task, shared.extractor, shared.batch_size, augmenter=shared.augmenter, seed=1
     )
-    made = [list(batches.epoch(number)) if is_bare else None for number in numbers]
+    made = {number: list(batches.epoch(number)) for number in numbers} if is_bare else {}
     torch.manual_seed(0)
     model.reset()
     state = State(model, settings.train, len(batches))
     yield
     losses = []
-    for number, ready in zip(numbers, made, strict=True):
-        epoch = ready or batches.epoch(number)
-        losses.append(loop.train_epoch(state, shared.task, epoch, settings.train, number))
+    for number in numbers:
+        state.progress = state.begin()
+        done = loop.train_epoch(state, shared.task, batches, settings.train, number)
+        losses.append(done.loss / done.num_targets)
     yield losses
 
 
