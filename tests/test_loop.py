@@ -304,7 +304,7 @@ def test_a_run_that_learned_nothing_leaves_its_folder_to_the_next(tones_recipe, 
     onnx_file.write_card(other, replace(onnx_graph.read(other)[1], commit="another"))
     settings = ["train.epochs=1", "data.limit=8", f"run_dir={tmp_path / 'r'}"]
 
-    def fail(*_):
+    def fail(*_, **__):
         raise UserError("the loss is not finite")
 
     with monkeypatch.context() as patched:

@@ -80,10 +80,10 @@ class FeatureConfig:
         for name, most in _MOST.items():
             if not getattr(self, name) <= most:
                 raise FeatureError(f"features.{name} must be at most {most:g}, not {getattr(self, name):g}")
-        if not self.hop_ms >= 1:
-            raise FeatureError(f"features.hop_ms must be at least 1, not {self.hop_ms:g}")
         if min(self.window, self.hop) < 1:
             raise FeatureError("features.window_ms and hop_ms must be at least one sample long")
+        if not self.hop_ms >= 1:
+            raise FeatureError(f"features.hop_ms must be at least 1, not {self.hop_ms:g}")
         if self.source == "audio" and self.num_cepstra > self.num_filters:
             raise FeatureError(f"features.num_cepstra ({self.num_cepstra}) cannot exceed num_filters "
                                f"({self.num_filters})")  # fmt: skip

@@ -7,7 +7,6 @@ the test split.
 
 import itertools
 import logging
-import re
 import subprocess
 import time
 from collections.abc import Iterable, Iterator
@@ -26,10 +25,10 @@ from asr.data.batches import Batches
 from asr.data.examples import Example
 from asr.data.manifest import Utterance
 from asr.errors import UserError
-from asr.features import FeatureConfig, FeatureExtractor, Statistics
+from asr.features import FeatureExtractor, Statistics
 from asr.modelfile.card import ModelCard
-from asr.modelfile.locate import MODEL_FILE, SHIPPED, model_file
-from asr.network.encoder import AcousticModel, ModelConfig
+from asr.modelfile.locate import MODEL_FILE
+from asr.network.encoder import AcousticModel
 from asr.network.onnx_graph import export, read
 from asr.recognition.evaluate import evaluate
 from asr.recognition.recognizer import Recognizer
@@ -39,6 +38,7 @@ from asr.tasks.task import Task
 from asr.text import TextConfig, TextError
 from asr.training import distributed, loop, recipe
 from asr.training.distributed import Ranks
+from asr.training.parent import find_parent
 from asr.training.recipe import Recipe
 from asr.training.state import BEST, LAST, best_weights
 
@@ -175,45 +175,6 @@ def resume(run: Path, *, jobs: int = 2) -> Result | None:
 
 def _holds_run(run: Path) -> bool:
     return any((run / name).exists() for name in (RECIPE_FILE, *_LEARNED))
-
-
-def find_parent(settings: Recipe) -> Path | None:
-    """The file of the model to begin with, if there is one; `digits` and `english` name those of the package.
-
-    Of several of one name it is the one of the same shape. Raises UserError where there is none.
-    """
-    init_from = settings.train.init_from
-    if not init_from:
-        return None
-    found = sorted(SHIPPED.parent.glob(f"{init_from}*.onnx")) if re.fullmatch("[a-z_]+", init_from) else []
-    if len(found) < 2 or Path(init_from).exists():
-        return model_file(init_from)
-    wanted, shapes = _shape(settings.model, settings.features), []
-    for path in found:
-        card = read(path)[1]
-        shapes.append(_shape(ModelConfig(**card.recipe["model"]), card.features))
-        if shapes[-1] == wanted:
-            return path
-    described = " or ".join(
-        f"{layers} {cell} layers of {units} units and {inputs} inputs" for units, layers, inputs, cell, *_ in shapes
-    )
-    raise UserError(
-        f"train.init_from={init_from}: the models of that name have {described}, the recipe has {wanted[1]} of "
-        f"{wanted[0]} and {wanted[2]}: set model.cell, hidden_size, features.num_cepstra, deltas and stack as in one "
-        "of them"
-    )
-
-
-def _shape(model: ModelConfig, features: FeatureConfig) -> tuple[int, int, int, str, bool, int]:
-    """Units, layers, inputs and so on: what two networks have in common where one can begin with the other."""
-    return (
-        model.hidden_size,
-        model.num_layers,
-        features.num_features,
-        model.cell,
-        model.bidirectional,
-        model.projection,
-    )
 
 
 def _new_folder(settings: Recipe) -> Path:
