@@ -11,10 +11,12 @@ asr/align.py does.
 
 import argparse
 import sys
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "recipes" / "prepare"))
 
@@ -29,8 +31,13 @@ from asr.recognition import confidence
 from asr.recognition.recognizer import Recognizer
 from asr.synthesis import espeak
 
+Times = npt.NDArray[np.float64]
+"""Starts and ends (N, 2), in seconds."""
 
-def sentences(words, split, count, sample_rate, snr_db=None):
+
+def sentences(
+    words: Sequence[str], split: str, count: int, sample_rate: int, snr_db: float | None = None
+) -> Iterator[tuple[str, audio.Waveform, Times]]:
     """(text, waveform (num_samples,), times of the words (N, 2) in seconds) of `count` sentences."""
     rng, noisy = np.random.default_rng(("dev", "test").index(split)), np.random.default_rng(2)
     voices = {"dev": synthetic.DEV_VOICES, "test": synthetic.TEST_VOICES}[split]
@@ -52,7 +59,7 @@ def sentences(words, split, count, sample_rate, snr_db=None):
         yield " ".join(sentence), (waveform + loudness * noise).astype(np.float32), times
 
 
-def errors(recognizer, split, count, snr_db=None):
+def errors(recognizer: Recognizer, split: str, count: int, snr_db: float | None = None) -> tuple[Times, Times]:
     """Seconds by which each word's start and end (N, 2) are late; and if its tokens alone were the word."""
     words = str(recognizer.card.recipe.get("data", {}).get("words", "")).split() or synthetic.WORDS
     features = recognizer.card.features
@@ -68,7 +75,7 @@ def errors(recognizer, split, count, snr_db=None):
     return np.concatenate(late), np.concatenate(tokens_late)
 
 
-def calibrate(model, recognizer, count):
+def calibrate(model: str, recognizer: Recognizer, count: int) -> Recognizer:
     """The recogniser with margins of words measured on dev voices, which are stored in the model file."""
     late = np.concatenate([errors(recognizer, "dev", count, snr_db)[1] for snr_db in (None, 20)])
     lead_s, tail_s = np.round(np.median(late, axis=0) * [1, -1], 4).tolist()
@@ -78,13 +85,13 @@ def calibrate(model, recognizer, count):
     return recognizer.with_metadata(card)
 
 
-def line(name, noise, late):
+def line(name: str, noise: str, late: Times) -> None:
     """A row of the table."""
     cells = [f"{np.median(abs(side)):10.1f}{np.median(side):6.1f}{np.quantile(abs(side), 0.9):5.0f}" for side in late.T]
     print(f"{name:24}{noise:>10}{len(late):7}{''.join(cells)}{np.median(abs(late)):8.1f}")
 
 
-def main():
+def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("models", nargs="+", metavar="MODEL", help="a run's folder or a .onnx file")
@@ -94,7 +101,7 @@ def main():
     arguments = parser.parse_args()
     print(f"{'ms':24}{'noise':>10}{'words':>7}{'start':>10}{'bias':>6}{'90%':>5}{'end':>10}{'bias':>6}{'90%':>5}"
           f"{'both':>8}")  # fmt: skip
-    both = {}
+    both: dict[str, list[float]] = {}
     for model in arguments.models:
         recognizer = Recognizer.load(model)
         if recognizer.card.tokenizer.space is None:
@@ -106,7 +113,7 @@ def main():
                                  errors(recognizer, arguments.split, arguments.sentences, snr_db))  # fmt: skip
             line(Path(model).name, noise, late)
             line("  its tokens alone", noise, tokens_late)
-            both.setdefault(noise, []).append(np.median(abs(late)))
+            both.setdefault(noise, []).append(float(np.median(abs(late))))
     for noise, values in both.items():
         print(f"{noise:>9}: {np.mean(values):.1f} ms ({min(values):.1f} to {max(values):.1f}), mean over the models")
 

@@ -38,9 +38,12 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.prepare:
-        SECTIONS[arguments.prepare].prepare(arguments.folder)
+        prepare = SECTIONS[arguments.prepare].prepare
+        assert prepare
+        prepare(arguments.folder)
     elif arguments.contend:
-        print(contend(*arguments.contend, arguments.folder))
+        section, name = arguments.contend
+        print(contend(section, name, arguments.folder))
     elif arguments.growth:
         print(growth.work(arguments.growth[0], float(arguments.growth[1]), arguments.folder))
     elif unknown := set(arguments.sections) - set(names):

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
 from benchmarks.measuring import ONE_THREAD, note, spawn
@@ -34,7 +35,7 @@ def table(script: Path) -> str:
                 found = subprocess.run(
                     [command, "--model", MODEL, "--jobs", str(jobs), "sounds"], cwd=folder, check=True, text=True,
                     env={**os.environ, **ONE_THREAD}, capture_output=True,
-                    preexec_fn=lambda jobs=jobs: os.sched_setaffinity(0, cores[:jobs]),
+                    preexec_fn=partial(os.sched_setaffinity, 0, cores[:jobs]),
                 )  # fmt: skip
                 taken.append(time.perf_counter() - began)
                 texts.append(found.stdout)

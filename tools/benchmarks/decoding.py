@@ -120,7 +120,9 @@ def _read_emissions(folder: Path) -> tuple[list[Any], list[str]]:
 def _error_rate(texts: list[str], hypotheses: list[str]) -> float:
     from asr import score
 
-    return score.score(dict(enumerate(texts)), dict(enumerate(hypotheses))).word.rate
+    keys = [str(number) for number in range(len(texts))]
+    scored = score.score(dict(zip(keys, texts, strict=True)), dict(zip(keys, hypotheses, strict=True)))
+    return scored.word.rate
 
 
 def _errors(ours: Any, peer: Any) -> str:
@@ -136,6 +138,7 @@ decode = section(
 
 @decode.contender("asr.decode.beam")
 def _(folder: Path) -> Iterator[Any]:
+    from asr.decode.beam import BeamSearch
     from asr.decode.decoder import DecoderConfig, DecodingResources
     from asr.text import TextConfig
 
@@ -143,7 +146,7 @@ def _(folder: Path) -> Iterator[Any]:
     config = DecoderConfig(lexicon=folder / "words.txt", lm=folder / "lm.arpa", beam_width=BEAM_WIDTH,
                            lm_weight=LM_WEIGHT, word_bonus=WORD_BONUS)  # fmt: skip
     decoder = DecodingResources.read(config, TextConfig("".join(TOKENS[1:]))).decoder()
-    assert decoder.beam_threshold == BEAM_THRESHOLD
+    assert isinstance(decoder, BeamSearch) and decoder.beam_threshold == BEAM_THRESHOLD
     yield
     hypotheses = [decoder(emission)[0].text for emission in emissions]
     yield _error_rate(texts, hypotheses)

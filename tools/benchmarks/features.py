@@ -77,7 +77,14 @@ def _(_folder: Path) -> Iterator[Any]:
     import librosa
 
     waveforms = _waveforms()
-    settings = {"sr": 16000, "n_mfcc": 13, "n_fft": 512, "win_length": 400, "hop_length": 160, "n_mels": 26}
+    settings: dict[str, Any] = {
+        "sr": 16000,
+        "n_mfcc": 13,
+        "n_fft": 512,
+        "win_length": 400,
+        "hop_length": 160,
+        "n_mels": 26,
+    }
     librosa.feature.mfcc(y=waveforms[0], **settings)
     yield
     made = [librosa.feature.mfcc(y=waveform, **settings) for waveform in waveforms]

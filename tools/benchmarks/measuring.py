@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -101,6 +101,7 @@ def contend(key: str, name: str, folder: Path) -> str:
         check = next(run)
         if turn or one.repeats == 1:
             times.append((_processor_seconds() - began[0], time.perf_counter() - began[1]))
+        assert isinstance(run, Generator)
         run.close()
     seconds, clock = (statistics.median(column) for column in zip(*times, strict=True))
     peak = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))

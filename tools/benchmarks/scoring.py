@@ -80,7 +80,7 @@ def _(folder: Path) -> Iterator[Any]:
     split = {"replace": 0, "delete": 0, "insert": 0}
     for key, said in references.items():
         for tag, _, _ in Levenshtein.editops(said, hypotheses[key]).as_list():
-            split[tag] += 1
+            split[str(tag)] += 1
     yield {"errors": sum(split.values()), "split": list(split.values())}
 
 

@@ -45,8 +45,8 @@ def _(_folder: Path) -> Iterator[Any]:
     model = AcousticModel(ModelConfig(dropout=0.0), 13, 27)
     yield
     log_probs, output_lengths = model(frames, lengths)
-    Ctc(TextConfig()).loss(log_probs, output_lengths, tokens, token_lengths).sum().backward()
-    yield [float(model.head.bias.grad[place]) for place in range(27)]
+    Ctc(TextConfig()).loss(log_probs, output_lengths, tokens, token_lengths).sum().backward()  # type: ignore[no-untyped-call]
+    yield _gradient(model.head.bias)
 
 
 @step.contender("numpy, as many products in big matrices (sgemm)", is_limit=True)
@@ -81,8 +81,12 @@ def _(_folder: Path) -> Iterator[Any]:
     packed = pack_padded_sequence(frames, lengths, batch_first=True, enforce_sorted=False)
     hidden, _ = pad_packed_sequence(lstm(packed)[0], batch_first=True)
     log_probs = torch.log_softmax(head(hidden), dim=2)
-    Ctc(TextConfig()).loss(log_probs, lengths, tokens, token_lengths).sum().backward()
-    yield [float(head.bias.grad[place]) for place in range(27)]
+    Ctc(TextConfig()).loss(log_probs, lengths, tokens, token_lengths).sum().backward()  # type: ignore[no-untyped-call]
+    yield _gradient(head.bias)
+
+
+def _gradient(bias: Any) -> list[float]:
+    return [float(value) for value in bias.grad]
 
 
 # --- the loss alone -----------------------------------------------------------------------------------------------
@@ -111,7 +115,7 @@ def _loss_of_asr(num_tokens: int, _folder: Path) -> Iterator[Any]:
     logits, lengths, tokens, token_lengths = _emissions(num_tokens)
     yield
     losses = Ctc(TextConfig()).loss(logits.log_softmax(dim=2), lengths, tokens, token_lengths)
-    losses.sum().backward()
+    losses.sum().backward()  # type: ignore[no-untyped-call]
     yield losses.tolist()
 
 
@@ -122,7 +126,7 @@ def _loss_of_torch(num_tokens: int, _folder: Path) -> Iterator[Any]:
     yield
     log_probs = logits.log_softmax(dim=2).transpose(0, 1)
     losses = ctc_loss(log_probs, tokens, lengths, token_lengths, reduction="none")
-    losses.sum().backward()
+    losses.sum().backward()  # type: ignore[no-untyped-call]
     yield losses.tolist()
 
 
@@ -163,7 +167,7 @@ def _corpus(folder: Path, recipe: str) -> tuple[Any, Any, Any]:
 
     settings = load(REPOSITORY / "recipes" / recipe, ["data.source=."] if recipe == "an4.yaml" else [])
     features = replace(settings.features, source="audio")
-    card = ModelCard(features, settings.text, settings.to_dict(), asr.__version__, "")
+    card = ModelCard(features, settings.text, recipe=settings.to_dict(), version=asr.__version__)
     task = Ctc(settings.text)
     loaded, skipped = examples.load(
         manifest.read(folder / "train.jsonl"), FeatureExtractor(features), task,

@@ -81,12 +81,12 @@ bulk = section(
 
 def transcribe(arguments: list[str]) -> list[str]:
     """What `asr-transcribe` prints with MODEL and these arguments, without starting a process."""
-    from asr import cli
+    from asr.cli import transcribe as command
 
     argv, sys.argv = sys.argv, ["asr-transcribe", "--model", str(MODEL), *arguments]
     with redirect_stdout(StringIO()) as printed, redirect_stderr(StringIO()) as errors:
         try:
-            cli.transcribe()
+            command.main()
         except SystemExit as leaving:
             assert not leaving.code, errors.getvalue()
         finally:
@@ -237,11 +237,12 @@ def _(_folder: Path) -> Iterator[Any]:
 @pocketsphinx.contender("asr, best path, in batches")
 def _(_folder: Path) -> Iterator[Any]:
     from asr import Options, Recognizer
+    from asr.errors import UserError
 
     recognizer, (words, waveforms) = Recognizer.load(MODEL), _spoken_digits()
     yield
     transcripts = recognizer.transcribe_all(waveforms, speech.SAMPLE_RATE, Options(has_words=False))
-    yield _error_rate(words, [transcript.text for transcript in transcripts])
+    yield _error_rate(words, ["" if isinstance(found, UserError) else found.text for found in transcripts])
 
 
 @pocketsphinx.contender("asr, beam with a lexicon of the digits")
