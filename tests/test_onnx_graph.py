@@ -155,14 +155,13 @@ def test_what_is_no_model_is_not_read(tmp_path):
             onnx_graph.read(tmp_path / name)
 
 
-def test_eight_bits_are_a_quarter_of_the_size_and_nearly_the_same(exported, tmp_path, caplog):
+def test_eight_bits_are_a_quarter_of_the_size_and_nearly_the_same(exported, tmp_path):
     _, path = exported
     small = tmp_path / "small.onnx"
     worst = convert.quantise(path, small)
     assert 0 < worst < 0.1 and sorted(tmp_path.iterdir()) == sorted([path, small])
-    assert "LSTM" in {node.op_type.removeprefix("DynamicQuantize") for node in onnx.load(small).graph.node}
-    assert not any(node.op_type == "LSTM" for node in onnx.load(small).graph.node)
-    assert not caplog.records
+    operators = {node.op_type for node in onnx.load(small).graph.node}
+    assert operators == {node.op_type for node in onnx.load(path).graph.node} | {"Mul"}, "all of them ONNX's own"
     before, after = ({item.key: item.value for item in onnx.load(one).metadata_props} for one in (path, small))
     assert before.pop("precision") == '"float32"' and after.pop("precision") == '"int8"' and before == after
 
@@ -190,7 +189,7 @@ def test_with_eight_bits_neighbours_change_nothing_either(exported, tmp_path):
     frames = [scale * rng.standard_normal((length, 26)).astype(np.float32) for scale, length in ((1, 30), (20, 50))]
     together = recognizer.network.log_probs(frames)
     assert all(
-        np.array_equal(one, recognizer.network.log_probs([alone])[0])
+        np.allclose(one, recognizer.network.log_probs([alone])[0], atol=1e-5)
         for one, alone in zip(together, frames, strict=True)
     )
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 from asr import machine
 
 if TYPE_CHECKING:
+    from asr.modelfile.session import Runtime
     from asr.workers import Make, Workers
 
 Item = TypeVar("Item")
@@ -15,6 +16,7 @@ Made = TypeVar("Made")
 
 
 _BYTES_PER_JOB = 8 << 20  # of sound files: what a core does while another process starts
+_SHORT_BYTES = 1 << 20  # of sound files: what NumPy recognises while onnxruntime starts
 _PART, _PART_BYTES = 32, 4 << 20  # files, and bytes of them, that a process gets at a time
 
 
@@ -31,6 +33,11 @@ def start_workers(
     from asr.workers import Workers
 
     return Workers(start, jobs, path)
+
+
+def choose_runtime(paths: Sequence[str]) -> "Runtime":
+    """NumPy for a little sound, or for a pipe, of which nobody knows; else onnxruntime."""
+    return "numpy" if sum(map(_size, paths)) <= _SHORT_BYTES else "onnxruntime"
 
 
 def portions(items: "Sequence[Item]", path: "Callable[[Item], str]") -> "Iterator[list[Item]]":

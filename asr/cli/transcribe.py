@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from asr.cli.exits import run_command
-from asr.cli.jobs import portions, start_workers
+from asr.cli.jobs import choose_runtime, portions, start_workers
 from asr.cli.options import (
     add_decoding,
     add_format,
@@ -25,6 +25,7 @@ from asr.errors import UserError
 from asr.files import shown
 
 if TYPE_CHECKING:
+    from asr.modelfile.session import Runtime
     from asr.recognition.transcript import Transcript
 
 
@@ -58,7 +59,7 @@ def _transcribe(arguments: argparse.Namespace) -> int:
     check_output(arguments, len(files))
     if arguments.output or arguments.format in ("trn", "ctm"):  # where an id says whose words they are
         files = inputs.distinct(files)
-    start = partial(_Transcriber, arguments, model)
+    start = partial(_Transcriber, arguments, model, choose_runtime([path for path, _ in files]))
     failed = len(skipped)
     with start_workers(start, arguments.jobs, files, itemgetter(0)) as workers:
         made = workers.map(portions(files, itemgetter(0))) if workers else start()(files)
@@ -96,11 +97,11 @@ def _is_batch(paths: Sequence[str]) -> bool:
 class _Transcriber:
     """(path, id) of files -> what is printed of each, or why it cannot be transcribed."""
 
-    def __init__(self, arguments: argparse.Namespace, model: Path) -> None:
+    def __init__(self, arguments: argparse.Namespace, model: Path, runtime: "Runtime") -> None:
         from asr.recognition.recognizer import Recognizer
 
         self.arguments = arguments
-        self.recognizer = Recognizer.load(model, decoding=decoding_config(arguments))
+        self.recognizer = Recognizer.load(model, decoding=decoding_config(arguments), runtime=runtime)
         self.names_files = _is_batch(arguments.files) and not arguments.output
 
     def __call__(self, files: Sequence[tuple[str, str]]) -> "Iterator[str | UserError]":

@@ -14,9 +14,9 @@ from asr.errors import UserError
 
 MAX_BYTES = 1 << 29  # of a model file
 MAX_NODES = 1000
-_CELLS = {"LSTM", "GRU", "RNN", "DynamicQuantizeLSTM"}
+_CELLS = {"LSTM", "GRU", "RNN"}
 OPERATORS = {"Cast", "Transpose", "Reshape", "MatMul", "Add", "LogSoftmax", "Identity", "Mean"} | _CELLS
-OPERATORS |= {"DynamicQuantizeLinear", "MatMulInteger", "Mul"}  # of 8-bit weights
+OPERATORS |= {"Mul"}  # of 8-bit weights and their scales
 """What graphs are made of."""
 _FLOAT, _DOUBLE, _FLOAT16 = 1, 11, 10  # TensorProto.DataType
 
@@ -44,20 +44,20 @@ def check(data: bytes) -> None:
 
 def _check_model(model: memoryview) -> None:
     graphs = []
-    for number, value in _fields(model):
+    for number, value in fields(model):
         if number == 25:
             raise WireError("it defines operators of its own")
         if number == 7:
-            graphs.append(_bytes(value))
+            graphs.append(as_bytes(value))
     if len(graphs) != 1:
         raise WireError("not an ONNX model, or a damaged one")
     nodes: list[_Node] = []
     axes: dict[str, int] = {}
-    for number, value in _fields(graphs[0]):
+    for number, value in fields(graphs[0]):
         if number == 1:
-            nodes.append(_node(_bytes(value)))
+            nodes.append(_node(as_bytes(value)))
         elif number == 5:
-            name, num_axes = _constant(_bytes(value))
+            name, num_axes = _constant(as_bytes(value))
             axes[name] = num_axes
         elif number == 15:
             raise WireError("it holds sparse constants")
@@ -68,16 +68,18 @@ def _check_model(model: memoryview) -> None:
 
 def _check_growth(nodes: Sequence[_Node], axes: Mapping[str, int]) -> None:
     """Nothing may be spread over another thing of its own size: what comes of a sound is no more than weights allow."""
-    scales = {node.outputs[1] for node in nodes if node.operator == "DynamicQuantizeLinear" and len(node.outputs) > 1}
+    axes, whole = dict(axes), dict[str, int]()
     for node in nodes:
         constants = [axes[name] for name in node.inputs if name in axes]
-        if node.operator == "Mul" and 0 in constants and scales & set(node.inputs):
-            scales.add(node.outputs[0])
+        if node.operator == "Cast" and constants:
+            whole[node.outputs[0]] = constants[0]
+        if node.operator == "Mul" and whole.keys() & set(node.inputs):  # by their scales
+            constants += [whole[name] for name in node.inputs if name in whole]
+            axes[node.outputs[0]] = max(constants)
         is_bounded = {
             "Add": 1 in constants,
             "MatMul": 2 in constants,
-            "MatMulInteger": 2 in constants,
-            "Mul": 0 in constants or bool(scales & set(node.inputs)),
+            "Mul": len(constants) == 2,
             "Reshape": 1 in constants,
         }.get(node.operator, len(constants) >= 2 if node.operator in _CELLS else True)
         if not is_bounded:
@@ -88,13 +90,13 @@ def _node(node: memoryview) -> _Node:
     inputs: list[str] = []
     outputs: list[str] = []
     operator = ""
-    for number, value in _fields(node):
+    for number, value in fields(node):
         if number in (1, 2):
-            (inputs if number == 1 else outputs).append(_text(value))
+            (inputs if number == 1 else outputs).append(as_text(value))
         elif number == 4:
-            operator = _text(value)
+            operator = as_text(value)
         elif number == 5:
-            for inner, _ in _fields(_bytes(value)):
+            for inner, _ in fields(as_bytes(value)):
                 if inner in (5, 6, 10, 11, 22, 23):  # tensors and graphs
                     raise WireError(f"its operator {operator[:40]!r} holds a graph or a tensor of its own")
     if operator not in OPERATORS:
@@ -105,17 +107,17 @@ def _node(node: memoryview) -> _Node:
 def _constant(tensor: memoryview) -> tuple[str, int]:
     """The name of a constant, and how many axes it has."""
     name, num_axes, kind, floats, raw = "", 0, 0, [], memoryview(b"")
-    for number, value in _fields(tensor):
+    for number, value in fields(tensor):
         if number == 1:
-            num_axes += 1 if isinstance(value, int) else sum(1 for _ in _varints(value))
+            num_axes += 1 if isinstance(value, int) else sum(1 for _ in varints(value))
         elif number == 2:
-            kind = _int(value)
+            kind = as_int(value)
         elif number == 8:
-            name = _text(value)
+            name = as_text(value)
         elif number == 4:
-            floats.append(np.frombuffer(_bytes(value), "<f4"))
+            floats.append(np.frombuffer(as_bytes(value), "<f4"))
         elif number == 9:
-            raw = _bytes(value)
+            raw = as_bytes(value)
         elif number == 13 or (number == 14 and value):
             raise WireError("its weights are in another file")
     if kind == _FLOAT:
@@ -125,7 +127,7 @@ def _constant(tensor: memoryview) -> tuple[str, int]:
     return name, num_axes
 
 
-def _fields(message: memoryview) -> Iterator[tuple[int, "int | memoryview"]]:
+def fields(message: memoryview) -> Iterator[tuple[int, "int | memoryview"]]:
     """(number, value) of each field of a message; an int where it is one. Raises ValueError or IndexError."""
     at = 0
     while at < len(message):
@@ -159,24 +161,28 @@ def _varint(message: memoryview, at: int) -> tuple[int, int]:
             raise ValueError
 
 
-def _varints(packed: memoryview) -> Iterator[int]:
+def varints(packed: memoryview) -> Iterator[int]:
+    """Numbers one behind the other."""
     at = 0
     while at < len(packed):
         value, at = _varint(packed, at)
         yield value
 
 
-def _bytes(value: "int | memoryview") -> memoryview:
+def as_bytes(value: "int | memoryview") -> memoryview:
+    """What is no number; raises ValueError for one."""
     if isinstance(value, int):
         raise ValueError
     return value
 
 
-def _int(value: "int | memoryview") -> int:
+def as_int(value: "int | memoryview") -> int:
+    """A number; raises ValueError for all else."""
     if not isinstance(value, int):
         raise ValueError
     return value
 
 
-def _text(value: "int | memoryview") -> str:
-    return bytes(_bytes(value)).decode("utf-8")
+def as_text(value: "int | memoryview") -> str:
+    """Text; raises ValueError where it is none."""
+    return bytes(as_bytes(value)).decode("utf-8")

@@ -1,9 +1,8 @@
-"""Segments -> log-probabilities: features, VTLN warps, batches of like length, the onnxruntime session."""
+"""Segments -> log-probabilities: features, VTLN warps, batches of like length, the session."""
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +10,7 @@ import numpy.typing as npt
 from asr.decode.hypothesis import Emission
 from asr.features import FeatureExtractor, FeatureWarp, Frames, feature_warps, group_by_length, pad
 from asr.modelfile.card import ModelCard
+from asr.modelfile.session import Session
 from asr.recognition.frontend import Segment
 from asr.text import BLANK
 
@@ -20,9 +20,9 @@ _SILENCE = 1e-9  # probability of each letter where nobody speaks
 
 @dataclass(frozen=True)
 class Network:
-    """An acoustic model: an onnxruntime session, and what of the metadata says how it is used."""
+    """An acoustic model: a session, and what of the metadata says how it is used."""
 
-    session: Any
+    session: Session
     extractor: FeatureExtractor
     num_tokens: int
     warps: tuple[FeatureWarp, ...] = ()
@@ -30,14 +30,11 @@ class Network:
     max_batch: int = _MAX_BATCH
 
     @classmethod
-    def of(cls, session: Any, card: ModelCard, extractor: FeatureExtractor) -> "Network":
+    def of(cls, session: Session, card: ModelCard, extractor: FeatureExtractor) -> "Network":
         """The network of a model."""
-        # What flows between the layers of 8-bit weights is rounded by the largest value in the batch, so that each
-        # utterance would depend on its neighbours.
-        max_batch = 1 if card.precision == "int8" else _MAX_BATCH
         factors = card.recognition.vtln_warps
         warps = feature_warps(factors, card.features, card.statistics) if factors != (1.0,) else ()
-        return cls(session, extractor, len(card.tokenizer), warps, max_batch)
+        return cls(session, extractor, len(card.tokenizer), warps)
 
     def emissions(self, segments: Sequence[Segment]) -> list[Emission]:
         """Log-probabilities (T, V) of each segment, (0, V) of one in which nobody speaks. Raises FeatureError."""

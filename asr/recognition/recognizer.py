@@ -1,4 +1,4 @@
-"""Recognizer: sound -> Transcript, on numpy and onnxruntime. Nothing here imports PyTorch."""
+"""Recognizer: sound -> Transcript. Nothing here imports PyTorch, and onnxruntime only where there is much to do."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -14,6 +14,7 @@ from asr.errors import UserError
 from asr.modelfile import session
 from asr.modelfile.card import ModelCard, Tuning
 from asr.modelfile.locate import SHIPPED, model_file
+from asr.modelfile.session import Runtime
 from asr.recognition import confidence, source, times
 from asr.recognition.confidence import Calibration
 from asr.recognition.frontend import FrontEnd, Segment
@@ -65,18 +66,24 @@ class Recognizer:
 
     @classmethod
     def load(
-        cls, path: str | Path = SHIPPED, *, decoding: DecoderConfig | None = None, threads: int = 1
+        cls,
+        path: str | Path = SHIPPED,
+        *,
+        decoding: DecoderConfig | None = None,
+        threads: int = 1,
+        runtime: Runtime = "onnxruntime",
     ) -> "Recognizer":
         """Load a .onnx file, or the one in a run folder. Greedy decoding, if `decoding` is None.
 
-        `threads` is what onnxruntime may use. Raises ModelError or DecodeError naming the file.
+        `threads` is what onnxruntime may use; `runtime` "numpy" starts sooner, see `session.load`. Raises
+        ModelError or DecodeError naming the file.
         """
-        network, card = session.load(model_file(path), threads=threads)
+        network, card = session.load(model_file(path), threads=threads, runtime=runtime)
         return cls.of(network, card, decoding)
 
     @classmethod
     def of(cls, network: Any, card: ModelCard, decoding: DecoderConfig | None = None) -> "Recognizer":
-        """A recogniser of an onnxruntime session. Raises DecodeError naming a file that the decoder cannot use."""
+        """A recogniser of a session. Raises DecodeError naming a file that the decoder cannot use."""
         sentences = _sentences(decoding or DecoderConfig(), card)
         decoding = decoding or DecoderConfig(decoder="beam" if sentences else None)
         resources = DecodingResources.read(decoding, card.text)
