@@ -193,7 +193,8 @@ class _Levels:
         count = max(0, count if is_end else count // _STEP * _STEP)
         if count:
             width = 2 * self._half + 1
-            smooth = np.median(sliding_window_view(self._bands[: count + width - 1], width, axis=0), axis=-1)
+            neighbours = sliding_window_view(self._bands[: count + width - 1], width, axis=0)
+            smooth = np.partition(neighbours, self._half, axis=-1)[..., self._half]
             self._smooth = np.concatenate([self._smooth, smooth])
             self._sampled = np.concatenate([self._sampled, smooth[::_SAMPLE]])
             self._bands = self._bands[count:]

@@ -5,6 +5,7 @@ called here, and nowhere else.
 """
 
 import itertools
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
@@ -99,11 +100,11 @@ class FrontEnd:
         return SegmentStream(self, num_frames)
 
     def padded(self, waveform: Waveform) -> Waveform:
-        """A waveform (num_samples,) between faint noise, which is always the same."""
+        """A waveform (num_samples,) between faint noise, which is always the same, in every home of a model."""
         num_samples = round_half_up(self.padding_s * self.config.sample_rate)
         if not num_samples:
             return waveform
-        noise = np.random.default_rng(0).standard_normal((2, num_samples), np.float32)
+        noise = _noise(2 * num_samples).reshape(2, -1)
         before, after = noise * np.float32(_NOISE_PAD) * np.abs(waveform).max(initial=0)
         return np.concatenate([before, waveform, after])
 
@@ -200,3 +201,12 @@ class SegmentStream:
         start_s = self._first * self._config.hop_s
         end_s = (self._first + count) * self._config.hop_s
         return Segment(self._held[:count], start_s, start_s, end_s, is_speech)
+
+
+def _noise(count: int) -> Waveform:
+    """White noise (count,) of variance 1: the number of each sample, its bits mixed as MurmurHash3 does at its end."""
+    bits = np.arange(1, count + 1, dtype=np.uint32)
+    bits = (bits ^ bits >> 16) * np.uint32(0x85EBCA6B)
+    bits = (bits ^ bits >> 13) * np.uint32(0xC2B2AE35)
+    bits ^= bits >> 16
+    return ((bits * 2.0**-32 - 0.5) * math.sqrt(12)).astype(np.float32)
