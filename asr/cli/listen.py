@@ -59,7 +59,7 @@ def _listen(arguments: argparse.Namespace) -> int:
     from asr.recognition.live import Live
     from asr.recognition.recognizer import Recognizer
 
-    recognizer = Recognizer.load(choose_model(arguments), decoding=decoding_config(arguments))
+    recognizer = Recognizer.load(choose_model(arguments), decoding=decoding_config(arguments), runtime="numpy")
     options = call_options(arguments, has_words=arguments.format == "json")
     live = Live(recognizer, live_config(arguments), sample_rate=arguments.rate, options=options)
     screen = _Screen(is_json=arguments.format == "json", is_terminal=sys.stdout.isatty())

@@ -13,6 +13,10 @@ from asr.modelfile.graph import Graph, Node
 Weights = npt.NDArray[np.float32]
 
 
+class OtherNetwork(ModelError):
+    """A graph that is not made of the LSTMs that every home of a model knows."""
+
+
 @dataclass(frozen=True)
 class Layer:
     """An LSTM in one direction or two (Hochreiter & Schmidhuber 1997), the gates input, output, forget, cell in order.
@@ -50,7 +54,7 @@ class Stack:
 def stacks(graph: Graph) -> tuple[Stack, ...]:
     """The networks of a graph: one, or those of an ensemble, whose log-probabilities are averaged.
 
-    Raises ModelError where the graph computes anything else.
+    Raises OtherNetwork where the graph computes anything else.
     """
     return _Reading(graph).stacks()
 
@@ -91,16 +95,16 @@ class _Reading:
             layers.append(self._layer(lstm))
             hidden = lstm.inputs[0]
         if self._before(self._maker(hidden), "Transpose") != "frames":
-            raise ModelError("its first layer does not read the frames")
+            raise OtherNetwork("its first layer does not read the frames")
         self._check(layers[::-1], head, head_bias)
         return Stack(tuple(layers[::-1]), head, head_bias)
 
     def _layer(self, lstm: Node) -> Layer:
         known = {"hidden_size", "direction"}
         if set(lstm.attributes) - known or lstm.attributes.get("direction") not in ("forward", "bidirectional"):
-            raise ModelError(f"its LSTM has settings that are not ours: {lstm.attributes}")
+            raise OtherNetwork(f"its LSTM has settings that are not ours: {lstm.attributes}")
         if any(lstm.inputs[5:]):
-            raise ModelError("its LSTM has an initial state or peepholes")
+            raise OtherNetwork("its LSTM has an initial state or peepholes")
         inputs, recurrent = (self._weights(name, 3) for name in lstm.inputs[1:3])
         biases = self._weights(lstm.inputs[3], 2)
         return Layer(inputs, recurrent, biases.reshape(len(biases), 2, -1).sum(axis=1))
@@ -114,42 +118,42 @@ class _Reading:
             values = self._constant(self._made(scaled.inputs[0], "Cast").inputs[0]).astype(np.float32)
             values = values * self._constant(scaled.inputs[1])
         if values.ndim != num_axes or values.dtype != np.float32:
-            raise ModelError(f"its weights {name} have the shape {values.shape}")
+            raise OtherNetwork(f"its weights {name} have the shape {values.shape}")
         if not np.isfinite(values).all():
-            raise ModelError(f"its weights {name} are not all finite")
+            raise OtherNetwork(f"its weights {name} are not all finite")
         return values
 
     def _constant(self, name: str) -> npt.NDArray[Any]:
         if name not in self._constants:
-            raise ModelError(f"it has no weights {name}")
+            raise OtherNetwork(f"it has no weights {name}")
         return self._constants[name]
 
     def _maker(self, name: str) -> Node:
         if name not in self._makers:
-            raise ModelError(f"nothing in it makes {name}")
+            raise OtherNetwork(f"nothing in it makes {name}")
         return self._makers[name]
 
     def _made(self, name: str, operator: str) -> Node:
         node = self._maker(name)
         if node.operator != operator:
-            raise ModelError(f"its {name} is made by {node.operator}, where a network of this package has {operator}")
+            raise OtherNetwork(f"its {name} is made by {node.operator}, where a network of this package has {operator}")
         return node
 
     def _before(self, node: Node, operator: str) -> str:
         if node.operator != operator:
-            raise ModelError(f"it has {node.operator} where a network of this package has {operator}")
+            raise OtherNetwork(f"it has {node.operator} where a network of this package has {operator}")
         return node.inputs[0]
 
     @staticmethod
     def _check(layers: Sequence[Layer], head: Weights, head_bias: Weights) -> None:
         if not layers:
-            raise ModelError("it has no layers")
+            raise OtherNetwork("it has no layers")
         width = layers[0].inputs.shape[2]
         for layer in layers:
             directions, rows, units = layer.recurrent.shape
             fits = layer.inputs.shape == (directions, rows, width) and layer.bias.shape == (directions, rows)
             if not fits or rows != 4 * units or directions > 2:
-                raise ModelError("the sizes of its layers do not fit")
+                raise OtherNetwork("the sizes of its layers do not fit")
             width = directions * units
         if head.shape != (width, len(head_bias)):
-            raise ModelError("the sizes of its last layer do not fit")
+            raise OtherNetwork("the sizes of its last layer do not fit")

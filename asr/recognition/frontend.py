@@ -8,8 +8,10 @@ import itertools
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from asr import speech
 from asr.audio import Waveform
@@ -205,7 +207,7 @@ class SegmentStream:
 
 def _noise(count: int) -> Waveform:
     """White noise (count,) of variance 1: the number of each sample, its bits mixed as MurmurHash3 does at its end."""
-    bits = np.arange(1, count + 1, dtype=np.uint32)
+    bits: npt.NDArray[Any] = np.arange(1, count + 1, dtype=np.uint32)
     bits = (bits ^ bits >> 16) * np.uint32(0x85EBCA6B)
     bits = (bits ^ bits >> 13) * np.uint32(0xC2B2AE35)
     bits ^= bits >> 16
