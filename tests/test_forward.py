@@ -22,7 +22,7 @@ from asr.network import onnx_graph
 from asr.network.encoder import AcousticModel, ModelConfig
 from asr.text import TextConfig
 
-CARD = ModelCard(FeatureConfig(), TextConfig())
+CARD = ModelCard(FeatureConfig(variance="none"), TextConfig())
 
 
 @pytest.fixture(scope="module")
@@ -90,11 +90,11 @@ def test_broken_files_are_refused_in_one_sentence(files):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda graph: setattr(graph.node[-3], "op_type", "Softmax"), "is made by Softmax"),
+        (lambda graph: setattr(graph.node[-3], "op_type", "Identity"), "is made by Identity"),
         (lambda graph: graph.node[2].attribute.add(name="clip", f=3.0), "settings that are not ours"),
         (lambda graph: setattr(graph.node[2], "domain", "com.microsoft"), "not one of ONNX's own"),
         (lambda graph: setattr(graph.initializer[1], "data_location", 1), "in another file"),
-        (lambda graph: graph.initializer.pop(), "nothing in it makes head_bias"),
+        (lambda graph: graph.initializer[-1].ClearField("name"), "no constant beside"),
     ],
 )
 def test_other_graphs_are_refused(files, change, said):

@@ -127,7 +127,9 @@ def test_a_network_that_makes_much_of_rounding_is_exported_and_a_wrong_graph_of_
 
 def test_the_default_network_is_about_240_kilobytes(tmp_path):
     onnx_graph.export(
-        AcousticModel(ModelConfig(), 26, 27), ModelCard(FeatureConfig(deltas=1), TextConfig()), tmp_path / "m"
+        AcousticModel(ModelConfig(), 26, 27),
+        ModelCard(FeatureConfig(deltas=1, variance="none"), TextConfig()),
+        tmp_path / "m",
     )
     assert (tmp_path / "m").stat().st_size < 300_000
 
@@ -166,7 +168,9 @@ def test_eight_bits_are_a_quarter_of_the_size_and_nearly_the_same(exported, tmp_
 
 def test_the_default_network_in_eight_bits_is_under_90_kilobytes(tmp_path):
     onnx_graph.export(
-        AcousticModel(ModelConfig(), 26, 27), ModelCard(FeatureConfig(deltas=1), TextConfig()), tmp_path / "m"
+        AcousticModel(ModelConfig(), 26, 27),
+        ModelCard(FeatureConfig(deltas=1, variance="none"), TextConfig()),
+        tmp_path / "m",
     )
     convert.quantise(tmp_path / "m", tmp_path / "s")
     assert (tmp_path / "s").stat().st_size < 90_000
