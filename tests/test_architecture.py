@@ -16,7 +16,7 @@ LAYERS = (
     {"audio", "features", "score"},
     {"decode", "speech"},
     {"data", "grammar", "modelfile", "network", "synthesis"},
-    {"recognition", "tasks"},
+    {"check", "recognition", "tasks"},
     {"report", "training"},
     {"cli"},
 )

@@ -36,7 +36,7 @@ from asr.score import Score
 from asr.tasks.ctc import Ctc
 from asr.tasks.task import Task
 from asr.text import TextConfig, TextError
-from asr.training import distributed, loop, recipe
+from asr.training import checking, distributed, loop, recipe
 from asr.training.distributed import Ranks
 from asr.training.parent import find_parent
 from asr.training.recipe import Recipe
@@ -200,6 +200,7 @@ def _carry_out(plan: _Plan, run: Path | None, until_read: ExitStack) -> Result |
     card = _card(settings, plan.script)
     if ranks.is_first:
         (run / corpus.SKIPPED).unlink(missing_ok=True)
+        checking.warn(splits, settings)
     train = _load(splits["train"], card, task, plan, run, "train", keep_sound=settings.augment.touches_sound)
     card = replace(card, statistics=_statistics(train, card, plan.origin))
     dev = _load(_dev_split(splits), card, task, plan, run, "dev")
