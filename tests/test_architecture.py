@@ -16,12 +16,13 @@ LAYERS = (
     {"audio", "features", "score"},
     {"decode", "speech"},
     {"data", "grammar", "modelfile", "network", "synthesis"},
-    {"check", "recognition", "tasks"},
+    {"tasks"},
+    {"check", "recognition"},
     {"report", "training"},
     {"cli"},
 )
 # Edges between rooms of one set.
-BESIDE = {("network", "modelfile"), ("synthesis", "modelfile")}
+BESIDE = {("network", "modelfile"), ("synthesis", "modelfile"), ("training", "report")}
 
 OWNERS = {
     "torch": {"network", "tasks", "training"},

@@ -731,7 +731,7 @@ class TestTrain:
         assert result["run"].startswith("runs/tones/") and (tmp_path / result["run"] / "model.onnx").is_file()
         message = done.stderr.decode()
         assert "train      96 utterances" in message and "epoch   2" in message and "REF" in message
-        command = result["transcribe"].split()
+        command = result["command"].split()
         assert run(*command, cwd=tmp_path).returncode == 0
         resumed = run("asr-train", "--resume", result["run"], cwd=tmp_path)
         assert resumed.returncode == 0 and b"test: WER" in resumed.stdout

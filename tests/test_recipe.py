@@ -46,6 +46,8 @@ def test_english_letters_has_27_outputs_and_phrases_have_28():
 
     for path in RECIPES:
         loaded = recipe.load(path, ["data.source=x"] if path.stem not in SYNTHETIC else [])
+        if loaded.task != "ctc":
+            continue
         sentences = ("an4", "an4_large", "spelling", "wake_words")
         expected = 28 if path.stem in sentences else 29 if path.stem in ("english", "english_small") else 27
         assert len(Tokenizer(loaded.text.alphabet)) == expected
@@ -68,7 +70,7 @@ def test_overrides_are_checked_like_the_file():
     )
     assert (loaded.train.epochs, loaded.model.hidden_size, loaded.train.learning_rate) == (5, 80, 1e-3)
     assert (loaded.features.high_hz, loaded.run_dir) == (3500.0, "here")
-    assert loaded.data.settings == {"source": "there", "held_out_speaker": "theo"}
+    assert loaded.data.settings == {"source": "there", "held_out_speaker": "theo", "label": "digit"}
 
 
 @pytest.mark.parametrize(

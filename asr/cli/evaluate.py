@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from asr.recognition.source import Source
     from asr.recognition.transcript import Transcript
     from asr.recognition.tune import Tuned
+    from asr.score import Score
     from asr.score.rejection import Rejection
 
 Made = TypeVar("Made")
@@ -65,6 +66,9 @@ def main() -> NoReturn:
         help="choose the --min-confidence that misses least of those that accept at most X words in an hour of "
         "--negatives, and store it in MODEL: such a decoder uses it unless --min-confidence says otherwise",
     )
+    parser.add_argument(
+        "--confusion", type=Path, metavar="FILE.png", help="of a classifier: the confusion matrix as a picture"
+    )
     add_workers(parser)
     add_decoding(parser)
     add_format(parser, "text", "json")
@@ -73,9 +77,11 @@ def main() -> NoReturn:
 
 def _evaluate(arguments: argparse.Namespace) -> int:
     from asr.data import manifest
+    from asr.decode.decoder import DecoderConfig
     from asr.recognition.evaluate import evaluate
     from asr.recognition.rejection import to_text
     from asr.score import format_trn
+    from asr.tasks import OtherTaskError
 
     target = arguments.target_false_accepts_per_hour
     if target is not None and not arguments.negatives:
@@ -92,7 +98,12 @@ def _evaluate(arguments: argparse.Namespace) -> int:
         recognizer, transcripts, rejection = _tuned_and_rejected(arguments, utterances, more)
         result = evaluate(recognizer, utterances, transcripts)
     else:
-        result = _evaluate_fast(arguments, utterances)
+        try:
+            result = _evaluate_fast(arguments, utterances)
+        except OtherTaskError:
+            if decoding_config(arguments) != DecoderConfig():
+                raise
+            return _evaluate_labels(arguments, utterances, output)
     code = name_unreadable(result.unreadable)
     write_text(output, format_trn(result.hypotheses))
     print(f"hypotheses: {output}", file=sys.stderr)
@@ -109,7 +120,31 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     return code
 
 
-def _evaluate_fast(arguments: argparse.Namespace, utterances: "Sequence[Utterance]") -> "Evaluation":
+def _evaluate_labels(arguments: argparse.Namespace, utterances: "Sequence[Utterance]", output: Path) -> int:
+    """Of a model that is no recogniser: labels, their report, and the picture that was asked for."""
+    from asr.modelfile.locate import model_file
+    from asr.recognition.evaluate import evaluate_file
+    from asr.report import confusion, plot
+    from asr.score import format_trn
+    from asr.score.classes import Classes
+
+    if arguments.confusion:
+        plot.check(arguments.confusion)
+    result = evaluate_file(model_file(arguments.model), utterances)
+    code = name_unreadable(result.unreadable)
+    write_text(output, format_trn(result.hypotheses))
+    print(f"hypotheses: {output}", file=sys.stderr)
+    if arguments.format == "json":
+        print_json(result.score.to_dict())
+    else:
+        print(result.score.to_text(), end="")
+    if arguments.confusion and isinstance(result.score, Classes):
+        plot.write(arguments.confusion, confusion.figure(result.score))
+        print(f"confusion matrix: {arguments.confusion}", file=sys.stderr)
+    return code
+
+
+def _evaluate_fast(arguments: argparse.Namespace, utterances: "Sequence[Utterance]") -> "Evaluation[Score]":
     """With as many processes as pay, as nothing but the transcripts is needed."""
     from asr.recognition.evaluate import evaluate
     from asr.recognition.recognizer import Recognizer

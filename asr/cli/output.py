@@ -91,17 +91,16 @@ def print_models(
     sizes = {str(path): path.stat().st_size for path in paths}
     results = {}
     if utterances:
-        from asr.recognition.evaluate import evaluate
-        from asr.recognition.recognizer import Recognizer
+        from asr.recognition.evaluate import evaluate_file
 
-        results = {name: evaluate(Recognizer.load(name), utterances) for name in sizes}
+        results = {str(path): evaluate_file(path, utterances) for path in paths}
     code = name_unreadable(item for result in results.values() for item in result.unreadable)
     if arguments.format == "json":
         scored = {name: result.score.to_dict() for name, result in results.items()}
         print_json({"bytes": sizes, **more, **({"scores": scored} if scored else {})})
         return code
     for name, size in sizes.items():
-        print(f"{name}: {size / 1000:.0f} KB{'   ' + describe(results[name].score) if results else ''}")
+        print(f"{name}: {size / 1000:.0f} KB{'   ' + results[name].score.summary if results else ''}")
     return code
 
 
@@ -113,17 +112,6 @@ def print_score(result: "Score", form: str) -> None:
     from asr.score import tables
 
     print(tables.totals([""], [result]).to_text(), end="")
-
-
-def describe(result: "Score") -> str:
-    """Error rates in one line."""
-    from asr.score.tables import Rate
-
-    word, character = result.word, result.character
-    return (
-        f"WER {Rate(word.rate)} ({word.errors} of {word.reference_length} words)   "
-        f"CER {Rate(character.rate)} ({character.errors} of {character.reference_length} characters)"
-    )
 
 
 def print_json(value: Any) -> None:

@@ -8,7 +8,7 @@ from typing import NoReturn
 
 from asr.cli.exits import run_command
 from asr.cli.options import add_format, add_jobs, new_parser, training_packages
-from asr.cli.output import describe, print_json
+from asr.cli.output import print_json
 
 
 def main() -> NoReturn:
@@ -45,12 +45,12 @@ def _train(arguments: argparse.Namespace) -> int:
     if result is None:  # the first of the processes that have trained together says what came of it
         return 0
     minutes = result.seconds / 60
-    command = shlex.join(["asr-transcribe", "--model", str(result.run), result.example or "FILE"])
+    command = shlex.join([result.command, "--model", str(result.run), result.example or "FILE"])
     if arguments.format == "json":
-        print_json({**result.to_dict(), "transcribe": command})
+        print_json({**result.to_dict(), "command": command})
         return 0
-    print(f"{result.split}: {describe(result.score)}")
+    print(f"{result.split}: {result.score.summary}")
     if result.real:
-        print(f"real speech: {describe(result.real)}")
+        print(f"real speech: {result.real.summary}")
     print(f"{result.num_weights} weights in {minutes:.1f} minutes; the run is in {result.run}\n{command}")
     return 0

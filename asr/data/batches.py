@@ -20,11 +20,11 @@ _AHEAD = 4  # batches made before they are asked for
 
 @dataclass(frozen=True)
 class Batch:
-    """Padded examples: features (B, T, F) float32, targets (B, L) int64, their true lengths (B,), and ids."""
+    """Padded examples: features (B, T, F) float32, targets (B, L), their true lengths (B,), and ids."""
 
     features: npt.NDArray[np.float32]
     feature_lengths: npt.NDArray[np.int64]
-    targets: npt.NDArray[np.int64]
+    targets: npt.NDArray[Any]
     target_lengths: npt.NDArray[np.int64]
     ids: tuple[str, ...]
     features_again: npt.NDArray[np.float32] | None = None
@@ -55,7 +55,7 @@ class Batch:
 def collate(ids: Sequence[str], features: Sequence[Frames], targets: Sequence[Target]) -> Batch:
     """Pad examples of different lengths into one batch."""
     padded_features, feature_lengths = pad(features, np.float32)
-    padded_targets, target_lengths = pad(targets, np.int64)
+    padded_targets, target_lengths = pad(targets, targets[0].dtype.type)
     return Batch(padded_features, feature_lengths, padded_targets, target_lengths, tuple(ids))
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -14,8 +14,8 @@ from asr.data.cache import Source, digest, sources
 from asr.data.manifest import ManifestError, Skipped, Utterance
 from asr.features import FeatureConfig, FeatureExtractor, Frames
 
-Target = npt.NDArray[np.int64]
-"""What the network is to give back for an utterance: (L,)."""
+Target = npt.NDArray[Any]
+"""What the network is to give back for an utterance: (L,), the indices of tokens or classes as int64."""
 
 
 class Targets(Protocol):

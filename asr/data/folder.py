@@ -42,7 +42,8 @@ def read(root: Path, *, has_texts: bool = True) -> Recordings:
                 text = labels[path] = _label(Path(path), root)
             if key in utterances:
                 raise UserError(f"the same name as {shown(str(utterances[key].audio))}")
-            utterances[key] = Utterance(key, text, audio=path)
+            label = None if Path(path).parent == root else shown(Path(path).parent.name)
+            utterances[key] = Utterance(key, text, audio=path, label=label)
         except UserError as error:
             skipped.append(Skipped(key, f"no text: {error}"))
     elsewhere = sidecar.elsewhere(root, labels)

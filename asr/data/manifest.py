@@ -25,8 +25,20 @@ class ManifestError(UserError):
 
 
 @dataclass(frozen=True)
+class Label:
+    """What is in a part of a recording: in seconds from the start of its file, or one of evenly spaced ones."""
+
+    name: str
+    start_s: float = 0.0
+    end_s: float | None = None
+
+
+@dataclass(frozen=True)
 class Utterance:
-    """A segment of speech with its transcript; `audio` or `features` (or both) are the files that hold it."""
+    """A segment of speech with its transcript; `audio` or `features` (or both) are the files that hold it.
+
+    `label` is its class, for a classifier; `labels` are those of its parts, for a tagger.
+    """
 
     id: str
     text: str
@@ -36,6 +48,8 @@ class Utterance:
     speaker: str | None = None
     start_s: float = 0.0
     end_s: float | None = None
+    label: str | None = None
+    labels: tuple[Label, ...] = ()
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[^\s()\x00-\x1f\x7f-\x9f\ud800-\udfff]+", self.id):
@@ -104,7 +118,10 @@ def write(path: str | Path, utterances: Iterable[Utterance]) -> None:
         for utterance in utterances:
             moved = _moved(utterance, lambda name: relative(name, path.parent))
             values = {field.name: getattr(moved, field.name) for field in dataclasses.fields(moved)}
-            kept = {name: value for name, value in values.items() if value not in (None, 0.0) or name == "duration_s"}
+            values["labels"] = [_unparsed(label) for label in moved.labels]
+            kept = {
+                name: value for name, value in values.items() if value not in (None, 0.0, []) or name == "duration_s"
+            }
             line = json.dumps(kept, ensure_ascii=False)
             # The bytes of a name that is not UTF-8 are written as escapes, from which Python makes them again.
             is_utf8 = not _SURROGATE.search(moved.audio or "") and not _SURROGATE.search(moved.features or "")
@@ -188,7 +205,7 @@ def load_frames(utterance: Utterance, extractor: FeatureExtractor) -> Frames:
 
 _TYPES: dict[str, tuple[type, ...]] = {
     "id": (str,), "text": (str,), "audio": (str,), "features": (str,), "speaker": (str,),
-    "duration_s": (int, float), "start_s": (int, float), "end_s": (int, float),
+    "duration_s": (int, float), "start_s": (int, float), "end_s": (int, float), "label": (str,), "labels": (list,),
 }  # fmt: skip
 
 
@@ -205,14 +222,35 @@ def _parse(line: str) -> Utterance:
             raise UserError(f"unknown key {_short(name)!r}; the keys are {', '.join(_TYPES)}")
         if value is not None and (not isinstance(value, _TYPES[name]) or isinstance(value, bool)):
             raise UserError(f"{name} must be a {_TYPES[name][-1].__name__}, not {_short(json.dumps(value))}")
+    if any(values.get(name) is not None for name in ("label", "labels")):  # what no text is needed for
+        values.setdefault("text", "")
     for name in ("id", "text"):
         if values.get(name) is None:
             raise UserError(f"the key {name!r} is missing")
+    if values.get("labels") is not None:
+        values["labels"] = tuple(_label(label) for label in values["labels"])
     try:
         numbers = {name: float(values[name]) for name in _NUMBERS if values.get(name) is not None}
     except OverflowError:
         raise UserError("a time of more than 300 digits") from None
     return Utterance(**{name: value for name, value in values.items() if value is not None} | numbers)
+
+
+def _label(value: Any) -> Label:
+    """A name, or an object with a name and its times."""
+    if isinstance(value, str) and value:
+        return Label(value)
+    if isinstance(value, dict) and set(value) == {"label", "start_s", "end_s"} and isinstance(value["label"], str):
+        times = value["start_s"], value["end_s"]
+        if all(isinstance(time, int | float) and math.isfinite(time) for time in times) and 0 <= times[0] <= times[1]:
+            return Label(value["label"], float(times[0]), float(times[1]))
+    raise UserError(f"labels holds names, or objects of label, start_s and end_s, not {_short(json.dumps(value))}")
+
+
+def _unparsed(label: Label) -> str | dict[str, Any]:
+    if label.end_s is None:
+        return label.name
+    return {"label": label.name, "start_s": label.start_s, "end_s": label.end_s}
 
 
 def _short(value: Any) -> str:

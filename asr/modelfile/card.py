@@ -13,6 +13,7 @@ from asr.modelfile.typed import parse, record
 from asr.speech import SpeechConfig
 from asr.text import TextConfig, Tokenizer
 
+_SAME = ("features", "text", "statistics", "recognition", "speech", "task", "labels")
 FORMAT = 2  # of the metadata; another number is another meaning
 
 
@@ -68,6 +69,15 @@ class ModelCard:
     """The sentences that it recognises, see asr.grammar.compiled; None: any text."""
     precision: Literal["float32", "int8"] = "float32"
     """Of the weights in the file."""
+    task: str = "ctc"
+    """What it was trained for, see asr.tasks."""
+    labels: tuple[str, ...] = ()
+    """What its outputs stand for, where that is not the alphabet."""
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """What each output of the network stands for."""
+        return self.labels or self.tokenizer.tokens
 
     @property
     def tokenizer(self) -> Tokenizer:
@@ -80,9 +90,9 @@ class ModelCard:
         return FeatureExtractor(self.features, self.statistics)
 
     def has_same_input_as(self, other: "ModelCard") -> bool:
-        """Whether frames and letters are the same for both models."""
+        """Whether frames and outputs are the same for both models."""
         mine, theirs = self.to_metadata(), other.to_metadata()
-        return all(mine[part] == theirs[part] for part in ("features", "text", "statistics", "recognition", "speech"))
+        return all(mine[part] == theirs[part] for part in _SAME)
 
     def to_metadata(self) -> dict[str, str]:
         """String values by name, as ONNX metadata holds them."""
@@ -94,7 +104,9 @@ class ModelCard:
             "recognition": asdict(self.recognition),
             "speech": asdict(self.speech),
             "recipe": self.recipe,
-            "tokens": self.tokenizer.tokens,
+            "tokens": self.outputs,
+            "labels": self.labels,
+            "task": self.task,
             "tuning": {kind: asdict(tuning) for kind, tuning in self.tuning.items()},
             "timing": asdict(self.timing),
             "sentences": self.sentences,
@@ -134,6 +146,8 @@ class ModelCard:
                 timing=record(Timing, parse(metadata, "timing"), "timing"),
                 sentences=parse(metadata, "sentences") if "sentences" in metadata else None,
                 precision=parse(metadata, "precision"),
+                task=parse(metadata, "task") if "task" in metadata else "ctc",
+                labels=tuple(parse(metadata, "labels")) if "labels" in metadata else (),
             )
             made._check_kinds()
         except (KeyError, UserError) as error:

@@ -1,29 +1,38 @@
-"""Transcripts of the utterances of a manifest against their references."""
+"""What a model makes of the utterances of a manifest, against their references."""
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
-from asr import score
+from asr import score, tasks
 from asr.data.manifest import Skipped, Utterance
 from asr.errors import UserError
+from asr.modelfile import session
+from asr.modelfile.card import ModelCard, ModelError
+from asr.recognition.classifier import Classifier
 from asr.recognition.recognizer import Options, Recognizer
 from asr.recognition.transcript import Transcript
 from asr.score import ErrorCount
+from asr.tasks.task import Report
 from asr.text import TextError, Tokenizer
 
 _LOG = logging.getLogger(__name__)
 
 
+Scored = TypeVar("Scored", bound=Report, covariant=True)
+
+
 @dataclass(frozen=True)
-class Evaluation:
+class Evaluation(Generic[Scored]):
     """Hypotheses by id, what they cost against the references, and the utterances that could not be read."""
 
     hypotheses: dict[str, str]
     references: dict[str, str]
-    score: score.Score
+    score: Scored
     unreadable: list[Skipped]
     oracle: ErrorCount | None = None
     """Word errors of the best of each utterance's N-best, where more than one hypothesis was asked for."""
@@ -33,7 +42,7 @@ def evaluate(
     recognizer: Recognizer,
     utterances: Sequence[Utterance],
     transcripts: Iterable[Transcript | UserError] | None = None,
-) -> Evaluation:
+) -> Evaluation[score.Score]:
     """Transcribe and score utterances; one that cannot be read counts as an empty hypothesis.
 
     References go through the model's own normalisation. `transcripts` are those of the utterances, where they are
@@ -57,6 +66,53 @@ def evaluate(
     speakers = {utterance.id: utterance.speaker for utterance in utterances if utterance.speaker}
     scored = score.score(references, hypotheses, speakers=speakers)
     return Evaluation(hypotheses, references, scored, unreadable, oracle)
+
+
+def evaluate_labels(classifier: Classifier, utterances: Sequence[Utterance]) -> Evaluation[Report]:
+    """Label and score utterances; one that cannot be read counts as an empty hypothesis.
+
+    Those without a label that the model knows are not counted; raises UserError where all are.
+    """
+    task, references, hypotheses = classifier.task, {}, {}
+    unreadable: list[Skipped] = []
+    skipped: list[Skipped] = []
+    for utterance in utterances:
+        target = task.target(utterance)
+        if isinstance(target, Skipped):
+            skipped.append(target)
+            continue
+        references[utterance.id] = task.text(target)
+        hypotheses[utterance.id] = ""
+        try:
+            outputs, _ = classifier.outputs(utterance)
+        except UserError as error:
+            unreadable.append(Skipped(utterance.id, str(error)))
+        else:
+            hypotheses[utterance.id] = task.decode(outputs[None], np.array([len(outputs)]))[0]
+    if not references:
+        raise UserError(f"no utterance has a label that the model knows; {skipped[0].id}: {skipped[0].reason}")
+    if skipped:
+        _LOG.warning(
+            f"note: {len(skipped)} of {len(utterances)} utterances are not counted; "
+            f"{skipped[0].id}: {skipped[0].reason}"
+        )
+    return Evaluation(hypotheses, references, task.report(references, hypotheses), unreadable)
+
+
+def evaluate_file(path: Path, utterances: Sequence[Utterance]) -> Evaluation[Report]:
+    """Evaluate a model file by whatever it is for: best paths of a recogniser, labels of a classifier."""
+    running, card = session.load(path)
+    try:
+        return _EVALUATIONS[tasks.of(card).command](running, card, utterances)
+    except ModelError as error:
+        raise ModelError(f"{path}: {error}") from None
+
+
+_EVALUATIONS: dict[str, Callable[[Any, ModelCard, Sequence[Utterance]], Evaluation[Report]]] = {
+    "asr-transcribe": lambda running, card, utterances: evaluate(Recognizer.of(running, card), utterances),
+    "asr-classify": lambda running, card, utterances: evaluate_labels(Classifier.of(running, card), utterances),
+}
+"""By the command that a model is used with."""
 
 
 def _note_unspellable(references: dict[str, str], tokenizer: Tokenizer) -> None:

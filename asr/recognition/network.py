@@ -34,7 +34,7 @@ class Network:
         """The network of a model."""
         factors = card.recognition.vtln_warps
         warps = feature_warps(factors, card.features, card.statistics) if factors != (1.0,) else ()
-        return cls(session, extractor, len(card.tokenizer), warps)
+        return cls(session, extractor, len(card.outputs), warps)
 
     def emissions(self, segments: Sequence[Segment]) -> list[Emission]:
         """Log-probabilities (T, V) of each segment, (0, V) of one in which nobody speaks. Raises FeatureError."""

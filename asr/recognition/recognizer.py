@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from asr import tasks
 from asr.decode import align
 from asr.decode.align import TokenSpan
 from asr.decode.decoder import DecoderConfig, DecodingResources
@@ -78,7 +79,9 @@ class Recognizer:
         `threads` is what onnxruntime may use; `runtime` "numpy" starts sooner, see `session.load`. Raises
         ModelError or DecodeError naming the file.
         """
-        network, card = session.load(model_file(path), threads=threads, runtime=runtime)
+        path = model_file(path)
+        network, card = session.load(path, threads=threads, runtime=runtime)
+        tasks.check(path, card, "asr-transcribe")
         return cls.of(network, card, decoding)
 
     @classmethod

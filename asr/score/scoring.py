@@ -1,5 +1,6 @@
 """Word and character errors of transcripts paired by id: totals, speakers, utterances, confusions."""
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -89,6 +90,24 @@ class Score:
     def character(self) -> ErrorCount:
         """Character errors of all utterances."""
         return total(self.character_counts)
+
+    @property
+    def rates(self) -> dict[str, float]:
+        """Word and character error rate."""
+        return {"wer": self.word.rate, "cer": self.character.rate}
+
+    @property
+    def summary(self) -> str:
+        """Both in a line."""
+        kinds = (("WER", self.word, "words"), ("CER", self.character, "characters"))
+        return "   ".join(
+            f"{name} {_percent(count.rate)} ({count.errors} of {count.reference_length} {units})"
+            for name, count, units in kinds
+        )
+
+    def to_text(self) -> str:
+        """The same as a line of text; asr.score.tables has the tables."""
+        return f"{self.summary}\n"
 
     def utterances(self) -> Iterator[Utterance]:
         """Utterance by utterance, in the order of the references."""
@@ -222,6 +241,10 @@ def score(
         counting=counting,
         normalisation=normaliser.names,
     )
+
+
+def _percent(fraction: float) -> str:
+    return "inf" if math.isinf(fraction) else f"{fraction:.2%}"
 
 
 def columns(reference: Sequence[str], hypothesis: Sequence[str], letters: str) -> Iterator[tuple[str, str, str]]:

@@ -1,29 +1,44 @@
 """Connectionist temporal classification (Graves et al. 2006): characters in order, without their times."""
 
+import itertools
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import Tensor
-from torch.nn.functional import ctc_loss, kl_div
 
 from asr import score
 from asr.data.examples import Target
 from asr.data.manifest import Skipped, Utterance
 from asr.decode import ctc, greedy
+from asr.errors import UserError
+from asr.tasks.task import Outputs, Span, divergence, is_inside
 from asr.text import BLANK, TextConfig, TextError, Tokenizer
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class Ctc:
     """The task of a recogniser: to spell the transcript of an utterance."""
 
+    command = "asr-transcribe"
     choose_by = "cer"
 
-    def __init__(self, text: TextConfig) -> None:
+    def __init__(self, text: TextConfig, labels: Sequence[str] = ()) -> None:  # noqa: ARG002 -- it has characters
         self.text_config = text
         self.tokenizer = Tokenizer(text.alphabet)
+
+    @staticmethod
+    def check(text: TextConfig, join: int) -> None:
+        """Raise UserError where utterances are joined by a space that the alphabet does not have."""
+        if join > 1 and " " not in text.alphabet:
+            raise UserError("augment.join puts a space between utterances: add it to text.alphabet")
+
+    @staticmethod
+    def labels_of(utterances: Sequence[Utterance]) -> tuple[str, ...]:  # noqa: ARG004
+        """None: its outputs are the characters of the alphabet."""
+        return ()
 
     @property
     def outputs(self) -> Sequence[str]:
@@ -57,41 +72,40 @@ class Ctc:
         parts = [part for target in targets for part in (space, target)]
         return np.concatenate(parts[1:])
 
-    def loss(self, outputs: Tensor, lengths: Tensor, targets: Tensor, target_lengths: Tensor) -> Tensor:
+    def loss(self, outputs: "Tensor", lengths: "Tensor", targets: "Tensor", target_lengths: "Tensor") -> "Tensor":
         """Negative log-likelihood of each utterance, in nats: (B,).
 
         Outputs (B, T, V) are log-probabilities; lengths (B,), targets (B, L) padded with anything, target_lengths
         (B,). An utterance whose tokens need more frames than it has costs infinity: nothing is zeroed, the caller
         decides.
         """
+        from torch.nn.functional import ctc_loss
+
         log_probs = outputs.transpose(0, 1)
         return ctc_loss(log_probs, targets, lengths, target_lengths, blank=BLANK, reduction="none")
 
-    def disagreement(self, outputs: Tensor, again: Tensor, lengths: Tensor) -> Tensor:
+    def disagreement(self, outputs: "Tensor", again: "Tensor", lengths: "Tensor") -> "Tensor":
         """How far two views of each utterance disagree, in nats: (B,), with which CR-CTC (Yao et al. 2024) regularises.
 
-        Outputs and `again` (B, T, V) are log-probabilities, lengths (B,): the sum over frames of the mean of
-        KL(again || outputs) and KL(outputs || again), in each of which the first is a target that no gradient reaches.
+        Outputs and `again` (B, T, V) are log-probabilities, lengths (B,): the sum of their divergence over frames.
         """
-        both = [
-            kl_div(one, other.detach(), reduction="none", log_target=True).sum(dim=2)
-            for one, other in ((outputs, again), (again, outputs))
-        ]
-        inside = torch.arange(outputs.shape[1], device=outputs.device) < lengths[:, None]
-        return torch.where(inside, (both[0] + both[1]) / 2, 0).sum(dim=1)
+        return divergence(outputs, again).where(is_inside(outputs, lengths), 0).sum(dim=1)
 
-    def decode(self, outputs: npt.NDArray[np.floating[Any]], lengths: npt.NDArray[np.integer[Any]]) -> list[str]:
+    def decode(self, outputs: Outputs, lengths: npt.NDArray[np.integer[Any]]) -> list[str]:
         """Log-probabilities (B, T, V), lengths (B,) -> the characters of the best path of each utterance."""
         return [self.tokenizer.decode(tokens) for tokens in greedy.decode(outputs, lengths)]
 
-    def observe(
-        self, outputs: npt.NDArray[np.floating[Any]], lengths: npt.NDArray[np.integer[Any]]
-    ) -> dict[str, float]:
+    def observe(self, outputs: Outputs, lengths: npt.NDArray[np.integer[Any]]) -> dict[str, float]:
         """In how many frames of log-probabilities (B, T, V), lengths (B,), the blank is the most probable token."""
         best = outputs.argmax(axis=2) == BLANK
         return {"blank": float((best & (np.arange(outputs.shape[1]) < lengths[:, None])).sum())}
 
-    def score(self, references: Mapping[str, str], hypotheses: Mapping[str, str]) -> dict[str, float]:
-        """Word and character error rate of texts by id."""
-        found = score.score(references, hypotheses)
-        return {"wer": found.word.rate, "cer": found.character.rate}
+    def spans(self, outputs: Outputs) -> list[Span]:
+        """One for each run of frames of one token, blanks among them."""
+        best = outputs.argmax(axis=1)
+        bounds = [0, *(np.flatnonzero(np.diff(best)) + 1).tolist(), len(best)]
+        return [(start, end, np.exp(outputs[start:end]).mean(axis=0)) for start, end in itertools.pairwise(bounds)]
+
+    def report(self, references: Mapping[str, str], hypotheses: Mapping[str, str]) -> score.Score:
+        """Word and character errors."""
+        return score.score(references, hypotheses)

@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from asr import tasks
 from asr.data import manifest
 from asr.data.augment import AugmentConfig, Augmenter
 from asr.data.manifest import Skipped, Utterance
@@ -182,6 +183,7 @@ class Adapter:
         """
         self.config = config
         self._weights, self.card = read(model)
+        tasks.check(model, self.card, "asr-transcribe")
         if self.card.features.source != "audio":
             raise UserError(f"{model}: it was trained on precomputed features, and recordings cannot adapt it")
         if not utterances:

@@ -232,7 +232,7 @@ def evaluate(model: AcousticModel, task: Task, batches: Batches, ranks: Ranks = 
     observed["length"] = sum(map(len, hypotheses.values())) / max(1, sum(map(len, references.values())))
     loss = sum(item[0] for item in made) / max(1, sum(item[1] for item in made))
     pairs = [(text, hypotheses[key]) for key, text in references.items()]
-    return Evaluated(loss, task.score(references, hypotheses), pairs, observed)
+    return Evaluated(loss, task.report(references, hypotheses).rates, pairs, observed)
 
 
 def quality(record: Epoch, task: Task) -> tuple[float, float]:

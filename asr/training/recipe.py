@@ -19,6 +19,7 @@ from asr.errors import UserError
 from asr.features import FeatureConfig
 from asr.modelfile.recognition_config import RecognitionConfig
 from asr.network.encoder import ModelConfig
+from asr.tasks import TASKS
 from asr.text import TextConfig
 from asr.training import recipe_file
 from asr.training.config import TrainConfig
@@ -43,6 +44,9 @@ class Recipe:
 
     name: str
     data: DataConfig
+    task: str = "ctc"
+    """What the network is trained for: ctc, to spell; classify, a label for each utterance (its label in the manifest,
+    else its text, which is the name of its folder); tag, a label for each frame."""
     text: TextConfig = field(default_factory=TextConfig)
     features: FeatureConfig = field(default_factory=FeatureConfig)
     recognition: RecognitionConfig = field(default_factory=RecognitionConfig)
@@ -58,8 +62,9 @@ class Recipe:
             raise UserError(
                 f"augment.{', '.join(SOUND)} change sound, and features.source is precomputed: leave them out"
             )
-        if self.augment.join > 1 and " " not in self.text.alphabet:
-            raise UserError("augment.join puts a space between utterances: add it to text.alphabet")
+        if self.task not in TASKS:
+            raise UserError(f"task must be one of {', '.join(TASKS)}, not {self.task!r}")
+        TASKS[self.task].check(self.text, self.augment.join)
 
     def to_dict(self) -> dict[str, Any]:
         """As the YAML file says it, everything spelled out."""
@@ -168,7 +173,7 @@ _SECTIONS = {
 
 
 _VERBATIM = {f"text.{item.name}" for item in fields(TextConfig) if item.type is str}
-_VERBATIM |= {"name", "run_dir", "data.prepare", "data.folder", "data.source"}
+_VERBATIM |= {"name", "task", "run_dir", "data.prepare", "data.folder", "data.source"}
 
 
 def _override(values: dict[str, Any], override: str, verbatim: Set[str]) -> None:
@@ -189,7 +194,7 @@ def _override(values: dict[str, Any], override: str, verbatim: Set[str]) -> None
 
 
 def _valid_keys(parameters: Mapping[str, Any]) -> list[str]:
-    keys = ["name", "run_dir", "data.prepare", "data.folder", *(f"data.{name}" for name in parameters)]
+    keys = ["name", "task", "run_dir", "data.prepare", "data.folder", *(f"data.{name}" for name in parameters)]
     return keys + [f"{section}.{item.name}" for section, kind in _SECTIONS.items() for item in fields(kind)]
 
 

@@ -18,26 +18,23 @@ from typing import Any
 from tqdm import tqdm
 
 import asr
-from asr import files, score, workers
+from asr import files, tasks, workers
 from asr.data import corpus, examples, manifest
 from asr.data.augment import Augmenter
 from asr.data.batches import Batches
 from asr.data.examples import Example
-from asr.data.manifest import Utterance
+from asr.data.manifest import Skipped, Utterance
 from asr.errors import UserError
 from asr.features import FeatureExtractor, Statistics
 from asr.modelfile.card import ModelCard
 from asr.modelfile.locate import MODEL_FILE
 from asr.network.encoder import AcousticModel
 from asr.network.onnx_graph import export, read
-from asr.recognition.evaluate import evaluate
-from asr.recognition.recognizer import Recognizer
-from asr.score import Score
-from asr.tasks.ctc import Ctc
+from asr.tasks import TASKS
 from asr.tasks.task import Task
-from asr.text import TextConfig, TextError
-from asr.training import checking, distributed, loop, recipe
+from asr.training import checking, distributed, loop, outcome, recipe
 from asr.training.distributed import Ranks
+from asr.training.outcome import Result
 from asr.training.parent import find_parent
 from asr.training.recipe import Recipe
 from asr.training.state import BEST, LAST, best_weights
@@ -58,34 +55,7 @@ class _Origin:
 
     @property
     def parent(self) -> loop.Parent:
-        return loop.Parent(self.weights, _task(self.card.text).outputs)
-
-
-@dataclass(frozen=True)
-class Result:
-    """What a run came to; `split` is what was scored: test, or where the corpus has none, dev, or else train."""
-
-    run: Path
-    split: str
-    score: Score
-    num_weights: int
-    seconds: float
-    example: str | None
-    """A sound file of that split in which somebody speaks, to try the model on."""
-    real: Score | None = None
-    """Of the recordings of people, where the corpus has some beside a synthetic test split."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """For JSON."""
-        return {
-            "run": str(self.run),
-            "split": self.split,
-            **self.score.to_dict(),
-            "num_weights": self.num_weights,
-            "seconds": self.seconds,
-            "example": self.example,
-            **({"real": self.real.to_dict()} if self.real else {}),
-        }
+        return loop.Parent(self.weights, self.card.outputs)
 
 
 @dataclass(frozen=True)
@@ -104,8 +74,8 @@ class _Plan:
         """Read the model to begin with; refuse what cannot be trained before minutes go into it."""
         origin = _Origin(*read(source)) if source else None
         loop.find_device(settings.train)
-        task = _task(settings.text)
-        loop.begin(_model(settings, task), task, settings.train, origin.parent if origin else None)
+        if origin:  # raises UserError where its shape is another
+            AcousticModel(settings.model, settings.features.num_features, 1).inherit(origin.weights, {})
         return cls(settings, script, origin, distributed.join(settings.train), jobs, time.perf_counter())
 
     @property
@@ -194,16 +164,17 @@ def _new_folder(settings: Recipe) -> Path:
 
 def _carry_out(plan: _Plan, run: Path | None, until_read: ExitStack) -> Result | None:
     """Train in the folder that the first rank has; `until_read` is closed once the corpus is read."""
-    settings, ranks, task = plan.settings, plan.ranks, _task(plan.settings.text)
+    settings, ranks = plan.settings, plan.ranks
     run = Path(ranks.share(str(run)))
     splits = {name: _read(plan.folder / f"{name}.jsonl") for name in (*corpus.SPLITS, corpus.REAL)}
-    card = _card(settings, plan.script)
+    card = _card(settings, plan.script, TASKS[settings.task].labels_of(splits["train"]))
+    task = tasks.of(card)
     if ranks.is_first:
         (run / corpus.SKIPPED).unlink(missing_ok=True)
         checking.warn(splits, settings)
     train = _load(splits["train"], card, task, plan, run, "train", keep_sound=settings.augment.touches_sound)
     card = replace(card, statistics=_statistics(train, card, plan.origin))
-    dev = _load(_dev_split(splits), card, task, plan, run, "dev")
+    dev = _load(_dev_split(splits, task), card, task, plan, run, "dev")
     ranks.wait()
     until_read.close()
     model = _model(settings, task)
@@ -225,7 +196,7 @@ def _carry_out(plan: _Plan, run: Path | None, until_read: ExitStack) -> Result |
     if not ranks.is_first:
         return None
     _export_best(model, card, run)
-    return _test(splits, run, model.num_weights, plan.began)
+    return outcome.test(splits, run, model.num_weights, plan.began)
 
 
 def training_batches(train: list[Example], task: Task, card: ModelCard, settings: Recipe) -> Batches:
@@ -241,10 +212,11 @@ def training_batches(train: list[Example], task: Task, card: ModelCard, settings
     )
 
 
-def _dev_split(splits: dict[str, list[Utterance]]) -> list[Utterance]:
+def _dev_split(splits: dict[str, list[Utterance]], task: Task) -> list[Utterance]:
     """What the best epoch is chosen by: the dev split, or the training split where there is no speech in that."""
     dev = splits["dev"]
-    if any(utterance.text for utterance in dev):
+    targets = (task.target(utterance) for utterance in dev)
+    if any(isinstance(target, Skipped) or len(target) for target in targets):
         return dev
     found = "no speech in the dev split" if dev else "no dev split"
     logger.info("%s: the training split stands in for it", found)
@@ -262,35 +234,6 @@ def _statistics(train: list[Example], card: ModelCard, origin: _Origin | None) -
 def _export_best(model: AcousticModel, card: ModelCard, run: Path) -> None:
     model.cpu().load_state_dict(best_weights(run))
     export(model, card, run / MODEL_FILE)
-
-
-def _test(splits: dict[str, list[Utterance]], run: Path, num_weights: int, began: float) -> Result:
-    """Score the model file, the thing that ships, on the test split, and write its hypotheses."""
-    split = next(name for name in ("test", "dev", "train") if splits[name])
-    recognizer = Recognizer.load(run / MODEL_FILE)
-    scored = _score(recognizer, split, splits[split], run)
-    real = _score(recognizer, corpus.REAL, splits[corpus.REAL], run) if splits[corpus.REAL] else None
-    spoken = (utterance for utterance in splits[split] if utterance.audio and utterance.text)
-    example = next((utterance.audio for utterance in spoken if _is_spelled(utterance.text, recognizer.card)), None)
-    return Result(run, split, scored, num_weights, round(time.perf_counter() - began, 1), example, real)
-
-
-def _is_spelled(text: str, card: ModelCard) -> bool:
-    try:
-        card.tokenizer.encode(card.text.normalise(text))
-    except TextError:
-        return False
-    return True
-
-
-def _score(recognizer: Recognizer, split: str, utterances: list[Utterance], run: Path) -> Score:
-    """Score utterances and write references and hypotheses as the run's."""
-    evaluation = evaluate(recognizer, utterances)
-    for item in evaluation.unreadable:
-        logger.warning("%s: %s: counts as an empty hypothesis", item.id, item.reason)
-    for name, texts in (("ref", evaluation.references), ("hyp", evaluation.hypotheses)):
-        files.write_text(run / f"{split}.{name}.trn", score.format_trn(texts))
-    return evaluation.score
 
 
 def _read(path: Path) -> list[Utterance]:
@@ -337,19 +280,17 @@ def _load(
     return found
 
 
-def _task(text: TextConfig) -> Task:
-    return Ctc(text)
-
-
 def _model(settings: Recipe, task: Task) -> AcousticModel:
     return AcousticModel(settings.model, settings.features.num_features, len(task.outputs))
 
 
-def _card(settings: Recipe, script: Path) -> ModelCard:
+def _card(settings: Recipe, script: Path, labels: tuple[str, ...]) -> ModelCard:
     return ModelCard(
         features=settings.features,
         text=settings.text,
         recognition=settings.recognition,
+        task=settings.task,
+        labels=labels,
         recipe=settings.to_dict(),
         version=asr.__version__,
         commit=_commit(script.parent),

@@ -15,8 +15,13 @@ from asr.data.manifest import Skipped, Utterance
 DIGITS = "zero one two three four five six seven eight nine".split()
 
 
-def prepare(folder: Path, source: str, held_out_speaker: str = "") -> Splits:  # noqa: ARG001
-    """Read the recordings below `source`; `held_out_speaker` is trained without and tested on."""
+def prepare(folder: Path, source: str, held_out_speaker: str = "", label: str = "digit") -> Splits:  # noqa: ARG001
+    """Read the recordings below `source`; `held_out_speaker` is trained without and tested on.
+
+    `label` is what a classifier learns: digit or speaker.
+    """
+    if label not in ("digit", "speaker"):
+        raise CorpusError(f"data.label={label}: a recording has a digit and a speaker")
     recordings = sorted(Path(source).glob("recordings/*.wav")) or sorted(Path(source).glob("*.wav"))
     splits, utterances, indices = Splits(), [], {}
     for path in recordings:
@@ -25,7 +30,10 @@ def prepare(folder: Path, source: str, held_out_speaker: str = "") -> Splits:  #
             splits.skipped.append(Skipped(path.name, "a name that is not DIGIT_SPEAKER_INDEX.wav"))
             continue
         digit, speaker, index = name.groups()
-        utterances.append(Utterance(id=path.stem, audio=str(path), text=DIGITS[int(digit)], speaker=speaker))
+        text = DIGITS[int(digit)]
+        utterances.append(
+            Utterance(path.stem, text, str(path), speaker=speaker, label=text if label == "digit" else speaker)
+        )
         indices[path.stem] = int(index)
     if not utterances:
         raise CorpusError(f"data.source={source}: no recordings/DIGIT_SPEAKER_INDEX.wav below it")
