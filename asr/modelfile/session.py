@@ -72,7 +72,7 @@ def _started(data: bytes, read: Graph, threads: int, runtime: Runtime) -> Sessio
 
 def _try(session: Session, card: ModelCard) -> None:
     """Raise ModelError unless a session takes and gives what its card says, for noise of two lengths."""
-    num_features, num_tokens = card.features.num_features, len(card.tokenizer)
+    num_features, num_tokens = card.features.num_features, len(card.outputs)
     frames = np.cos(np.arange(2.0, 2 + 18 * num_features) ** 2, dtype=np.float32).reshape(2, 9, num_features)
     lengths = np.array([9, 4], np.int64)
     try:
@@ -81,7 +81,7 @@ def _try(session: Session, card: ModelCard) -> None:
         raise ModelError(f"it does not run: {str(error).splitlines()[0]}") from None
     if log_probs.shape != (2, 9, num_tokens) or output_lengths.tolist() != [9, 4]:
         raise ModelError(
-            f"it gives {log_probs.shape}, where its alphabet of {num_tokens} tokens wants {2, 9, num_tokens}"
+            f"it gives {log_probs.shape}, where its card wants {num_tokens} outputs: {(2, 9, num_tokens)}"
         )
     inside = np.concatenate([log_probs[0], log_probs[1, :4]]).astype(np.float64)
     if not np.isfinite(inside).all() or not np.allclose(np.exp(inside).sum(axis=1), 1, atol=1e-3):

@@ -38,7 +38,7 @@ def main(arguments: list[str]) -> int:
     finally:
         leave()
     if result:
-        print(f"{result.split}: WER {result.score.word.rate:.1%}, CER {result.score.character.rate:.1%}; {result.run}")
+        print(f"{result.split}: {result.score.summary}; {result.run}")
     return 0
 
 
