@@ -80,9 +80,7 @@ def _try(session: Session, card: ModelCard) -> None:
     except Exception as error:  # onnxruntime's errors share no base class of their own
         raise ModelError(f"it does not run: {str(error).splitlines()[0]}") from None
     if log_probs.shape != (2, 9, num_tokens) or output_lengths.tolist() != [9, 4]:
-        raise ModelError(
-            f"it gives {log_probs.shape}, where its card wants {num_tokens} outputs: {(2, 9, num_tokens)}"
-        )
+        raise ModelError(f"it gives {log_probs.shape}, where its card wants {num_tokens} outputs: {(2, 9, num_tokens)}")
     inside = np.concatenate([log_probs[0], log_probs[1, :4]]).astype(np.float64)
     if not np.isfinite(inside).all() or not np.allclose(np.exp(inside).sum(axis=1), 1, atol=1e-3):
         raise ModelError("what it gives are no log-probabilities: its weights are damaged")
