@@ -18,7 +18,7 @@ LAYERS = (
     {"data", "grammar", "modelfile", "network", "synthesis"},
     {"tasks"},
     {"check", "recognition"},
-    {"report", "training"},
+    {"report", "serve", "training"},
     {"cli"},
 )
 # Edges between rooms of one set.
@@ -31,6 +31,11 @@ OWNERS = {
     "soundfile": {"audio"},
     "soxr": {"audio"},
     "sounddevice": {"audio"},
+    "av": {"audio"},
+    "starlette": {"serve"},
+    "uvicorn": {"serve"},
+    "prometheus_client": {"serve"},
+    "wyoming": {"serve"},
     "rapidfuzz": {"score"},
     "regex": {"score"},
     "num2words": {"score"},

@@ -17,8 +17,13 @@ def min_frames(tokens: Sequence[int] | npt.NDArray[np.integer[Any]]) -> int:
 
 def collapse(path: npt.NDArray[np.integer[Any]]) -> list[int]:
     """Path (num_frames,) of one token per frame -> tokens: repeats merged, then blanks removed."""
+    return [token for _, token in spikes(path)]
+
+
+def spikes(path: npt.NDArray[np.integer[Any]]) -> list[tuple[int, int]]:
+    """Path (num_frames,) of one token per frame -> the first frame of each token that is not blank, and the token."""
     path = np.asarray(path)
     starts = np.ones(len(path), dtype=bool)
     starts[1:] = path[1:] != path[:-1]
-    tokens: list[int] = path[starts & (path != BLANK)].tolist()
-    return tokens
+    frames = np.flatnonzero(starts & (path != BLANK))
+    return list(zip(frames.tolist(), path[frames].tolist(), strict=True))

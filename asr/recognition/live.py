@@ -15,6 +15,8 @@ import numpy.typing as npt
 
 from asr import audio
 from asr.audio import AudioError, Waveform
+from asr.decode import ctc
+from asr.decode.hypothesis import Emission
 from asr.errors import UserError
 from asr.recognition.frontend import Segment
 from asr.recognition.recognizer import Options, Recognizer
@@ -61,6 +63,14 @@ class LiveConfig:
 
 
 @dataclass(frozen=True)
+class Letter:
+    """A character of the best path, and when the network outputs it, in seconds of the stream."""
+
+    text: str
+    time_s: float
+
+
+@dataclass(frozen=True)
 class Partial:
     """What is recognised so far in the segment that is open."""
 
@@ -70,6 +80,8 @@ class Partial:
     start_s: float
     end_s: float
     """Of the segment, in seconds of the stream."""
+    letters: tuple[Letter, ...] = ()
+    """Without a decoder's knowledge of the words."""
 
     @property
     def text(self) -> str:
@@ -84,6 +96,7 @@ class Final:
     transcript: Transcript
     start_s: float
     end_s: float
+    letters: tuple[Letter, ...] = ()
 
     @property
     def text(self) -> str:
@@ -112,7 +125,8 @@ class Live:
         """`sample_rate` is that of the blocks; None: the model's."""
         self._recognizer, self._options = config.of(recognizer), options or Options()
         features = recognizer.frontend.config
-        self._resampler = audio.Resampler(sample_rate or features.sample_rate, features.sample_rate)
+        self.sample_rate = sample_rate or features.sample_rate
+        self._resampler = audio.Resampler(self.sample_rate, features.sample_rate)
         self._step = max(1, round(_STEP_MS / features.hop_ms))
         self._every = max(self._step, round(config.partial_ms / features.hop_ms)) if config.partial_ms else 0
         self._unknown = round(self._recognizer.frontend.speech.start_ms / features.hop_ms)
@@ -124,30 +138,31 @@ class Live:
         self._num_recognised = 0  # frames of the open segment in its last partial result
         self._has_begun = False
 
-    def feed(self, block: npt.NDArray[Any]) -> list[Event]:
+    def feed(self, block: npt.NDArray[Any], *, has_partial: bool = True) -> list[Event]:
         """The next samples (num_samples,) of int16, or floating-point in [-1, 1] -> what is known by now.
 
-        Of a block that holds several partial results, the last one. Raises AudioError for what is no sound.
+        Of a block that holds several partial results, the last one; none where nobody would wait for it
+        (`has_partial`), because the next block has come. Raises AudioError for what is no sound.
         """
-        return list(self._fed(self._resampler.feed(_waveform(block))))
+        return list(self._fed(self._resampler.feed(_waveform(block)), has_partial=has_partial))
 
     def flush(self) -> list[Final]:
         """The sound has ended: what is still open is final, and another sound may begin at 0 s."""
-        finals = [event for event in self._fed(self._resampler.flush()) if isinstance(event, Final)]
+        finals = [event for event in self._fed(self._resampler.flush(), has_partial=False) if isinstance(event, Final)]
         if self._has_begun:
             finals += [self._final(segment) for segment in self._stream.flush() if segment.is_speech]
         self._stream = self._recognizer.frontend.stream(self._step)
         self._reset()
         return finals
 
-    def _fed(self, waveform: Waveform) -> Iterator[Event]:
+    def _fed(self, waveform: Waveform, *, has_partial: bool) -> Iterator[Event]:
         self._has_begun |= len(waveform) > 0
         for segment in self._stream.feed(waveform):
             self._recent.clear()
             self._num_recognised = 0
             if segment.is_speech:
                 yield self._final(segment)
-        if self._every:
+        if self._every and has_partial:
             segment = self._stream.open_segment()
             length = len(segment.cepstra)
             # Too early to tell whether somebody speaks, but long enough to recognise anything.
@@ -163,12 +178,19 @@ class Live:
         self._recent.append(words)
         is_full = len(self._recent) == _AGREEING
         num_stable = min(_num_alike(self._recent), max(0, len(words) - 1)) if is_full else 0
-        return Partial(words, num_stable, round(segment.start_s, 3), round(segment.end_s, 3))
+        letters = self._letters(segment, emission)
+        return Partial(words, num_stable, round(segment.start_s, 3), round(segment.end_s, 3), letters)
 
     def _final(self, segment: Segment) -> Final:
-        parts = list(zip([segment], self._recognizer.network.emissions([segment]), strict=True))
-        transcript = self._recognizer.transcript(parts, self._options)
-        return Final(transcript, round(segment.start_s, 3), round(segment.end_s, 3))
+        (emission,) = self._recognizer.network.emissions([segment])
+        transcript = self._recognizer.transcript([(segment, emission)], self._options)
+        letters = self._letters(segment, emission)
+        return Final(transcript, round(segment.start_s, 3), round(segment.end_s, 3), letters)
+
+    def _letters(self, segment: Segment, emission: Emission) -> tuple[Letter, ...]:
+        tokens, frame_s = self._recognizer.card.tokenizer.tokens, self._recognizer.card.features.frame_ms / 1000
+        found = ctc.spikes(emission.argmax(axis=1))
+        return tuple(Letter(tokens[token], round(segment.origin_s + frame * frame_s, 3)) for frame, token in found)
 
 
 def _num_alike(hypotheses: Sequence[Sequence[str]]) -> int:
