@@ -85,7 +85,7 @@ class Server:
         except UnknownModelError as error:
             return replies.error(404, str(error), param="model")
         found = await self.work.block(lambda: known_sentences(recognizer, _NUM_SENTENCES))
-        return JSONResponse({"records": self.config.record is not None, "sentences": found})
+        return JSONResponse({"sentences": found})
 
 
 async def _page(_request: Request) -> Response:

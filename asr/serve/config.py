@@ -41,8 +41,6 @@ class ServeConfig:
     """What requests must send as bearer token; None: nothing."""
     threads: int = 2
     """How many recordings and blocks are recognised at once."""
-    record: Path | None = None
-    """The folder that the page records takes into; None: it does not record."""
     limits: Limits = field(default_factory=Limits)
 
 

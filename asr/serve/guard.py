@@ -44,7 +44,7 @@ class Guard:
 
         async def sent(message: Message) -> None:
             if message["type"] == "http.response.start":
-                known = path if path in _PATHS or path.startswith("/record") else "other"
+                known = path if path in _PATHS else "other"
                 self._metrics.requests.labels(known, message["status"]).inc()
                 added = MutableHeaders(scope=message)
                 for name, value in _HEADERS.items():
