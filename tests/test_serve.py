@@ -8,10 +8,14 @@ import socket
 import subprocess
 import threading
 
-import httpx
 import numpy as np
-import openai
 import pytest
+
+for package in ("av", "httpx", "openai", "starlette", "uvicorn", "websockets", "wyoming"):
+    pytest.importorskip(package)
+
+import httpx
+import openai
 from serving import COMMAND, serving
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
