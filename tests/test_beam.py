@@ -334,6 +334,12 @@ class Sentences:
     def is_end(self, state):
         return self.prefixes[state].rstrip() in {"", *self.weights}
 
+    def end_weight(self, state):
+        return -0.25 if self.prefixes[state] else 0.0
+
+    def resume(self, state):
+        raise NotImplementedError
+
     def words(self, state):
         prefix = self.prefixes[state]
         begun = prefix.rpartition(" ")[2]
@@ -342,7 +348,7 @@ class Sentences:
 
     def weight(self, text):
         steps = [self.total(text[:end]) - self.total(text[: end - 1]) for end in range(1, len(text) + 1)]
-        return sum(min(0.0, step) for step in steps)
+        return sum(min(0.0, step) for step in steps) - 0.25 * bool(text)
 
 
 @settings(max_examples=40, deadline=None)

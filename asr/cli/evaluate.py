@@ -42,7 +42,12 @@ def main() -> NoReturn:
     """`asr-evaluate`."""
     parser = new_parser("asr-evaluate", "Transcribe the utterances of a manifest and score the hypotheses.")
     parser.add_argument("model", type=Path, metavar="MODEL", help="a run's folder or a .onnx file")
-    parser.add_argument("manifest", type=Path, metavar="MANIFEST", help="JSONL: id, audio, text, duration_s, speaker")
+    parser.add_argument(
+        "manifest",
+        type=Path,
+        metavar="MANIFEST",
+        help="JSONL: id, audio, text, duration_s, speaker; with intent and slots it counts commands, too",
+    )
     parser.add_argument(
         "--output", type=Path, metavar="FILE", help="hypotheses, as trn (default: MANIFEST's name with .hyp.trn, here)"
     )
@@ -69,6 +74,19 @@ def main() -> NoReturn:
     parser.add_argument(
         "--confusion", type=Path, metavar="FILE.png", help="of a classifier: the confusion matrix as a picture"
     )
+    parser.add_argument(
+        "--noise", type=Path, metavar="FILE", help="mix this recording of noise in: at each ratio of --snr, and not"
+    )
+    parser.add_argument(
+        "--snr",
+        type=_ratios,
+        default=(6.0, 9.0, 12.0, 15.0, 18.0, 21.0, 24.0),
+        metavar="DB,...",
+        help="ratios in dB of the loudest 2,048 samples of speech and of noise (default 6,9,12,15,18,21,24)",
+    )
+    parser.add_argument(
+        "--plot", type=Path, metavar="PICTURE", help="with --noise: accuracy by ratio, .png, .svg, .pdf"
+    )
     add_workers(parser)
     add_decoding(parser)
     add_format(parser, "text", "json")
@@ -89,7 +107,11 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     if arguments.tune or target is not None:
         with training_packages("storing what is tuned"):  # in the model file
             from asr.modelfile import convert  # noqa: F401
+    if arguments.plot and not arguments.noise:
+        raise UserError("--plot shows what noise does: name a recording of it with --noise")
     utterances = manifest.read(arguments.manifest)
+    if arguments.noise:
+        return _evaluate_noisy(arguments, utterances)
     output = arguments.output or Path(f"{arguments.manifest.stem}.hyp.trn")
     check_folder(output)
     more: dict[str, Any] = {}
@@ -109,9 +131,15 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     print(f"hypotheses: {output}", file=sys.stderr)
     if arguments.format == "json":
         oracle = {"oracle": result.oracle.to_dict()} if result.oracle else {}
-        print_json({**result.score.to_dict(), **oracle, **more})
+        commands = {"commands": result.commands.to_dict()} if result.commands else {}
+        print_json({**result.score.to_dict(), **oracle, **commands, **more})
         return code
-    print_score(result.score, arguments.format)
+    if result.references:
+        print_score(result.score, arguments.format)
+    if result.commands:
+        from asr.score.commands import to_text as commands_text
+
+        print(commands_text(result.commands))
     if result.oracle:
         rate = f"{result.oracle.rate:.2%}"
         print(f"word errors of the best of {arguments.nbest}: {result.oracle.errors}, {rate}")
@@ -144,13 +172,49 @@ def _evaluate_labels(arguments: argparse.Namespace, utterances: "Sequence[Uttera
     return code
 
 
-def _evaluate_fast(arguments: argparse.Namespace, utterances: "Sequence[Utterance]") -> "Evaluation[Score]":
-    """With as many processes as pay, as nothing but the transcripts is needed."""
+def _ratios(text: str) -> tuple[float, ...]:
+    """Decibels, separated by commas."""
+    try:
+        ratios = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        ratios = (math.nan,)
+    if not all(-100 <= ratio <= 100 for ratio in ratios):
+        raise argparse.ArgumentTypeError(f"must be numbers of decibels as in 6,12,24, not {text}")
+    return ratios
+
+
+def _evaluate_noisy(arguments: argparse.Namespace, utterances: "Sequence[Utterance]") -> int:
+    """Without noise, and with it at each ratio."""
+    from asr.report import by_noise
+
+    if arguments.tune or arguments.negatives or arguments.output:
+        raise UserError("--noise measures at many ratios, and goes without --tune, --negatives and --output")
+    if arguments.plot:
+        by_noise.check(arguments.plot)
+    points = []
+    code = 0
+    for snr_db in (None, *sorted(arguments.snr)):
+        result = _evaluate_fast(arguments, utterances, snr_db)
+        code = max(code, name_unreadable(result.unreadable))
+        points.append(by_noise.Point(snr_db, result.score, result.commands))
+        if arguments.format == "text":
+            print(by_noise.line(points[-1]), flush=True)
+    if arguments.format == "json":
+        print_json([point.to_dict() for point in points])
+    if arguments.plot:
+        by_noise.write(arguments.plot, points)
+    return code
+
+
+def _evaluate_fast(
+    arguments: argparse.Namespace, utterances: "Sequence[Utterance]", snr_db: float | None = None
+) -> "Evaluation[Score]":
+    """With as many processes as pay, as nothing but the transcripts is needed; with noise at a ratio, if asked for."""
     from asr.recognition.evaluate import evaluate
     from asr.recognition.recognizer import Recognizer
 
     progress = _Progress(len(utterances))
-    start = partial(_Transcriber, arguments)
+    start = partial(_Transcriber, arguments, snr_db)
     with start_workers(start, arguments.jobs, utterances, _sound) as workers:
         if workers:
             recognizer = Recognizer.load(arguments.model, decoding=decoding_config(arguments))
@@ -198,14 +262,26 @@ def _tuned_and_rejected(
 class _Transcriber:
     """Utterances -> the transcript of each, or why it cannot be read."""
 
-    def __init__(self, arguments: argparse.Namespace) -> None:
+    def __init__(self, arguments: argparse.Namespace, snr_db: float | None = None) -> None:
         from asr.recognition.recognizer import Recognizer
 
         self.options = call_options(arguments, has_words=False)
         self.recognizer = Recognizer.load(arguments.model, decoding=decoding_config(arguments))
+        self.snr_db = snr_db
+        if snr_db is not None:
+            from asr.recognition import noisy
+
+            self.noise = noisy.read_noise(arguments.noise, self.recognizer.card.features.sample_rate)
 
     def __call__(self, utterances: "Sequence[Utterance]") -> "Iterator[Transcript | UserError]":
-        return self.recognizer.transcribe_all(utterances, options=self.options)
+        return self.recognizer.transcribe_all(map(self._source, utterances), options=self.options)
+
+    def _source(self, utterance: "Utterance") -> "Source":
+        if self.snr_db is None:
+            return utterance
+        from asr.recognition import noisy
+
+        return noisy.noisy(utterance, self.noise, self.snr_db, self.recognizer.card.features.sample_rate)
 
 
 class _Progress:

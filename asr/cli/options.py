@@ -98,6 +98,19 @@ def add_decoding(parser: argparse.ArgumentParser) -> None:
         metavar="X",
         help="in nats, taken from the blank in each frame (default: as tuned, else 0)",
     )
+    group.add_argument(
+        "--garbage-penalty",
+        type=float,
+        metavar="X",
+        help="with a lexicon or sentences let other speech through, at X nats a word, and leave it out (default: as "
+        "tuned, else inf: everything is taken for one of them)",
+    )
+    group.add_argument(
+        "--grammar-weight",
+        type=float,
+        metavar="X",
+        help="of the log-probabilities that sentences have in their grammar (default: as tuned, else 0)",
+    )
     group.add_argument("--nbest", type=positive, default=1, metavar="N", help="hypotheses, with scores (default 1)")
     group.add_argument(
         "--min-confidence",

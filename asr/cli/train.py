@@ -52,5 +52,12 @@ def _train(arguments: argparse.Namespace) -> int:
     print(f"{result.split}: {result.score.summary}")
     if result.real:
         print(f"real speech: {result.real.summary}")
+    if result.commands:
+        from asr.score.commands import to_text
+
+        for split, scored in result.commands.items():
+            print(f"\ncommands, {split}:\n{to_text(scored)}")
+        for kind, accepted in result.accepted.items():
+            print(f"{kind}: {accepted}")
     print(f"{result.num_weights} weights in {minutes:.1f} minutes; the run is in {result.run}\n{command}")
     return 0

@@ -30,8 +30,10 @@ logger = logging.getLogger("asr.data")
 
 SPLITS = ("train", "dev", "test")
 REAL = "real"
+NEGATIVES = "negatives"
+PARTS = (*SPLITS, REAL, NEGATIVES)
 RECORD, SKIPPED = "corpus.json", "skipped.txt"
-SOURCES = ("source", "also", "real")
+SOURCES = ("source", "also", "real", "sentences")
 """Settings that name what a script reads, a folder or a file: where that has changed, the corpus is made again."""
 
 
@@ -49,6 +51,8 @@ class Splits:
     skipped: list[Skipped] = field(default_factory=list)
     real: list[Utterance] = field(default_factory=list)
     """Recordings of people, tested beside what a synthetic test split has, and never trained on."""
+    negatives: list[Utterance] = field(default_factory=list)
+    """Speech of which a recogniser of sentences is to accept nothing, and never trained on."""
     notes: list[str] = field(default_factory=list)
     """What is odd about the corpus, in sentences."""
 
@@ -123,9 +127,10 @@ def build(prepare: Prepare, folder: Path, values: dict[str, Any]) -> bool:
     record.unlink(missing_ok=True)  # not before: a mistake in the settings must not cost the corpus that is there
     for split, path in zip(SPLITS, made, strict=True):
         manifest.write(path, getattr(splits, split))
-    (folder / f"{REAL}.jsonl").unlink(missing_ok=True)
-    if splits.real:
-        manifest.write(folder / f"{REAL}.jsonl", splits.real)
+    for part, utterances in ((REAL, splits.real), (NEGATIVES, splits.negatives)):
+        (folder / f"{part}.jsonl").unlink(missing_ok=True)
+        if utterances:
+            manifest.write(folder / f"{part}.jsonl", utterances)
     files.write_text(folder / SKIPPED, "".join(f"{item.id}\t{item.reason}\n" for item in splits.skipped))
     files.write_text(record, json.dumps({**json.loads(wanted), "sources": sources}, indent=1) + "\n")
     logger.info("%s", summary(splits))
@@ -159,11 +164,7 @@ def _contents(source: Path, folder: Path) -> str:
             continue
         if Path(where).resolve() == folder.resolve():
             below[:] = [name for name in below if name != "cache"]
-            names = [
-                name
-                for name in names
-                if name not in (RECORD, SKIPPED, *(f"{split}.jsonl" for split in (*SPLITS, REAL)))
-            ]
+            names = [name for name in names if name not in (RECORD, SKIPPED, *(f"{split}.jsonl" for split in PARTS))]
         below[:] = [name for name in below if name[0] != "." and Path(where, name).resolve() != folder.resolve()]
         found += [path for name in names if name[0] != "." and (path := Path(where, name)).is_file()]
     states = {path.relative_to(source).as_posix(): path.stat() for path in found}
@@ -174,7 +175,7 @@ def _contents(source: Path, folder: Path) -> str:
 def summary(splits: Splits) -> str:
     """Counts, hours, speakers, characters and the longest utterance of each split; everything skipped, with why."""
     lines = []
-    for split in (*SPLITS, *([REAL] if splits.real else [])):
+    for split in (*SPLITS, *(part for part in (REAL, NEGATIVES) if getattr(splits, part))):
         utterances: list[Utterance] = getattr(splits, split)
         if not utterances:
             lines.append(f"{split:5}  no utterances")

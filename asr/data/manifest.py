@@ -5,8 +5,8 @@ import json
 import math
 import os
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -50,6 +50,10 @@ class Utterance:
     end_s: float | None = None
     label: str | None = None
     labels: tuple[Label, ...] = ()
+    intent: str | None = None
+    """What the sentence asks for, where a recogniser of sentences is to find it; empty: nearly a sentence, and none."""
+    slots: Mapping[str, Any] | None = field(default=None, hash=False)
+    """The values of its slots by name, as far as they are labelled."""
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[^\s()\x00-\x1f\x7f-\x9f\ud800-\udfff]+", self.id):
@@ -206,6 +210,7 @@ def load_frames(utterance: Utterance, extractor: FeatureExtractor) -> Frames:
 _TYPES: dict[str, tuple[type, ...]] = {
     "id": (str,), "text": (str,), "audio": (str,), "features": (str,), "speaker": (str,),
     "duration_s": (int, float), "start_s": (int, float), "end_s": (int, float), "label": (str,), "labels": (list,),
+    "intent": (str,), "slots": (dict,),
 }  # fmt: skip
 
 

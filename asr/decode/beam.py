@@ -290,7 +290,7 @@ class BeamSearch:
         if state not in self._only:
             words = self._constraint.words(state)
             # In this order: another thread that finds the one finds the other.
-            self._likeliest[state] = max(self._lm.score((), word)[0] for word in words)
+            self._likeliest[state] = max((self._lm.score((), word)[0] for word in words), default=0.0)
             self._only[state] = next(iter(words)) if len(words) == 1 else ""
         word = self._only[state]
         log_prob = self._lm.score(prefix.lm_state, word)[0] if word else self._likeliest[state]
@@ -315,6 +315,8 @@ class BeamSearch:
     def _final_bias(self, prefix: _Prefix) -> float:
         """All that is added to the acoustic log-probability of a text that ends here."""
         bias, state = prefix.bias - prefix.ahead, prefix.lm_state
+        if self._constraint:
+            bias += self._constraint.end_weight(prefix.state)
         if prefix.word:
             bias += self.word_bonus
         if self._lm:

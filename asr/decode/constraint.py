@@ -26,6 +26,12 @@ class Constraint(Protocol):
         Where it may, a space may follow and lead to a state where it may end too: networks spell spaces at the end.
         """
 
+    def end_weight(self, state: int) -> float:
+        """What an end in such a state adds to the score, as the weight of a step does."""
+
+    def resume(self, state: int) -> int:
+        """The state behind other speech that follows an end in `state`: what may then still come begins anew."""
+
     def words(self, state: int) -> set[str]:
         """The words that may become of what is spelled of a word; empty where no word has begun.
 

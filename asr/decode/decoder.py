@@ -3,6 +3,7 @@
 What only the beam needs is imported where a beam is made: most starts are for the best path alone.
 """
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
 
 LM_WEIGHT, WORD_BONUS, BEAM_WIDTH = 0.5, 1.5, 50
 _CONSTRAINTS = ("lexicon", "sentences")
+_OF_THE_BEAM = (
+    *_CONSTRAINTS, "lm", "hotwords", "beam_width", "lm_weight", "word_bonus", "blank_penalty", "garbage_penalty",
+    "grammar_weight"
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -44,6 +49,11 @@ class DecoderConfig:
     """Added for each word; None: what was tuned for the model, else with an `lm` WORD_BONUS, without one 0."""
     blank_penalty: float | None = None
     """Taken from the log-probability of the blank in every frame; None: what was tuned for the model, else 0."""
+    garbage_penalty: float | None = None
+    """Nats that a word of other speech costs beside a lexicon or sentences; inf: there is none; None: what was tuned,
+    else inf."""
+    grammar_weight: float | None = None
+    """Weight of the log-probabilities that sentences have in their grammar; None: what was tuned, else 0."""
     nbest: int = 1
     """Hypotheses wanted."""
 
@@ -52,11 +62,7 @@ class DecoderConfig:
             given = getattr(self, name)
             if isinstance(given, Sequence) and not isinstance(given, str):
                 object.__setattr__(self, name, tuple(given))
-        wanted = [
-            name
-            for name in (*_CONSTRAINTS, "lm", "hotwords", "beam_width", "lm_weight", "word_bonus", "blank_penalty")
-            if getattr(self, name) is not None
-        ]
+        wanted = [name for name in _OF_THE_BEAM if getattr(self, name) is not None]
         wanted += ["nbest"] * (self.nbest != 1)
         if self.decoder == "greedy" and wanted:
             raise DecodeError(f"the greedy decoder has no {wanted[0]}; leave it out, or take the beam")
@@ -64,6 +70,10 @@ class DecoderConfig:
             object.__setattr__(self, "decoder", "beam" if wanted else "greedy")
         if self.lexicon is not None and self.sentences is not None:
             raise DecodeError("a lexicon and sentences both say all that is recognised; name one of them")
+        if self.garbage_penalty is not None and not self.garbage_penalty > 0:
+            raise DecodeError(f"garbage_penalty must be above 0, not {self.garbage_penalty:g}")
+        if self.grammar_weight is not None and not 0 <= self.grammar_weight < math.inf:
+            raise DecodeError(f"grammar_weight must be at least 0, not {self.grammar_weight:g}")
         if self.lm_weight is not None and self.lm is None:
             raise DecodeError("an lm_weight without an lm weighs nothing; name the model, or leave the weight out")
 
@@ -129,24 +139,38 @@ class DecodingResources:
         word_bonus: float | None = None,
         blank_penalty: float | None = None,
         constraint: "Constraint | None" = None,
+        garbage_penalty: float | None = None,
     ) -> Decoder:
-        """The decoder, with the `weights` that follow from these; `constraint` instead of the lexicon."""
+        """The decoder, with the `weights` that follow from these; `constraint` instead of the lexicon.
+
+        `garbage_penalty` is that of the configuration where it names one; without any there is no other speech.
+        """
         config = self.config
         if config.decoder == "greedy" and constraint is None:
             return Greedy(self.tokenizer)
+        lm_weight, word_bonus, blank_penalty = self.weights(lm_weight, word_bonus, blank_penalty)
+        weights = {"lm_weight": lm_weight, "word_bonus": word_bonus, "blank_penalty": blank_penalty}
+        accepted = constraint or self.lexicon
+        penalty = garbage_penalty if config.garbage_penalty is None else config.garbage_penalty
+        if accepted is None or penalty is None or penalty == math.inf:
+            return self._beam(accepted, weights)
+        from asr.decode.garbage import GarbageDecoder, WithGarbage
+
+        with_garbage = WithGarbage(accepted, self.tokenizer, penalty)
+        return GarbageDecoder(self._beam(with_garbage, weights), with_garbage, self._beam(accepted, weights))
+
+    def _beam(self, constraint: "Constraint | None", weights: Mapping[str, float]) -> Decoder:
         from asr.decode.beam import BeamSearch
 
-        lm_weight, word_bonus, blank_penalty = self.weights(lm_weight, word_bonus, blank_penalty)
+        config = self.config
         return BeamSearch(
             self.tokenizer,
-            constraint=constraint or self.lexicon,
+            constraint=constraint,
             lm=self.lm,
             hotwords=self.hotwords,
             beam_width=config.beam_width or BEAM_WIDTH,
-            lm_weight=lm_weight,
-            word_bonus=word_bonus,
-            blank_penalty=blank_penalty,
             nbest=config.nbest,
+            **weights,
         )
 
 

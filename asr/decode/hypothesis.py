@@ -22,6 +22,12 @@ class Hypothesis:
 
     text: str
     score: float
+    spoken: str = ""
+    """With the words of other speech, where the decoder lets it through."""
+    others: tuple[int, ...] = ()
+    """Which words of `spoken` these are."""
+    nearest: str = ""
+    """Where all of them are: what it would be without other speech."""
 
     @property
     def words(self) -> tuple[str, ...]:

@@ -70,6 +70,14 @@ class Lexicon:
         """Whether an utterance may end here: after an entry, or before any."""
         return any(node == 0 or self._is_end[node] for node in self._states[state])
 
+    def end_weight(self, state: int) -> float:  # noqa: ARG002
+        """An end costs nothing."""
+        return 0.0
+
+    def resume(self, state: int) -> int:  # noqa: ARG002
+        """Behind other speech any entry may begin."""
+        return self.START
+
     def _number(self, nodes: frozenset[int]) -> int:
         number = self._numbers.setdefault(nodes, len(self._states))
         if number == len(self._states):

@@ -21,9 +21,9 @@ class Compiled:
     network: Network
     skip_words: tuple[str, ...] = ()
 
-    def graph(self, tokenizer: Tokenizer) -> Graph:
-        """The constraint of a decoder over these tokens."""
-        return Graph(self.network, tokenizer, self.skip_words)
+    def graph(self, tokenizer: Tokenizer, weight: float = 0.0) -> Graph:
+        """The constraint of a decoder over these tokens; `weight` is that of the sentences' probabilities."""
+        return Graph(self.network, tokenizer, self.skip_words, weight)
 
     def parser(self) -> Parser:
         """What finds intents and slots."""

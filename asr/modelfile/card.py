@@ -32,6 +32,10 @@ class Tuning:
     intercept: float = 0.0
     min_confidence: float | None = None
     """Words below it are dropped, for so many false accepts per hour as were asked for."""
+    garbage_penalty: float | None = None
+    """What a word of other speech costs, which stands beside what is to be recognised; None: there is none."""
+    grammar_weight: float | None = None
+    """Weight of the log-probabilities of sentences; None: all weigh the same."""
 
 
 @dataclass(frozen=True)

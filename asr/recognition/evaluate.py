@@ -17,6 +17,7 @@ from asr.recognition.classifier import Classifier
 from asr.recognition.recognizer import Options, Recognizer
 from asr.recognition.transcript import Transcript
 from asr.score import ErrorCount
+from asr.score.commands import Command, CommandScore, score_commands
 from asr.tasks.task import Report
 from asr.text import TextError, Tokenizer
 
@@ -36,6 +37,8 @@ class Evaluation(Generic[Scored]):
     unreadable: list[Skipped]
     oracle: ErrorCount | None = None
     """Word errors of the best of each utterance's N-best, where more than one hypothesis was asked for."""
+    commands: CommandScore | None = None
+    """Intents and slots, where utterances are labelled with them."""
 
 
 def evaluate(
@@ -45,27 +48,37 @@ def evaluate(
 ) -> Evaluation[score.Score]:
     """Transcribe and score utterances; one that cannot be read counts as an empty hypothesis.
 
-    References go through the model's own normalisation. `transcripts` are those of the utterances, where they are
-    made elsewhere.
+    References go through the model's own normalisation; utterances with an intent and without a text have none.
+    `transcripts` are those of the utterances, where they are made elsewhere.
     """
     if transcripts is None:
         transcripts = recognizer.transcribe_all(utterances, options=Options(has_words=False))
     hypotheses: dict[str, str] = {}
     unreadable: list[Skipped] = []
     nbest: dict[str, list[str]] = {}
+    wanted: list[Command] = []
+    got: list[Command] = []
     for utterance, transcript in zip(utterances, transcripts, strict=True):
+        command = Command(None)
         if isinstance(transcript, UserError):
             unreadable.append(Skipped(utterance.id, str(transcript)))
             hypotheses[utterance.id] = ""
         else:
             hypotheses[utterance.id] = transcript.text
             nbest[utterance.id] = [hypothesis.text for hypothesis in transcript.nbest]
-    references = {utterance.id: recognizer.card.text.normalise(utterance.text) for utterance in utterances}
+            command = Command(transcript.intent, transcript.slots)
+        if utterance.intent is not None:
+            wanted.append(Command(utterance.intent, utterance.slots or {}))
+            got.append(command)
+    has_text = [utterance for utterance in utterances if utterance.text or utterance.intent is None]
+    references = {utterance.id: recognizer.card.text.normalise(utterance.text) for utterance in has_text}
     _note_unspellable(references, recognizer.card.tokenizer)
     oracle = _oracle(references, nbest) if recognizer.resources.config.nbest > 1 else None
     speakers = {utterance.id: utterance.speaker for utterance in utterances if utterance.speaker}
-    scored = score.score(references, hypotheses, speakers=speakers)
-    return Evaluation(hypotheses, references, scored, unreadable, oracle)
+    spoken = {key: hypotheses[key] for key in references}
+    scored = score.score(references, spoken, speakers={key: speakers[key] for key in references if key in speakers})
+    commands = score_commands(wanted, got) if wanted else None
+    return Evaluation(hypotheses, references, scored, unreadable, oracle, commands)
 
 
 def evaluate_labels(classifier: Classifier, utterances: Sequence[Utterance]) -> Evaluation[Report]:

@@ -27,6 +27,10 @@ def record(transcript: Transcript) -> dict[str, object]:
         values["nbest"] = nbest
     if transcript.intent is not None:
         values |= {"intent": transcript.intent, "slots": dict(transcript.slots)}
+        if transcript.confidence is not None:
+            values |= {"confidence": transcript.confidence, "slot_confidences": dict(transcript.slot_confidences)}
+    if transcript.nearest:
+        values |= {"intent": None, "nearest": asdict(transcript.nearest)}
     return values
 
 

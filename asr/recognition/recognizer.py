@@ -21,7 +21,7 @@ from asr.recognition.confidence import Calibration
 from asr.recognition.frontend import FrontEnd, Segment
 from asr.recognition.network import Network
 from asr.recognition.source import Sound, Source
-from asr.recognition.transcript import Transcript, Word, join_transcripts
+from asr.recognition.transcript import Nearest, Transcript, Word, join_transcripts, meant
 
 if TYPE_CHECKING:
     from asr.grammar.compiled import Compiled
@@ -112,7 +112,11 @@ class Recognizer:
     def with_tuning(self, tuning: Tuning) -> "Recognizer":
         """The same with other weights and calibration, where the configuration does not name its own."""
         weights = tuning.lm_weight, tuning.word_bonus, tuning.blank_penalty
-        return replace(self, decoder=self.resources.decoder(*weights, self.constraint), tuning=tuning)
+        named = self.resources.config.grammar_weight
+        weight = (tuning.grammar_weight or 0.0) if named is None else named
+        constraint = self.constraint.weighted(weight) if self.constraint else None
+        decoder = self.resources.decoder(*weights, constraint, tuning.garbage_penalty)
+        return replace(self, decoder=decoder, tuning=tuning, constraint=constraint)
 
     def recognise(
         self,
@@ -252,19 +256,24 @@ class Recognizer:
         min_confidence = options.min_confidence
         if min_confidence is None:
             min_confidence = self.tuning.min_confidence or 0.0
-        text = nbest[0].text
-        words = self.words(segment, emission, text) if options.has_words or min_confidence else ()
-        words = tuple(replace(word, characters=()) for word in words)
-        if min_confidence:
-            kept = tuple(word for word in words if word.confidence >= min_confidence)
-            if self.parser and len(kept) < len(words):  # without some of its words it is no sentence
-                kept = ()
-            words = kept
-            nbest = (replace(nbest[0], text=" ".join(word.text for word in words)), *nbest[1:])
-        text = nbest[0].text
-        meaning = self.parser(text) if self.parser and text else None
-        transcript = Transcript(text, round(segment.end_s, 3), words, nbest)
-        return replace(transcript, intent=meaning.intent, slots=meaning.values()) if meaning else transcript
+        best = nbest[0]
+        is_wanted = bool(best.text) and (options.has_words or min_confidence > 0)
+        spoken = self.words(segment, emission, best.spoken or best.text) if is_wanted else ()
+        words = tuple(replace(word, characters=()) for i, word in enumerate(spoken) if i not in best.others)
+        meaning = self.parser(best.text) if self.parser and best.text else None
+        if meaning and any(word.confidence < min_confidence for word in words):
+            # Without some of its words it is no sentence.
+            refused = replace(best, text="", nearest=best.text)
+            nbest, words, meaning = (refused, *nbest[1:]), (), None
+        elif min_confidence:
+            words = tuple(word for word in words if word.confidence >= min_confidence)
+            nbest = (replace(best, text=" ".join(word.text for word in words)), *nbest[1:])
+        transcript = Transcript(nbest[0].text, round(segment.end_s, 3), words, nbest)
+        if meaning:
+            return meant(transcript, meaning)
+        near = self.parser(nbest[0].nearest) if self.parser and nbest[0].nearest else None
+        nearest = Nearest(nbest[0].nearest, near.intent, near.values()) if near else None
+        return replace(transcript, nearest=nearest) if nearest else transcript
 
     def _words(self, segment: Segment, emission: Emission, text: str, spans: Sequence[TokenSpan]) -> tuple[Word, ...]:
         space = self.card.tokenizer.space

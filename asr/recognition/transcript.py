@@ -2,9 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from asr.decode.hypothesis import Hypothesis
+
+if TYPE_CHECKING:
+    from asr.grammar.intent import Meaning
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,15 @@ class Word:
 
 
 @dataclass(frozen=True)
+class Nearest:
+    """The sentence that came nearest to speech that was refused."""
+
+    text: str
+    intent: str
+    slots: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
 class Transcript:
     """The text of one recording; `nbest` holds the best hypotheses, that of the text first."""
 
@@ -41,6 +53,29 @@ class Transcript:
     """What the sentence asks for, where a grammar knows it; None: no grammar, or the sentence is none of its own."""
     slots: Mapping[str, Any] = field(default_factory=dict)
     """The values of the intent's variables by name."""
+    confidence: float | None = None
+    """Of the intent: that of the sentence's least certain word."""
+    slot_confidences: Mapping[str, float] = field(default_factory=dict)
+    """Of each value: that of its least certain word."""
+    nearest: Nearest | None = None
+    """Where somebody spoke, and none of the sentences."""
+
+
+def meant(transcript: Transcript, meaning: "Meaning") -> Transcript:
+    """The transcript of a sentence with what it asks for; confidences where there are words."""
+    text, words = transcript.text, transcript.words
+    confidences = {}
+    for slot in meaning.slots if words else ():
+        first = len(text[: slot.start].split())
+        spoken = words[first : first + len(text[slot.start : slot.end].split())]
+        confidences[slot.name] = min(word.confidence for word in spoken or words)
+    return replace(
+        transcript,
+        intent=meaning.intent,
+        slots=meaning.values(),
+        confidence=min((word.confidence for word in words), default=None),
+        slot_confidences=confidences,
+    )
 
 
 def join_transcripts(transcripts: Sequence[Transcript]) -> Transcript:
@@ -61,4 +96,12 @@ def join_transcripts(transcripts: Sequence[Transcript]) -> Transcript:
     words = tuple(word for transcript in transcripts for word in transcript.words)
     joined = Transcript(nbest[0].text, transcripts[-1].duration_s, words, nbest)
     meant = next((transcript for transcript in transcripts if transcript.intent is not None), joined)
-    return replace(joined, intent=meant.intent, slots=meant.slots)
+    nearest = next((transcript.nearest for transcript in transcripts if transcript.nearest), None)
+    return replace(
+        joined,
+        intent=meant.intent,
+        slots=meant.slots,
+        confidence=meant.confidence,
+        slot_confidences=meant.slot_confidences,
+        nearest=nearest if meant.intent is None else None,
+    )

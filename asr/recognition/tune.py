@@ -145,7 +145,9 @@ def _weights(recognizer: Recognizer, dev: _Dev, before: ErrorCount) -> tuple[Tun
             if better == best:
                 break
             best = better
-    return Tuning(best[0] if config.lm is not None else None, *best[1:]), errors[best]
+    lm_weight, kept = best[0] if config.lm is not None else None, recognizer.tuning
+    tuning = Tuning(lm_weight, *best[1:], garbage_penalty=kept.garbage_penalty, grammar_weight=kept.grammar_weight)
+    return tuning, errors[best]
 
 
 def _coarse(point: Point, is_free: Sequence[bool]) -> Iterator[Point]:

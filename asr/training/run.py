@@ -32,7 +32,7 @@ from asr.network.encoder import AcousticModel
 from asr.network.onnx_graph import export, read
 from asr.tasks import TASKS
 from asr.tasks.task import Task
-from asr.training import checking, distributed, loop, outcome, recipe
+from asr.training import checking, commands, distributed, loop, outcome, recipe
 from asr.training.distributed import Ranks
 from asr.training.outcome import Result
 from asr.training.parent import find_parent
@@ -73,6 +73,7 @@ class _Plan:
     def of(cls, settings: Recipe, script: Path, source: Path | None, jobs: int) -> "_Plan":
         """Read the model to begin with; refuse what cannot be trained before minutes go into it."""
         origin = _Origin(*read(source)) if source else None
+        commands.sentences(settings)
         loop.find_device(settings.train)
         if origin:  # raises UserError where its shape is another
             AcousticModel(settings.model, settings.features.num_features, 1).inherit(origin.weights, {})
@@ -166,8 +167,9 @@ def _carry_out(plan: _Plan, run: Path | None, until_read: ExitStack) -> Result |
     """Train in the folder that the first rank has; `until_read` is closed once the corpus is read."""
     settings, ranks = plan.settings, plan.ranks
     run = Path(ranks.share(str(run)))
-    splits = {name: _read(plan.folder / f"{name}.jsonl") for name in (*corpus.SPLITS, corpus.REAL)}
+    splits = {name: _read(plan.folder / f"{name}.jsonl") for name in corpus.PARTS}
     card = _card(settings, plan.script, TASKS[settings.task].labels_of(splits["train"]))
+    card = commands.with_sentences(card, settings, plan.origin.card if plan.origin else None)
     task = tasks.of(card)
     if ranks.is_first:
         (run / corpus.SKIPPED).unlink(missing_ok=True)

@@ -1,0 +1,52 @@
+"""What a run of sentences is judged by: commands that are right, and those found in what is none."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from asr.data.manifest import Utterance
+from asr.errors import UserError
+from asr.grammar import compiled
+from asr.grammar.compiled import Compiled
+from asr.modelfile.card import ModelCard
+from asr.recognition.recognizer import Options, Recognizer
+from asr.score.commands import Accepted
+from asr.training.recipe import Recipe
+
+KIND = "beam+sentences"  # of the decoder that recognises nothing else
+NEAR_MISSES, OTHER_SPEECH = "near misses", "other speech"
+
+
+def sentences(settings: Recipe) -> Compiled | None:
+    """Those of the file that the corpus speaks, if it speaks some; raises UserError naming it."""
+    path = settings.data.settings.get("sentences")
+    return compiled.read(path, settings.text) if path else None
+
+
+def with_sentences(card: ModelCard, settings: Recipe, parent: ModelCard | None) -> ModelCard:
+    """The card with the sentences of its recipe, if there are some.
+
+    The confidence of a network in the blank comes from its `parent`, until a dev split of people's speech tells.
+    """
+    made = sentences(settings)
+    if made is None:
+        return card
+    tuned = parent.tuning.get(KIND) if parent else None
+    return replace(card, sentences=made.to_dict(), tuning={KIND: tuned} if tuned else {})
+
+
+def accepted(model: Path, negatives: Sequence[Utterance]) -> dict[str, Accepted]:
+    """The commands that are found in near misses and in other speech; nothing without sentences."""
+    found: dict[str, Accepted] = {}
+    recognizer = Recognizer.load(model) if negatives else None
+    if recognizer is None or recognizer.constraint is None:
+        return found
+    for kind, is_near in ((NEAR_MISSES, True), (OTHER_SPEECH, False)):
+        utterances = [utterance for utterance in negatives if (utterance.intent is not None) == is_near]
+        accepts = 0
+        for transcript in recognizer.transcribe_all(utterances, options=Options(has_words=False)):
+            accepts += not isinstance(transcript, UserError) and transcript.intent is not None
+        hours = sum(utterance.duration_s for utterance in utterances) / 3600
+        if utterances:
+            found[kind] = Accepted(accepts, len(utterances), hours)
+    return found
