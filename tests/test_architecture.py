@@ -16,8 +16,8 @@ LAYERS = (
     {"audio", "features", "score"},
     {"decode", "speech"},
     {"data", "grammar", "modelfile", "network", "synthesis"},
-    {"tasks"},
-    {"check", "recognition"},
+    {"check", "tasks"},
+    {"recognition"},
     {"report", "serve", "training"},
     {"cli"},
 )

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import NoReturn
 
 from asr.cli.exits import run_command
-from asr.cli.options import add_format, add_jobs, new_parser, training_packages
+from asr.cli.options import add_format, add_jobs, new_parser, positive, training_packages
 from asr.cli.output import print_json
+from asr.errors import UserError
 
 
 def main() -> NoReturn:
@@ -20,6 +21,12 @@ def main() -> NoReturn:
     )
     parser.add_argument(
         "--resume", type=Path, metavar="RUN", help="continue the run in this folder, settings unchanged"
+    )
+    parser.add_argument(
+        "--overfit",
+        type=positive,
+        metavar="N",
+        help="only learn N utterances by heart, and say why where that fails: exit code 1; no run is kept",
     )
     add_jobs(parser, "reading the corpus")
     parser.add_argument("--schema", action="store_true", help="print the JSON Schema of recipes, for editors")
@@ -36,6 +43,10 @@ def _train(arguments: argparse.Namespace) -> int:
     if arguments.schema:
         sys.stdout.write(recipe.schema())
         return 0
+    if arguments.overfit:
+        if arguments.recipe is None:
+            raise UserError("--overfit needs a recipe")
+        return _overfit(arguments)
     jobs = arguments.jobs
     result = (
         run.resume(arguments.resume, jobs=jobs)
@@ -61,3 +72,16 @@ def _train(arguments: argparse.Namespace) -> int:
             print(f"{kind}: {accepted}")
     print(f"{result.num_weights} weights in {minutes:.1f} minutes; the run is in {result.run}\n{command}")
     return 0
+
+
+def _overfit(arguments: argparse.Namespace) -> int:
+    from asr.training.overfit import overfit
+
+    found = overfit(arguments.recipe, arguments.settings, arguments.overfit)
+    if arguments.format == "json":
+        print_json(vars(found))
+    else:
+        print(f"{found.num_utterances} utterances, {found.epochs} epochs: CER {found.error_rate:.1%}")
+        if found.advice:
+            print(found.advice)
+    return 1 if found.error_rate else 0

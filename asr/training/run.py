@@ -32,12 +32,12 @@ from asr.network.encoder import AcousticModel
 from asr.network.onnx_graph import export, read
 from asr.tasks import TASKS
 from asr.tasks.task import Task
-from asr.training import checking, commands, distributed, loop, outcome, recipe
+from asr.training import checking, commands, distributed, doctor, loop, outcome, recipe
 from asr.training.distributed import Ranks
 from asr.training.outcome import Result
 from asr.training.parent import find_parent
 from asr.training.recipe import Recipe
-from asr.training.state import BEST, LAST, best_weights
+from asr.training.state import BEST, LAST, Epoch, best_weights
 
 RECIPE_FILE, PARENT_FILE = "recipe.yaml", "parent.onnx"
 _LEARNED = (LAST, BEST, MODEL_FILE)  # what a run is worth keeping for
@@ -186,8 +186,13 @@ def _carry_out(plan: _Plan, run: Path | None, until_read: ExitStack) -> Result |
     batches = training_batches(train, task, card, settings)
     dev_batches = Batches(dev, task, card.extractor, _DEV_BATCH)
     parent = plan.origin.parent if plan.origin else None
+    known = doctor.facts(batches, dev_batches, len(splits["train"]) - len(train))
+
+    def advise(history: list[Epoch]) -> str | None:
+        return doctor.advise(history, known, settings.train, task.choose_by)
+
     try:
-        loop.fit(model, task, batches, dev_batches, settings.train, run, parent, ranks=ranks)
+        loop.fit(model, task, batches, dev_batches, settings.train, run, parent, ranks=ranks, advise=advise)
     except KeyboardInterrupt:
         if ranks.is_first:
             if (run / BEST).is_file():  # what was learned so far can be used

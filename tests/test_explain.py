@@ -1,0 +1,36 @@
+import json
+
+import numpy as np
+import pytest
+from conftest import spell
+
+from asr import audio
+from asr.errors import UserError
+from asr.recognition.explain import explain
+from asr.recognition.recognizer import Recognizer
+
+
+@pytest.fixture
+def recognizer(tones_run):
+    return Recognizer.load(tones_run[0])
+
+
+def test_what_is_recognised_loses_nowhere_and_other_words_lose_where_they_differ(recognizer, tmp_path):
+    path = str(tmp_path / "x.wav")
+    audio.write(path, spell("abc", np.random.default_rng(3)), 16000)
+    text = explain(recognizer, path).transcript.text
+    same = explain(recognizer, path, text).expected
+    assert same.log_probability == pytest.approx(same.recognised_log_probability)
+    other = explain(recognizer, path, "d" + text[1:]).expected
+    assert other.log_probability < same.log_probability
+    assert any(loss.character == "d" and loss.log_probability < loss.instead_log_probability for loss in other.losses)
+
+
+def test_what_cannot_be_expected_says_why_and_silence_is_named(recognizer, tmp_path):
+    path = str(tmp_path / "x.wav")
+    audio.write(path, np.zeros(16000, np.float32), 16000)
+    found = explain(recognizer, path, "xyz")
+    assert "'x' is not in the alphabet" in found.expected.why
+    assert "it is silent" in found.lines()[0] and json.dumps(found.to_dict())
+    with pytest.raises(UserError, match=r"gone\.wav"):
+        explain(recognizer, str(tmp_path / "gone.wav"))
