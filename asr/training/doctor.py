@@ -13,7 +13,8 @@ from asr.features import FeatureConfig
 from asr.training.config import TrainConfig
 from asr.training.state import Epoch
 
-_LEARNED = 0.5  # an error rate below this: it learns, and needs no doctor
+_LEARNED = 0.5  # an error rate below this: it learns
+_GOOD = 0.2  # so well that its data cannot be wrong
 _CONSTANT = 1e-3  # standard deviation over time of features that hold nothing
 _SAMPLE = 64  # utterances that are looked at
 _TIGHT = 0.8  # of the frames are needed
@@ -73,11 +74,11 @@ def _per_element(lengths: np.ndarray, sizes: np.ndarray) -> float:
 def advise(history: Sequence[Epoch], known: Facts, config: TrainConfig, choose_by: str) -> str | None:
     """One sentence on a training that does not learn, and None of one that does."""
     last = history[-1]
-    if last.dev[choose_by] < _LEARNED:
+    if last.dev[choose_by] < _GOOD:
         return None
     if sentence := _of_data(known):
         return sentence
-    if last.epoch < 2:
+    if last.dev[choose_by] < _LEARNED or last.epoch < 2:
         return None
     steps = last.epoch * known.steps_per_epoch
     first, before = history[0], history[max(0, len(history) - 3)]
