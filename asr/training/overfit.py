@@ -12,7 +12,7 @@ from asr.errors import UserError
 from asr.features import FeatureExtractor
 from asr.modelfile.card import ModelCard
 from asr.network.encoder import AcousticModel
-from asr.tasks.ctc import Ctc
+from asr.tasks import TASKS
 from asr.training import checking, doctor, loop, recipe
 from asr.training.state import Epoch
 
@@ -39,9 +39,10 @@ def overfit(path: Path, overrides: Sequence[str], count: int) -> Overfit:
     """
     splits, _ = checking.corpus_of(path, overrides)
     settings = recipe.load(path, list(overrides))
-    task = Ctc(settings.text)
     extractor = FeatureExtractor(settings.features)
     spoken = [one for one in splits.get("train", ()) if one.text]
+    kind = TASKS[settings.task]
+    task = kind(settings.text, kind.labels_of(spoken))
     found, skipped = examples.load(spoken[: 4 * count], extractor, task)
     found = found[:count]
     if not found:

@@ -173,7 +173,8 @@ def _carry_out(plan: _Plan, run: Path | None, until_read: ExitStack) -> Result |
     task = tasks.of(card)
     if ranks.is_first:
         (run / corpus.SKIPPED).unlink(missing_ok=True)
-        checking.warn(splits, settings)
+        if settings.task == "ctc":
+            checking.warn(splits, settings)
     train = _load(splits["train"], card, task, plan, run, "train", keep_sound=settings.augment.touches_sound)
     card = replace(card, statistics=_statistics(train, card, plan.origin))
     dev = _load(_dev_split(splits, task), card, task, plan, run, "dev")
