@@ -18,7 +18,7 @@ LAYERS = (
     {"data", "grammar", "modelfile", "network", "synthesis"},
     {"check", "tasks"},
     {"recognition"},
-    {"report", "serve", "training"},
+    {"report", "serve", "training", "twins"},
     {"cli"},
 )
 # Edges between rooms of one set.

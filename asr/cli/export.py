@@ -1,4 +1,4 @@
-"""`asr-export`: make a model file of others: with weights of 8 bits, or several networks in one."""
+"""`asr-export`: make a model file of others, with weights of 8 bits or several networks in one; or a page of one."""
 
 import argparse
 import sys
@@ -15,9 +15,11 @@ def main() -> NoReturn:
     """`asr-export`."""
     parser = new_parser(
         "asr-export",
-        "Write a model file with weights of 8 bits, a quarter of the size, for small devices; or an ensemble.",
+        "Write a model file with weights of 8 bits, a quarter of the size, for small devices; an ensemble; or one HTML "
+        "file that recognises in a browser.",
         usage="asr-export [-h] [--version] [--check MANIFEST] [--format {text,json}] MODEL OUTPUT.onnx\n"
-        "       asr-export [...] MODEL MODEL... --ensemble OUTPUT.onnx",
+        "       asr-export [...] MODEL MODEL... --ensemble OUTPUT.onnx\n"
+        "       asr-export MODEL PAGE.html",
     )
     parser.add_argument(
         "models", nargs="+", type=Path, metavar="MODEL", help="a run's folder or a .onnx file; then OUTPUT.onnx"
@@ -48,6 +50,12 @@ def _export(arguments: argparse.Namespace) -> int:
         raise UserError("asr-export takes MODEL OUTPUT.onnx; several models become one with --ensemble OUTPUT.onnx")
     sources = [model_file(model) for model in models]
     check_model_file(output, sources)
+    if output.suffix == ".html" and not arguments.ensemble:
+        from asr.twins import page
+
+        page.write(sources[0], output)
+        print(f"{output}: {output.stat().st_size / 1000:.0f} KB")
+        return 0
     utterances = manifest.read(arguments.check) if arguments.check else []
     with training_packages("exporting"):
         from asr.modelfile import convert

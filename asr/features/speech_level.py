@@ -44,7 +44,7 @@ def levels_db(cepstra: Frames, config: FeatureConfig) -> npt.NDArray[np.float64]
     What pre-emphasis took from each filter is given back to the spectrum that the cepstra say, above 300 Hz alone: hum
     is no speech.
     """
-    basis, gains = _deemphasis(config)
+    basis, gains = deemphasis(config)
     spectrum = cepstra[:, 1:] @ basis
     level = np.log(np.exp(spectrum + gains).sum(axis=1))
     if config.energy == "c0":
@@ -53,7 +53,7 @@ def levels_db(cepstra: Frames, config: FeatureConfig) -> npt.NDArray[np.float64]
 
 
 @lru_cache(maxsize=32)
-def _deemphasis(config: FeatureConfig) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+def deemphasis(config: FeatureConfig) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """(num_cepstra - 1, num_filters): cepstra -> log spectrum; (num_filters,): what pre-emphasis took from each."""
     basis = dct(config)[:, 1:] / np.where(config.liftering == 0, np.inf, config.liftering)[1:]
     mels = np.linspace(mel(config.low_hz), mel(config.top_hz), config.num_filters + 2)[1:-1]

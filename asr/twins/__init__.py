@@ -1,0 +1,1 @@
+"""The recogniser in other homes: a page for a browser."""
