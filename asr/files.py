@@ -79,12 +79,19 @@ def write_text(path: Path, text: str, *, is_synced: bool = True) -> None:
     write_bytes(path, text.encode(), is_synced=is_synced)
 
 
-def shown(path: str | Path) -> str:
-    r"""The name of a file as messages print it, in one line: control characters and bytes that are not UTF-8 escaped.
+def printable(text: str, keep: str = "") -> str:
+    r"""A text whose control characters and bytes that are not UTF-8 are spelled: no file can steer the terminal.
 
-    A Latin-1 name reads caf\xe9.wav, and no name can clear the screen. "-" is standard input.
+    The characters of `keep` stay as they are.
     """
-    return "standard input" if str(path) == "-" else _UNPRINTABLE.sub(_escaped, str(path))
+    if text.isprintable():
+        return text
+    return _UNPRINTABLE.sub(lambda found: found[0] if found[0] in keep else _escaped(found), text)
+
+
+def shown(path: str | Path) -> str:
+    r"""The name of a file as messages print it, in one line: a Latin-1 name reads caf\xe9.wav, "-" standard input."""
+    return "standard input" if str(path) == "-" else printable(str(path))
 
 
 def _escaped(found: re.Match[str]) -> str:

@@ -13,12 +13,17 @@ os.environ["ASR_CACHE"] = tempfile.mkdtemp(prefix="asr-cache-")  # no test speak
 
 from pathlib import Path
 
+import hypothesis
 import numpy as np
 import pytest
 
 from asr import audio
 from asr.data import manifest
 from asr.data.manifest import Utterance
+
+# A busy machine makes an example slow, not wrong.
+hypothesis.settings.register_profile("asr")
+hypothesis.settings.load_profile("asr")
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 PITCHES = {"a": 300.0, "b": 700.0, "c": 1500.0, "d": 2600.0}

@@ -9,7 +9,7 @@ from asr.decode import ctc
 from asr.decode.align import AlignError, align
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     tokens=st.lists(st.integers(1, 3), min_size=1, max_size=3), num_frames=st.integers(1, 6), seed=st.integers(0, 999)
 )
@@ -29,7 +29,7 @@ def test_it_is_the_best_of_all_paths(tokens, num_frames, seed):
     assert ours.tolist() == list(path)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(num_frames=st.integers(1, 30), seed=st.integers(0, 999))
 def test_the_greedy_text_lies_on_the_greedy_path(num_frames, seed):
     emission = oracles.random_log_probs(num_frames, 5, seed)
@@ -40,7 +40,7 @@ def test_the_greedy_text_lies_on_the_greedy_path(num_frames, seed):
     assert sum(span.end_frame - span.start_frame for span in spans) == (path > 0).sum()
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(num_tokens=st.integers(1, 12), spare=st.integers(0, 40), seed=st.integers(0, 999))
 def test_a_table_that_is_not_held_at_once_gives_the_same(num_tokens, spare, seed):
     tokens = np.random.default_rng(seed).integers(1, 4, num_tokens).tolist()

@@ -43,12 +43,12 @@ def agree(decoder, emission, **resources):
 
 
 class TestABeamThatKeepsEverythingEqualsEnumeration:
-    @settings(max_examples=40, deadline=None)
+    @settings(max_examples=40)
     @given(emission=emissions)
     def test_alone(self, emission):
         agree(BeamSearch(TOKENIZER, **EVERYTHING), emission)
 
-    @settings(max_examples=40, deadline=None)
+    @settings(max_examples=40)
     @given(
         emission=emissions,
         is_character=st.booleans(),
@@ -71,7 +71,7 @@ class TestABeamThatKeepsEverythingEqualsEnumeration:
             lm=lambda text: model.score_sentence(lm.units(text, is_character=is_character)),
         )  # fmt: skip
 
-    @settings(max_examples=30, deadline=None)
+    @settings(max_examples=30)
     @given(emission=emissions, entries=st.lists(st.sampled_from(["a", "bc", "cab"]), min_size=1, unique=True))
     def test_an_alphabet_without_spaces_says_one_word(self, emission, entries):
         tokenizer = Tokenizer("abc")
@@ -82,7 +82,7 @@ class TestABeamThatKeepsEverythingEqualsEnumeration:
 
 def any_search(test):
     given_search = given(emission=emissions, beam_width=st.integers(1, 6), nbest=st.integers(1, 5))
-    return settings(max_examples=30, deadline=None)(given_search(test))
+    return settings(max_examples=30)(given_search(test))
 
 
 class TestWhatChangesNothing:
@@ -115,7 +115,7 @@ class TestWhatChangesNothing:
         assert decoder(emission) == first
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     seed=st.integers(0, 10_000),
     num_frames=st.integers(1, 40),
@@ -131,7 +131,7 @@ def test_with_a_lexicon_every_text_is_made_of_its_entries(seed, num_frames, beam
         assert oracles.is_sequence(hypothesis.words, [tuple(entry.split()) for entry in entries])
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 10_000), num_frames=st.integers(1, 30))
 def test_the_usual_beam_finds_what_the_widest_finds_where_the_emission_is_sure(seed, num_frames):
     emission = oracles.random_log_probs(num_frames, 4, seed) * 6
@@ -234,7 +234,7 @@ class TestEmissions:
         assert decoder(emission)[0].score == pytest.approx(0)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(emission=emissions, penalty=st.floats(0, 8))
 def test_a_blank_penalty_is_another_emission(emission, penalty):
     penalised = np.exp(emission) * np.exp([-penalty] + [0.0] * (emission.shape[1] - 1))
@@ -253,7 +253,7 @@ def test_a_faint_letter_is_recognised_when_the_blank_costs_something():
     assert BeamSearch(TOKENIZER, blank_penalty=3.0)(emission)[0].text == "ab"
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     emission=emissions,
     lm_weight=st.floats(0, 200),
@@ -351,7 +351,7 @@ class Sentences:
         return sum(min(0.0, step) for step in steps) - 0.25 * bool(text)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     emission=emissions,
     weights=st.dictionaries(st.sampled_from(["a", "ab", "a b", "b a b", "ba", "ab a"]), st.floats(-9, 0), min_size=1),

@@ -16,7 +16,7 @@ TOKENIZER = Tokenizer("ab ")
 SPACE = 3
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(text=st.sampled_from(["a", "ab", "ba a", "a b a", "aa b"]), extra=st.integers(0, 3), seed=st.integers(0, 999))
 def test_a_word_is_as_sure_as_all_the_paths_that_spell_it_between_its_neighbours(text, extra, seed):
     tokens = TOKENIZER.encode(text)

@@ -26,7 +26,7 @@ def test_min_frames_is_the_shortest_path(tokens):
     assert min_frames(tokens) == oracles.min_frames(tokens)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     tokens=st.lists(st.integers(1, 3), min_size=1, max_size=3), num_frames=st.integers(1, 5), seed=st.integers(0, 99)
 )
@@ -64,7 +64,7 @@ def test_greedy_says_nothing_where_the_sum_over_paths_says_a():
     assert oracles.ctc_loss(emission, [1]) < oracles.ctc_loss(emission, [])
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(num_frames=st.integers(1, 9), seed=st.integers(0, 99))
 def test_views_disagree_by_their_divergence_and_padding_adds_nothing(num_frames, seed):
     one, other = (oracles.random_log_probs(num_frames, 5, seed + shift) for shift in (0, 100))
@@ -78,7 +78,7 @@ def test_views_disagree_by_their_divergence_and_padding_adds_nothing(num_frames,
     assert torch.allclose(got, swapped)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(seed=st.integers(0, 99))
 def test_each_view_is_drawn_to_the_other_as_it_stands(seed):
     """By the logits of a view, the gradient of a divergence from a fixed target is its softmax less the target."""

@@ -92,4 +92,5 @@ class TestLocked:
 def test_names_are_printed_in_one_line():
     assert files.shown("a/ü b.wav") == "a/ü b.wav" and files.shown("-") == "standard input"
     assert files.shown("caf\udce9.wav") == r"caf\xe9.wav"
+    assert files.printable("a\x1b\nb\u202e", keep="\n") == "a\\x1b\nb\\u202e"
     assert files.shown("a\x1b]0;x\x07\nb\u202ec\ud800") == r"a\x1b]0;x\x07\nb\u202ec\ud800"

@@ -10,7 +10,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from asr.decode.beam import BeamSearch
@@ -138,7 +138,6 @@ def expanded(node):
                 yield joint + joint.join(parts) + joint
 
 
-@settings(deadline=None)
 @given(grammars)
 def test_the_graph_accepts_the_sentences_and_nothing_else(grammar):
     made = network.build(grammar, TEXT)
@@ -151,7 +150,6 @@ def test_the_graph_accepts_the_sentences_and_nothing_else(grammar):
             assert graph.accepts("".join(letters)) == ("".join(letters) in wanted)
 
 
-@settings(deadline=None)
 @given(grammars, st.integers(0, 2**32 - 1))
 def test_every_sample_is_accepted_and_means_what_it_came_from(grammar, seed):
     made = network.build(grammar, TEXT)

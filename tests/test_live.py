@@ -64,7 +64,7 @@ def words(found):
     return [word for final in found for word in final.transcript.words]
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(sizes=st.lists(st.integers(1, 40_000), min_size=1, max_size=4).filter(lambda sizes: sum(sizes) > 2000))
 def test_blocks_change_nothing(recognizer, spoken, sizes):
     live = Live(recognizer, LiveConfig(partial_ms=0))

@@ -192,14 +192,14 @@ class TestMissingWords:
 
 
 class TestEstimation:
-    @settings(max_examples=50, deadline=None)
+    @settings(max_examples=50)
     @given(corpus=corpora, order=st.integers(1, 4), is_character=st.booleans())
     def test_probabilities_of_every_context_sum_to_one(self, corpus, order, is_character):
         units = [lm.units(" ".join(words), is_character=is_character) for words in corpus]
         model = kneser_ney.estimate(units, order, vocabulary=["unseen"])
         assert list(sums(model)) == pytest.approx([1.0] * len(list(sums(model))))
 
-    @settings(max_examples=30, deadline=None)
+    @settings(max_examples=30)
     @given(corpus=corpora, order=st.integers(1, 4), name=st.sampled_from(["x.arpa", "x.arpa.gz"]))
     def test_written_then_read_gives_the_same_scores(self, tmp_path_factory, corpus, order, name):
         path = tmp_path_factory.mktemp("lm") / name
@@ -251,7 +251,7 @@ class TestEstimation:
             kneser_ney.estimate(SENTENCES, 0)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(st.lists(st.sampled_from("abc"), min_size=1, max_size=4), min_size=1, max_size=6), st.integers(1, 3))
 def test_no_context_gains_more_than_the_most(sentences, order):
     model = kneser_ney.estimate(sentences, order)

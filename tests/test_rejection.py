@@ -21,7 +21,6 @@ def made(positives, negatives, hours=2.0):
     return Rejection(np.array(positives), np.array(negatives, float), hours)
 
 
-@settings(deadline=None)
 @given(POSITIVES, SCORES, HOURS, st.floats(-0.5, 1.5))
 def test_an_operating_point_counts_one_by_one(positives, negatives, hours, threshold):
     point = made(positives, negatives, hours).at(threshold)
@@ -36,7 +35,6 @@ def test_an_operating_point_counts_one_by_one(positives, negatives, hours, thres
         assert interval.low <= value <= interval.high
 
 
-@settings(deadline=None)
 @given(POSITIVES, SCORES, HOURS)
 def test_the_curve_holds_every_point_that_any_threshold_gives(positives, negatives, hours):
     rejection = made(positives, negatives, hours)
@@ -51,7 +49,7 @@ def test_the_curve_holds_every_point_that_any_threshold_gives(positives, negativ
         assert rejection.at(threshold).miss_rate == curve.miss_rates[at]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(POSITIVES, SCORES, HOURS, st.floats(0, 5))
 def test_the_threshold_for_a_target_misses_least(positives, negatives, hours, target):
     rejection = made(positives, negatives, hours)
@@ -74,7 +72,6 @@ def test_the_threshold_lies_half_way():
         rejection.threshold_for(-1)
 
 
-@settings(deadline=None)
 @given(st.integers(0, 400), st.floats(0.5, 0.999))
 def test_poisson_intervals_are_garwoods(count, level):
     low, high = poisson_range(count, level)
@@ -89,7 +86,6 @@ def test_poisson_intervals_of_large_counts():
     )
 
 
-@settings(deadline=None)
 @given(st.integers(0, 60), st.integers(1, 60), st.floats(0.5, 0.999))
 def test_wilsons_interval_holds_the_rates_that_a_score_test_accepts(successes, more, level):
     trials = successes + more - 1 or 1

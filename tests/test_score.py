@@ -18,7 +18,7 @@ PAIRS = st.lists(st.tuples(TOKENS, TOKENS), max_size=30)
 
 
 class TestCounts:
-    @settings(max_examples=300, deadline=None)
+    @settings(max_examples=300)
     @given(reference=TOKENS, hypothesis=TOKENS)
     def test_equal_the_recursive_oracle(self, reference, hypothesis):
         count = score.errors(reference, hypothesis)
@@ -28,7 +28,7 @@ class TestCounts:
         assert count.correct + count.substitutions + count.insertions == len(hypothesis)
         assert min(vars(count).values()) >= 0
 
-    @settings(max_examples=300, deadline=None)
+    @settings(max_examples=300)
     @given(reference=TOKENS, hypothesis=TOKENS)
     def test_with_sclites_weights_equal_its_table(self, reference, hypothesis):
         count = score.errors(reference, hypothesis, "sclite")
@@ -36,7 +36,7 @@ class TestCounts:
         assert [count.correct, count.substitutions, count.deletions, count.insertions] == _numbers(letters)
 
     @pytest.mark.parametrize("weights", ["levenshtein", "sclite"])
-    @settings(max_examples=50, deadline=None)
+    @settings(max_examples=50)
     @given(pairs=PAIRS)
     def test_many_pairs_at_once_equal_one_at_a_time(self, pairs, weights):
         made = score.count([reference for reference, _ in pairs], [hypothesis for _, hypothesis in pairs], weights)
@@ -44,7 +44,7 @@ class TestCounts:
         assert [total(made[index : index + 1]) for index in range(len(pairs))] == one_by_one
         assert total(made) == sum(one_by_one, ErrorCount())
 
-    @settings(max_examples=100, deadline=None)
+    @settings(max_examples=100)
     @given(st.text(max_size=60), st.text(max_size=60))
     def test_errors_equal_editdistance(self, reference, hypothesis):
         assert score.errors(reference, hypothesis).errors == editdistance.eval(reference, hypothesis)
@@ -64,7 +64,7 @@ class TestCounts:
         assert score.errors([], ["a"]).to_dict()["rate"] is None
 
     @pytest.mark.parametrize("weights", ["levenshtein", "sclite"])
-    @settings(max_examples=200, deadline=None)
+    @settings(max_examples=200)
     @given(reference=st.text("ab", max_size=30), changes=CHANGES)
     def test_a_band_of_the_table_is_enough(self, reference, changes, weights):
         hypothesis = list(reference)
@@ -92,14 +92,14 @@ class TestCounts:
 
 
 class TestAlignments:
-    @settings(max_examples=100, deadline=None)
+    @settings(max_examples=100)
     @given(pairs=PAIRS)
     def test_equal_sclites_table(self, pairs):
         made = score.align([one for one, _ in pairs], [other for _, other in pairs], "sclite")
         assert made == [oracles.sclite_alignment(*pair) for pair in pairs]
 
     @pytest.mark.parametrize("weights", ["levenshtein", "sclite"])
-    @settings(max_examples=100, deadline=None)
+    @settings(max_examples=100)
     @given(pairs=PAIRS)
     def test_show_what_was_counted(self, pairs, weights):
         for (reference, hypothesis), letters in zip(pairs, score.align(*_sides(pairs), weights), strict=True):
@@ -143,7 +143,7 @@ class TestScore:
         assert (result.missing, result.extra) == (("one",), ("three",))
         assert result.word == ErrorCount(correct=1, deletions=2, utterances=2, utterance_errors=1)
 
-    @settings(max_examples=30, deadline=None)
+    @settings(max_examples=30)
     @given(PAIRS)
     def test_speakers_and_utterances_add_up_to_the_totals(self, pairs):
         sides = [{f"u{index}": " ".join(pair[side]) for index, pair in enumerate(pairs)} for side in (0, 1)]
@@ -255,7 +255,7 @@ class TestNormaliser:
     def test_rules(self, rules, text, words):
         assert Normaliser(rules).words(text) == words
 
-    @settings(max_examples=200, deadline=None)
+    @settings(max_examples=200)
     @given(st.text(max_size=40))
     def test_doing_it_twice_changes_nothing(self, text):
         normaliser = Normaliser(("nfc", "whitespace", "case", "punctuation"))

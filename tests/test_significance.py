@@ -37,7 +37,7 @@ def test_equal_sc_stats(real_speech, case):
     assert found.mcnemar.p == pytest.approx(truth["exact_two_sided_binomial_p"], rel=1e-9)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(st.integers(-4, 4), max_size=10))
 def test_the_sign_test_equals_every_pattern_of_signs(differences):
     assert significance.sign_test(differences) == pytest.approx(oracles.sign_test(differences))

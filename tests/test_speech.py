@@ -51,7 +51,7 @@ def segments(frames, config, features=CONFIG, sizes=None):
     return found + segmenter.flush()
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.integers(0, 10**6), st.lists(st.integers(0, 700), max_size=30), st.sampled_from([WORDS, SENTENCES]))
 def test_segments_do_not_depend_on_the_blocks(seed, sizes, config):
     frames = talk(60, np.random.default_rng(seed))

@@ -19,7 +19,7 @@ def spans(*words):
     return [[TokenSpan(1, start, end, 0.0)] for start, end in words]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     gaps=st.lists(st.tuples(st.integers(0, 40), st.integers(1, 30)), min_size=1, max_size=6),
     tail=st.integers(0, 40),

@@ -216,7 +216,7 @@ LINES = st.lists(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(lines=LINES, form=st.sampled_from([*score.FORMATS, None]), is_zipped=st.booleans())
 def test_no_bytes_make_a_reader_fail_otherwise(tmp_path_factory, lines, form, is_zipped):
     path = tmp_path_factory.getbasetemp() / "fuzz"

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from asr.cli.exits import run_command
+from asr.cli.exits import run_command, say
 from asr.cli.options import add_format, new_parser, probability, training_packages, whole
 from asr.cli.output import check_model_file, print_json
 from asr.errors import UserError
@@ -98,7 +98,7 @@ def _recordings(arguments: argparse.Namespace) -> "list[Utterance]":
         return manifest.read(arguments.recordings)
     found = folder.read(arguments.recordings, has_texts=not arguments.unlabelled)
     for item in found.skipped:
-        print(f"{item.id}: {item.reason}: skipped", file=sys.stderr)
+        say(f"{item.id}: {item.reason}: skipped")
     utterances = [one for one in found.utterances if one.text or arguments.unlabelled]
     if not utterances:
         raise UserError(f"{arguments.recordings}: no recording in it can be used")

@@ -1,12 +1,11 @@
 """`asr-align`: find when the words and characters of a known text are spoken."""
 
 import argparse
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from asr.cli.exits import run_command
+from asr.cli.exits import run_command, say
 from asr.cli.options import add_format, new_parser
 from asr.cli.output import check_output, put, shared_files
 from asr.errors import UserError
@@ -85,7 +84,7 @@ def _align_all(recognizer: "Recognizer", utterances: "Sequence[Utterance]", argu
         if utterance.id in shared:
             transcript = UserError(f"its file of --output would be that of {shared[utterance.id]}")
         if isinstance(transcript, UserError):
-            print(f"error: {utterance.id}: {transcript}", file=sys.stderr)
+            say(f"error: {utterance.id}: {transcript}")
             failed += 1
             continue
         lines = _aligned(utterance.where, utterance.id, transcript, arguments.format)
@@ -95,10 +94,10 @@ def _align_all(recognizer: "Recognizer", utterances: "Sequence[Utterance]", argu
             if lines or arguments.output:
                 put(lines, utterance.id, arguments)
         except UserError as error:
-            print(f"error: {utterance.id[:60]}: {error}", file=sys.stderr)
+            say(f"error: {utterance.id[:60]}: {error}")
             failed += 1
     if failed:
-        print(f"{failed} of {len(utterances)} utterances could not be aligned", file=sys.stderr)
+        say(f"{failed} of {len(utterances)} utterances could not be aligned")
     return 1 if failed else 0
 
 
@@ -128,7 +127,7 @@ def _read_text(text: str, audio: str) -> str:
     if text != "-" and not is_named and not _is_file(path):
         return text
     if text != "-" and not is_named:
-        print(f"TEXT is the file {text}", file=sys.stderr)
+        say(f"TEXT is the file {text}")
     form, sentences = read_sentences(text)
     if form == "lines":
         return " ".join(sentence for _, sentence in sentences)

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
-from asr.cli.exits import run_command
+from asr.cli.exits import run_command, say
 from asr.cli.jobs import portions, start_workers
 from asr.cli.options import (
     add_decoding,
@@ -128,7 +128,7 @@ def _evaluate(arguments: argparse.Namespace) -> int:
             return _evaluate_labels(arguments, utterances, output)
     code = name_unreadable(result.unreadable)
     write_text(output, format_trn(result.hypotheses))
-    print(f"hypotheses: {output}", file=sys.stderr)
+    say(f"hypotheses: {output}")
     if arguments.format == "json":
         oracle = {"oracle": result.oracle.to_dict()} if result.oracle else {}
         commands = {"commands": result.commands.to_dict()} if result.commands else {}
@@ -337,11 +337,11 @@ def _negatives(recognizer: "Recognizer", path: Path) -> "list[list[Part]]":
         files, skipped = inputs.find([str(path)])
         sources = [name for name, _ in files]
         for name, why in skipped:
-            print(f"error: {shown(name)}: {why}; not counted", file=sys.stderr)
+            say(f"error: {shown(name)}: {why}; not counted")
     parts: list[list[Part]] = []
     for result in _found(recognizer, sources, _Progress(len(sources))):
         if isinstance(result, UserError):
-            print(f"error: {result}; not counted", file=sys.stderr)
+            say(f"error: {result}; not counted")
         else:
             parts.append([(replace(segment, cepstra=segment.cepstra[:0]), emission) for segment, emission in result])
     return parts
@@ -381,4 +381,4 @@ def _store(model: Path, recognizer: "Recognizer") -> None:
 
     card, kind = recognizer.card, recognizer.kind
     write_card(model_file(model), replace(card, tuning={**card.tuning, kind: recognizer.tuning}))
-    print(f"stored in {model_file(model)}, for the decoder {kind}", file=sys.stderr)
+    say(f"stored in {model_file(model)}, for the decoder {kind}")

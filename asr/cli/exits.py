@@ -18,6 +18,7 @@ from typing import NoReturn
 
 from asr import machine, signals
 from asr.errors import UserError
+from asr.files import printable
 
 BUG = 70
 
@@ -44,7 +45,7 @@ def run_command(command: Callable[[argparse.Namespace], int], arguments: argpars
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
     except (UserError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        say(f"error: {error}")
         code = 2
     except Exception:
         traceback.print_exc()
@@ -53,11 +54,21 @@ def run_command(command: Callable[[argparse.Namespace], int], arguments: argpars
     sys.exit(code)
 
 
+def say(message: str) -> None:
+    """A line on stderr; what comes from files in it cannot steer the terminal."""
+    print(printable(message), file=sys.stderr)
+
+
+class _Printable(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return printable(super().format(record), keep="\n")
+
+
 def _show_log() -> None:
     """What the library reports goes to stderr as it is: progress, and notes about the input."""
     logger = logging.getLogger("asr")
     if not logger.handlers:
         handler = logging.StreamHandler(sys.stderr)
-        handler.setFormatter(logging.Formatter("%(message)s"))
+        handler.setFormatter(_Printable("%(message)s"))
         logger.addHandler(handler)
         logger.setLevel(logging.INFO)

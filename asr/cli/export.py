@@ -1,11 +1,10 @@
 """`asr-export`: make a model file of others, with weights of 8 bits or several networks in one; or a page of one."""
 
 import argparse
-import sys
 from pathlib import Path
 from typing import NoReturn
 
-from asr.cli.exits import run_command
+from asr.cli.exits import run_command, say
 from asr.cli.options import add_format, new_parser, training_packages
 from asr.cli.output import check_model_file, print_models
 from asr.errors import UserError
@@ -65,5 +64,5 @@ def _export(arguments: argparse.Namespace) -> int:
     difference = convert.quantise(sources[0], output)
     code = print_models([*sources, output], utterances, arguments, largest_difference=difference)
     if arguments.format == "text":
-        print(f"in noise, no token's probability differs by more than {difference:.3f}", file=sys.stderr)
+        say(f"in noise, no token's probability differs by more than {difference:.3f}")
     return code

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn
 
-from asr.cli.exits import run_command
+from asr.cli.exits import run_command, say
 from asr.cli.options import (
     add_decoding,
     add_format,
@@ -67,7 +67,7 @@ def _listen(arguments: argparse.Namespace) -> int:
         blocks: Iterator[npt.NDArray[np.int16]] = _piped(sys.stdin.buffer, arguments.rate)
     else:
         blocks = microphone.blocks(arguments.rate, _BLOCK_MS, arguments.device)
-        print("listening; Ctrl-C ends", file=sys.stderr)
+        say("listening; Ctrl-C ends")
     _follow(live, blocks, screen, arguments.rate)
     return 0
 

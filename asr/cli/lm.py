@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
-from asr.cli.exits import run_command
+from asr.cli.exits import run_command, say
 from asr.cli.options import new_parser, positive
 from asr.cli.output import check_folder
 from asr.errors import UserError
@@ -56,7 +56,7 @@ def _lm(arguments: argparse.Namespace) -> int:
     for path in arguments.texts:
         form, utterances = read_sentences(path, arguments.input_format)
         if form != "lines" and not arguments.input_format:
-            print(f"{path}: read as {NAMES[form]}", file=sys.stderr)
+            say(f"{path}: read as {NAMES[form]}")
         for where, line in utterances:
             sentence = language_model.units(text.normalise(line), is_character=is_character)
             try:

@@ -2,13 +2,13 @@
 
 import argparse
 import math
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from asr import extras, machine
+from asr.cli.exits import say
 from asr.errors import UserError
 
 if TYPE_CHECKING:
@@ -187,7 +187,7 @@ def choose_model(arguments: argparse.Namespace) -> Path:
     if arguments.model is not None:
         return Path(arguments.model)
     newest = newest_model(Path())
-    print(f"model: {newest or f'the one that comes with the package ({SHIPPED.name})'}", file=sys.stderr)
+    say(f"model: {newest or f'the one that comes with the package ({SHIPPED.name})'}")
     return newest or SHIPPED
 
 

@@ -4,13 +4,13 @@ import argparse
 import errno
 import json
 import os
-import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from asr.cli.exits import say
 from asr.errors import UserError
-from asr.files import write_text
+from asr.files import printable, write_text
 
 if TYPE_CHECKING:
     from asr.data.manifest import Skipped, Utterance
@@ -53,7 +53,7 @@ def put(text: str, key: str, arguments: argparse.Namespace) -> None:
                 raise UserError(f"no file can be named for its id: {error.strerror}") from None
             raise
     elif text:
-        print(text, flush=True)
+        print(printable(text, keep="\n\t") if arguments.format == "text" else text, flush=True)
     elif arguments.format == "text":
         print(flush=True)
 
@@ -73,7 +73,7 @@ def name_unreadable(unreadable: "Iterable[Skipped]") -> int:
     """Say which utterances could not be read, each once; returns the exit code."""
     named = dict.fromkeys(unreadable)
     for item in named:
-        print(f"error: {item.id}: {item.reason}; counted as an empty hypothesis", file=sys.stderr)
+        say(f"error: {item.id}: {item.reason}; counted as an empty hypothesis")
     return 1 if named else 0
 
 

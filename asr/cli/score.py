@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from asr.cli.exits import run_command
+from asr.cli.exits import run_command, say
 from asr.cli.options import add_format, new_parser, positive, share, whole
 from asr.cli.output import check_folder
 from asr.errors import UserError
@@ -29,6 +29,14 @@ def main() -> NoReturn:
         help="trn: words (id); kaldi: id words; jsonl, json, csv, tsv: records with an id and a text; ctm, stm: words "
         "and segments with times; lines: paired by line number (default: by name and content)",
     )
+    _add_counting(parser)
+    _add_reporting(parser)
+    add_format(parser, "text", "json", "markdown", "sys")
+    run_command(_score, parser.parse_intermixed_args())
+
+
+def _add_counting(parser: argparse.ArgumentParser) -> None:
+    """What counts as an error, and whose it is."""
     parser.add_argument(
         "--weights",
         choices=("levenshtein", "sclite"),
@@ -61,6 +69,10 @@ def main() -> NoReturn:
         help="speakers: lines of `id speaker`, or the id up to its first hyphen or else underscore "
         "(default: those in REF)",
     )
+
+
+def _add_reporting(parser: argparse.ArgumentParser) -> None:
+    """What is shown beside the error rates, and their intervals."""
     parser.add_argument(
         "--details", action="store_true", help="the worst utterances, confusions, deleted and inserted words"
     )
@@ -73,8 +85,6 @@ def main() -> NoReturn:
     )
     parser.add_argument("--confidence", type=share, default=0.95, metavar="X", help="of the intervals (default 0.95)")
     parser.add_argument("--seed", type=whole, default=0, metavar="N", help="of the bootstrap (default 0)")
-    add_format(parser, "text", "json", "markdown", "sys")
-    run_command(_score, parser.parse_intermixed_args())
 
 
 def _score(arguments: argparse.Namespace) -> int:
@@ -88,7 +98,7 @@ def _score(arguments: argparse.Namespace) -> int:
 
         names = ", ".join(report.names)
         write_text(arguments.html, page(report, f"{names} against {Path(arguments.reference).name}"))
-        print(f"page: {arguments.html}", file=sys.stderr)
+        say(f"page: {arguments.html}")
     if arguments.format == "json":
         print(json.dumps(report.to_dict(), ensure_ascii=False))
     elif arguments.format == "sys":
@@ -107,13 +117,12 @@ def _report(arguments: argparse.Namespace) -> "Report":
     from asr.score import Counting, Normaliser, Report, read_all, score
     from asr.score.guess import NAMES
     from asr.score.normalise import default_rules, parse_rules, read_mapping
-    from asr.score.tables import printable
     from asr.score.transcripts import read_speakers
 
     reference, hypotheses = read_all(arguments.reference, arguments.hypotheses, arguments.input_format)
     if not arguments.input_format:
         forms = dict.fromkeys(one.form for one in (reference, *hypotheses))
-        print(f"read as {' and '.join(NAMES[form] for form in forms)}", file=sys.stderr)
+        say(f"read as {' and '.join(NAMES[form] for form in forms)}")
     asked = arguments.normalise
     rules = default_rules(arguments.weights) if asked is None else parse_rules(asked)
     settings: dict[str, Any] = {
@@ -125,7 +134,7 @@ def _report(arguments: argparse.Namespace) -> "Report":
     scores = [score(reference.texts, one.texts, **settings) for one in hypotheses]
     notes = [*reference.notes, *(note for one in hypotheses for note in one.notes), *_unpaired(names, scores)]
     for note in notes:
-        print(f"note: {printable(note)}", file=sys.stderr)
+        say(f"note: {note}")
     return Report.of(
         names, scores, level=arguments.confidence, resamples=arguments.resamples, seed=arguments.seed, notes=notes
     )

@@ -8,7 +8,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from asr.cli.exits import run_command
+from asr.cli.exits import run_command, say
 from asr.cli.jobs import choose_runtime, portions, start_workers
 from asr.cli.options import (
     add_decoding,
@@ -55,7 +55,7 @@ def _transcribe(arguments: argparse.Namespace) -> int:
     model = choose_model(arguments)
     files, skipped = _find(arguments.files)
     for path, why in skipped:
-        print(f"error: {shown(path)}: {why}", file=sys.stderr)
+        say(f"error: {shown(path)}: {why}")
     check_output(arguments, len(files))
     if arguments.output or arguments.format in ("trn", "ctm"):  # where an id says whose words they are
         files = inputs.distinct(files)
@@ -65,13 +65,13 @@ def _transcribe(arguments: argparse.Namespace) -> int:
         made = workers.map(portions(files, itemgetter(0))) if workers else start()(files)
         for (_, key), result in zip(files, made, strict=True):
             if isinstance(result, UserError):
-                print(f"error: {result}", file=sys.stderr)
+                say(f"error: {result}")
                 failed += 1
             else:
                 put(result, key, arguments)
     is_batch = _is_batch(arguments.files)
     if failed and is_batch:
-        print(f"{failed} of {len(files) + len(skipped)} files could not be transcribed", file=sys.stderr)
+        say(f"{failed} of {len(files) + len(skipped)} files could not be transcribed")
     return 0 if not failed else 1 if is_batch else 2
 
 

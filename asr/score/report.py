@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from asr.files import printable
 from asr.score import tables
 from asr.score.scoring import Score
 from asr.score.significance import Comparison, Interval, compare, interval
@@ -86,7 +87,7 @@ class Report:
                 of = f"{name}: " if len(self.names) > 1 else ""
                 utterance, letters = score.utterance(index), score.alignments[index]
                 blocks.append(
-                    tables.printable(of) + tables.aligned(utterance, letters, width_limit=width, has_color=has_color)
+                    printable(of) + tables.aligned(utterance, letters, width_limit=width, has_color=has_color)
                 )
         return "\n".join(blocks)
 

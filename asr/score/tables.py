@@ -6,6 +6,7 @@ import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from asr.files import printable
 from asr.score.counts import ErrorCount
 from asr.score.scoring import Score, Utterance, columns
 from asr.score.significance import Comparison, Interval
@@ -348,14 +349,6 @@ def _percentages(count: ErrorCount) -> list[str]:
 def _percent(fraction: float) -> str:
     """One decimal, by the very steps that sclite rounds in, so that the last digit is the same."""
     return f"{math.floor(fraction * 100 * 10 + 0.5) / 10:.1f}"
-
-
-_CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))}
-
-
-def printable(text: str) -> str:
-    """A text whose control characters are spelled, so that no file can steer the terminal."""
-    return text if text.isprintable() else text.translate(_CONTROLS)
 
 
 def width(text: str) -> int:
