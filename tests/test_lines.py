@@ -52,7 +52,8 @@ def test_a_pipe_is_a_file(tmp_path):
     (bz2.compress(b"a"), "compressed with bzip2"),
     (bz2.compress(b"a" * 10**6, 1), "bzip2"), (lzma.compress(b"a"), "xz"),
     (b"PK\x03\x04...", "zip archive"), (b"mmap lm http://kheafield.com/code format version 5\n", "KenLM binary"),
-    (gzip.compress(b"a\n" * 9, mtime=0)[:-9], "damaged gzip"), (gzip.compress(b"a\n" * 9, mtime=0)[:12], "damaged gzip"),
+    (gzip.compress(b"a\n" * 9, mtime=0)[:-9], "damaged gzip"),
+    (gzip.compress(b"a\n" * 9, mtime=0)[:12], "damaged gzip"),
     (b"\x1f\x8bnothing", "damaged gzip"), (b"\x1f\x8b\x08\x00\x83\xab;tM6M6M6\x1f", "damaged gzip"),
     (gzip.compress(b"a\n", mtime=0) + b"rest", "damaged gzip"),
 ])  # fmt: skip
