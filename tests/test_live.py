@@ -176,7 +176,7 @@ def state_bytes(live):
     return size
 
 
-@pytest.mark.parametrize("minutes", [4, pytest.param(120, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("minutes", [4, pytest.param(30, marks=pytest.mark.slow)])
 def test_memory_does_not_grow(recognizer, spoken, minutes):
     """Without sound, with speech, with a hum that never ends: what a stream holds is bounded by its longest segment."""
     rng, config = np.random.default_rng(2), LiveConfig(partial_ms=0, max_segment_s=8)

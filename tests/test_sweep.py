@@ -1,4 +1,5 @@
 import json
+import os
 import random
 import signal
 import subprocess
@@ -66,13 +67,14 @@ def test_the_table_as_markdown():
 
 
 @pytest.mark.slow
-def test_a_sweep_that_is_killed_ten_times_gives_the_table_of_one_that_is_not(tones_recipe, tmp_path):
+def test_a_sweep_that_is_killed_gives_the_table_of_one_that_is_not(tones_recipe, tmp_path):
+    """Killed three times; ASR_KILLS=10 takes longer than a suite may."""
     began = time.monotonic()
     subprocess.run(command(tones_recipe, tmp_path / "whole"), check=True)
     duration_s = time.monotonic() - began
     rng = random.Random(1)
     killed = 0
-    while killed < 10:
+    while killed < int(os.environ.get("ASR_KILLS", "3")):
         process = subprocess.Popen(command(tones_recipe, tmp_path / "cut"))
         try:
             process.wait(timeout=rng.uniform(0.1, 0.7) * duration_s)
