@@ -1,5 +1,6 @@
 """Signals that ask a program to end: as an exception where it waits, as a question where it has something to save."""
 
+import os
 import signal
 import threading
 from collections.abc import Iterator
@@ -24,7 +25,12 @@ def raise_them() -> None:
     Signals that are ignored, as nohup has it, stay so. Does nothing outside the main thread.
     """
 
+    owner = os.getpid()
+
     def end(number: int, _: FrameType | None) -> None:
+        if os.getpid() != owner:  # forked from here, and has nothing open of its own
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
         raise Ended(number)
 
     if threading.current_thread() is threading.main_thread():

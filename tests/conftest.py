@@ -22,7 +22,7 @@ from asr.data import manifest
 from asr.data.manifest import Utterance
 
 # A busy machine makes an example slow, not wrong.
-hypothesis.settings.register_profile("asr")
+hypothesis.settings.register_profile("asr", deadline=None)
 hypothesis.settings.load_profile("asr")
 
 REPOSITORY = Path(__file__).resolve().parent.parent

@@ -86,7 +86,7 @@ def test_the_sound_of_the_first_command_is_one_that_its_recipe_makes(tmp_path, m
 
 def test_the_example_of_sentences_means_what_its_page_says(tmp_path):
     pytest.importorskip("hassil")
-    page = (REPOSITORY / "recipes" / "sentences.md").read_text("utf-8")
+    page = (REPOSITORY / "recipes" / "your-sentences.md").read_text("utf-8")
     (tmp_path / "light.yaml").write_text(re.search(r"```yaml\n(.*?)```", page, re.DOTALL)[1], "utf-8")
     command, expected = "switch on the living room lamp", re.search(r"```json\n(.*?)\n```", page, re.DOTALL)[1]
     program = Path(sys.executable).parent / "asr-sentences"

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from asr import audio, workers
+from asr import audio
 from asr.data import manifest
 from asr.data.cache import Source, digest, sources
 from asr.data.manifest import ManifestError, Skipped, Utterance
@@ -127,6 +127,8 @@ def load(
             return Skipped(utterance.id, f"unreadable audio: {error}")
 
     def make() -> Iterable[Source | Skipped]:
+        from asr import workers  # what only transcribes knows targets, and no processes
+
         return progress(workers.ahead(read, utterances, depth=32 * jobs, threads=jobs))
 
     kind = f"{name}-{'sound' if keep_sound else 'cepstra'}"
