@@ -145,6 +145,8 @@ class TestStops:
             if not number and len(steps) in (2, 7):
                 raise KeyboardInterrupt
 
+        if number == signal.SIGINT:  # a shell that starts tests in the background has it ignored
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         monkeypatch.setattr(loop.Saver, "step", stop)
         monkeypatch.setattr(State, "save", save)
         settings = [*self.settings, f"train.save_minutes={0 if number else 1e-9}", f"run_dir={tmp_path / 'cut'}"]
