@@ -10,6 +10,7 @@ from asr.data.examples import Target
 from asr.data.manifest import Skipped, Utterance
 from asr.errors import UserError
 from asr.score.classes import Classes
+from asr.tasks.labels import Labels
 from asr.tasks.task import Outputs, Span, divergence, is_inside
 from asr.text import TextConfig
 
@@ -17,15 +18,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-class Classify:
+class Classify(Labels):
     """The task of a classifier: to name the class of an utterance."""
-
-    command = "asr-classify"
-    choose_by = "error"
-
-    def __init__(self, text: TextConfig, labels: Sequence[str]) -> None:  # noqa: ARG002 -- it spells nothing
-        self.outputs = tuple(labels)
-        self._index = {label: index for index, label in enumerate(self.outputs)}
 
     @staticmethod
     def check(text: TextConfig, join: int) -> None:  # noqa: ARG004
@@ -51,15 +45,6 @@ class Classify:
         """The name of the class."""
         return self.outputs[int(target[0])]
 
-    def min_frames(self, target: Target) -> int:  # noqa: ARG002
-        """One."""
-        return 1
-
-    def join(self, targets: Sequence[Target]) -> Target:
-        """The only one."""
-        (target,) = targets
-        return target
-
     def loss(self, outputs: "Tensor", lengths: "Tensor", targets: "Tensor", target_lengths: "Tensor") -> "Tensor":  # noqa: ARG002
         """Cross-entropy of each utterance, in nats: (B,)."""
         return -_pooled(outputs, lengths).gather(1, targets[:, :1])[:, 0]
@@ -72,10 +57,6 @@ class Classify:
         """The most probable class of each utterance."""
         means = [frames[:length].mean(axis=0) for frames, length in zip(outputs, lengths.tolist(), strict=True)]
         return [self.outputs[int(mean.argmax())] for mean in means]
-
-    def observe(self, outputs: Outputs, lengths: npt.NDArray[np.integer[Any]]) -> dict[str, float]:  # noqa: ARG002
-        """Nothing: every frame has a label."""
-        return {}
 
     def spans(self, outputs: Outputs) -> list[Span]:
         """One of all frames."""

@@ -12,6 +12,7 @@ from asr.data.examples import Target
 from asr.data.manifest import Skipped, Utterance
 from asr.errors import UserError
 from asr.score.classes import Classes
+from asr.tasks.labels import Labels
 from asr.tasks.task import Outputs, Span, divergence, is_inside
 from asr.text import TextConfig
 
@@ -23,19 +24,12 @@ NOTHING = "_"
 _STEPS_PER_S = 100  # of a target whose labels have times
 
 
-class Tag:
+class Tag(Labels):
     """The task of a tagger: to name the class of each frame.
 
     The labels of an utterance are laid over the frames of its features evenly: one each where there are as many, and in
     step with them where tempo or stacked frames make more or fewer.
     """
-
-    command = "asr-classify"
-    choose_by = "error"
-
-    def __init__(self, text: TextConfig, labels: Sequence[str]) -> None:  # noqa: ARG002 -- it spells nothing
-        self.outputs = tuple(labels)
-        self._index = {label: index for index, label in enumerate(self.outputs)}
 
     @staticmethod
     def check(text: TextConfig, join: int) -> None:  # noqa: ARG004
@@ -64,15 +58,6 @@ class Tag:
         """The labels, a space between."""
         return " ".join(self.outputs[index] for index in target.tolist())
 
-    def min_frames(self, target: Target) -> int:  # noqa: ARG002
-        """One."""
-        return 1
-
-    def join(self, targets: Sequence[Target]) -> Target:
-        """The only one."""
-        (target,) = targets
-        return target
-
     def loss(self, outputs: "Tensor", lengths: "Tensor", targets: "Tensor", target_lengths: "Tensor") -> "Tensor":
         """Cross-entropy of each utterance, in nats: (B,): the mean over frames, times its number of labels."""
         import torch
@@ -90,10 +75,6 @@ class Tag:
         """The most probable label of each frame, a space between."""
         best = [frames[:length].argmax(axis=1) for frames, length in zip(outputs, lengths.tolist(), strict=True)]
         return [self.text(indices) for indices in best]
-
-    def observe(self, outputs: Outputs, lengths: npt.NDArray[np.integer[Any]]) -> dict[str, float]:  # noqa: ARG002
-        """Nothing: every frame has a label."""
-        return {}
 
     def spans(self, outputs: Outputs) -> list[Span]:
         """One for each run of frames of one label, with the mean of its probabilities."""
