@@ -65,8 +65,7 @@ def _adapt(arguments: argparse.Namespace) -> int:
 
         recognizer = Recognizer.load(model, decoding=decoding)
         utterances, unsure = adapt.labelled(recognizer, utterances, arguments.min_confidence)
-        print(f"{len(utterances)} recordings have words that the model is sure of, {len(unsure)} are skipped",
-              file=sys.stderr)  # fmt: skip
+        say(f"{len(utterances)} recordings have words that the model is sure of, {len(unsure)} are skipped")
         if not utterances:
             raise UserError(f"{arguments.recordings}: the model is sure of no recording: give texts, or a lower "
                             "--min-confidence")  # fmt: skip

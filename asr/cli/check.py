@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from asr.cli.exits import run_command
+from asr.cli.exits import run_command, say
 from asr.cli.options import add_format, add_jobs, new_parser, training_packages
 from asr.cli.output import print_json
 from asr.errors import UserError
@@ -85,7 +85,7 @@ def _of_sounds(arguments: argparse.Namespace) -> "tuple[Splits, Settings]":
         found = folder.read(arguments.corpus)
         utterances = found.utterances
         for item in found.skipped:
-            print(f"error: {item.id}: {item.reason}", file=sys.stderr)
+            say(f"error: {item.id}: {item.reason}")
     else:
         utterances = manifest.read(arguments.corpus)
     rates: Counter[int] = Counter()

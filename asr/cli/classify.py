@@ -4,12 +4,10 @@ import argparse
 import csv
 import io
 import json
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from asr.cli.exits import run_command
-from asr.cli.options import add_format, add_model, choose_model, new_parser, positive
+from asr.cli.exits import end_batch, run_command, say
+from asr.cli.options import add_files, add_format, add_model, choose_model, new_parser, positive
 from asr.errors import UserError
 from asr.files import shown
 
@@ -20,9 +18,7 @@ if TYPE_CHECKING:
 def main() -> NoReturn:
     """`asr-classify`."""
     parser = new_parser("asr-classify", "Say what recordings are: class and probability, with a trained classifier.")
-    parser.add_argument(
-        "files", nargs="+", metavar="FILE_OR_FOLDER", help="sound of any format, or - for standard input"
-    )
+    add_files(parser)
     add_model(parser)
     parser.add_argument("--top", type=positive, default=1, metavar="N", help="so many classes each (default 1)")
     add_format(parser, "text", "json", "csv")
@@ -36,21 +32,19 @@ def _classify(arguments: argparse.Namespace) -> int:
     classifier = Classifier.load(choose_model(arguments))
     files, skipped = inputs.find(arguments.files)
     for path, why in skipped:
-        print(f"error: {shown(path)}: {why}", file=sys.stderr)
+        say(f"error: {shown(path)}: {why}")
     failed = len(skipped)
-    is_batch = len(arguments.files) > 1 or Path(arguments.files[0]).is_dir()
+    is_batch = inputs.is_batch(arguments.files)
     if arguments.format == "csv":
         print("file,start_s,end_s,class,probability")
     for (path, _), labelled in zip(files, classifier.classify_all(path for path, _ in files), strict=True):
         if isinstance(labelled, UserError):
-            print(f"error: {labelled}", file=sys.stderr)
+            say(f"error: {labelled}")
             failed += 1
         else:
             name = path if path == "-" else shown(path)
             print(_WRITERS[arguments.format](name, labelled, arguments.top, is_batch), flush=True)
-    if failed and is_batch:
-        print(f"{failed} of {len(files) + len(skipped)} files could not be classified", file=sys.stderr)
-    return 0 if not failed else 1 if is_batch else 2
+    return end_batch("classified", failed, len(files) + len(skipped), is_batch=is_batch)
 
 
 def _text(name: str, parts: "list[Labelled]", top: int, is_batch: bool) -> str:

@@ -161,14 +161,14 @@ def _evaluate_labels(arguments: argparse.Namespace, utterances: "Sequence[Uttera
     result = evaluate_file(model_file(arguments.model), utterances)
     code = name_unreadable(result.unreadable)
     write_text(output, format_trn(result.hypotheses))
-    print(f"hypotheses: {output}", file=sys.stderr)
+    say(f"hypotheses: {output}")
     if arguments.format == "json":
         print_json(result.score.to_dict())
     else:
         print(result.score.to_text(), end="")
     if arguments.confusion and isinstance(result.score, Classes):
         plot.write(arguments.confusion, confusion.figure(result.score))
-        print(f"confusion matrix: {arguments.confusion}", file=sys.stderr)
+        say(f"confusion matrix: {arguments.confusion}")
     return code
 
 
@@ -241,7 +241,7 @@ def _tuned_and_rejected(
     negatives = _negatives(recognizer, arguments.negatives) if arguments.negatives else []
     if arguments.tune:
         tuned = tune(recognizer, utterances, found, negatives)
-        print(tuned, file=sys.stderr)
+        say(str(tuned))
         recognizer = recognizer.with_tuning(tuned.tuning)
         more["tuned"] = _tuned_values(tuned)
     rejection = None

@@ -59,6 +59,16 @@ def say(message: str) -> None:
     print(printable(message), file=sys.stderr)
 
 
+def end_batch(done: str, num_failed: int, total: int, *, is_batch: bool) -> int:
+    """The exit code of a command for many files: 0; 1 where some of a batch failed, which is printed; 2 for one file.
+
+    `done` says what could not be done, as "transcribed".
+    """
+    if num_failed and is_batch:
+        say(f"{num_failed} of {total} files could not be {done}")
+    return 0 if not num_failed else 1 if is_batch else 2
+
+
 class _Printable(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         return printable(super().format(record), keep="\n")

@@ -34,6 +34,11 @@ def find(
     return found, skipped
 
 
+def is_batch(paths: Sequence[str]) -> bool:
+    """Whether what a command is given may be several recordings, so that results name theirs."""
+    return len(paths) > 1 or Path(paths[0]).is_dir()
+
+
 def distinct(files: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
     """The same (path, id), where ids that repeat have as much more of the path as tells their files apart.
 

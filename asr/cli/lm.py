@@ -1,7 +1,6 @@
 """`asr-lm`: estimate an n-gram language model from transcripts."""
 
 import argparse
-import sys
 from pathlib import Path
 from typing import NoReturn
 
@@ -70,9 +69,8 @@ def _lm(arguments: argparse.Namespace) -> int:
     model = kneser_ney.estimate(sentences, arguments.order, vocabulary)
     language_model.write(arguments.output, model)
     counts = ", ".join(f"{len(table)} {n}-grams" for n, table in enumerate(model.ngrams, start=1))
-    print(
+    say(
         f"{len(sentences)} sentences, {counts}; perplexity on these sentences {model.perplexity(sentences):.1f}; "
-        f"in {arguments.output}",
-        file=sys.stderr,
+        f"in {arguments.output}"
     )
     return 0

@@ -169,6 +169,13 @@ def live_config(arguments: argparse.Namespace) -> "LiveConfig":
     return LiveConfig(**{field.name: getattr(arguments, field.name) for field in fields(LiveConfig)})
 
 
+def add_files(parser: argparse.ArgumentParser) -> None:
+    """The recordings of a command that takes many."""
+    parser.add_argument(
+        "files", nargs="+", metavar="FILE_OR_FOLDER", help="sound of any format, or - for standard input"
+    )
+
+
 def add_model(parser: argparse.ArgumentParser) -> None:
     """--model of a command that does without."""
     parser.add_argument(

@@ -2,12 +2,11 @@
 
 import argparse
 import json
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import NoReturn
 
-from asr.cli.exits import run_command
+from asr.cli.exits import run_command, say
 from asr.cli.options import add_format, add_jobs, new_parser, training_packages
 from asr.cli.output import print_json
 from asr.errors import UserError
@@ -66,7 +65,7 @@ def _sweep(arguments: argparse.Namespace) -> int:
     try:
         plot.check(folder / "table.png")
     except plot.PlotError as error:
-        print(f"no picture: {error}", file=sys.stderr)
+        say(f"no picture: {error}")
     else:
         what = next(iter(rows[0].rates))
         names = [" ".join(setting.rpartition(".")[2] for setting in row.settings) or "all" for row in rows]
@@ -75,5 +74,5 @@ def _sweep(arguments: argparse.Namespace) -> int:
         print_json(described)
     else:
         print(table, end="")
-    print(f"the runs and the table are in {folder}", file=sys.stderr)
+    say(f"the runs and the table are in {folder}")
     return 0

@@ -8,10 +8,11 @@ from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from asr.cli.exits import run_command, say
+from asr.cli.exits import end_batch, run_command, say
 from asr.cli.jobs import choose_runtime, portions, start_workers
 from asr.cli.options import (
     add_decoding,
+    add_files,
     add_format,
     add_model,
     add_workers,
@@ -32,9 +33,7 @@ if TYPE_CHECKING:
 def main() -> NoReturn:
     """`asr-transcribe`."""
     parser = new_parser("asr-transcribe", "Transcribe recordings.")
-    parser.add_argument(
-        "files", nargs="+", metavar="FILE_OR_FOLDER", help="sound of any format, or - for standard input"
-    )
+    add_files(parser)
     add_model(parser)
     parser.add_argument(
         "--output",
@@ -69,10 +68,8 @@ def _transcribe(arguments: argparse.Namespace) -> int:
                 failed += 1
             else:
                 put(result, key, arguments)
-    is_batch = _is_batch(arguments.files)
-    if failed and is_batch:
-        say(f"{failed} of {len(files) + len(skipped)} files could not be transcribed")
-    return 0 if not failed else 1 if is_batch else 2
+    is_batch = inputs.is_batch(arguments.files)
+    return end_batch("transcribed", failed, len(files) + len(skipped), is_batch=is_batch)
 
 
 def _find(paths: Sequence[str]) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
@@ -90,19 +87,16 @@ def _find(paths: Sequence[str]) -> tuple[list[tuple[str, str]], list[tuple[str, 
     return sounds or files, skipped
 
 
-def _is_batch(paths: Sequence[str]) -> bool:
-    return len(paths) > 1 or Path(paths[0]).is_dir()
-
-
 class _Transcriber:
     """(path, id) of files -> what is printed of each, or why it cannot be transcribed."""
 
     def __init__(self, arguments: argparse.Namespace, model: Path, runtime: "Runtime") -> None:
+        from asr.cli import inputs
         from asr.recognition.recognizer import Recognizer
 
         self.arguments = arguments
         self.recognizer = Recognizer.load(model, decoding=decoding_config(arguments), runtime=runtime)
-        self.names_files = _is_batch(arguments.files) and not arguments.output
+        self.names_files = inputs.is_batch(arguments.files) and not arguments.output
 
     def __call__(self, files: Sequence[tuple[str, str]]) -> "Iterator[str | UserError]":
         # Words have times by a forced alignment, which text alone need not wait for.
