@@ -87,6 +87,20 @@ train: {{epochs: 25, batch_size: 4, learning_rate: 0.03}}
 """
 
 
+def speak_digits(pause_s):
+    """Seven, two, nine by espeak-ng at 16 kHz in faint noise, a second before the first and a pause after each."""
+    from asr.synthesis import espeak
+
+    synthesizer, rng = espeak.Synthesizer(), np.random.default_rng(0)
+    parts = [np.zeros(16000, np.float32)]
+    for word in ("seven", "two", "nine"):
+        waveform = synthesizer.speak(espeak.Line("", word, "en-us+m3"))
+        parts += [0.5 * audio.resample(waveform, synthesizer.sample_rate, 16000)]
+        parts += [np.zeros(round(pause_s * 16000), np.float32)]
+    waveform = np.concatenate(parts)
+    return waveform + (3e-4 * rng.standard_normal(len(waveform))).astype(np.float32)
+
+
 @pytest.fixture
 def tones_recipe(tones, tmp_path):
     """A recipe that learns the tone words in a few seconds."""

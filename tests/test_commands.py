@@ -1,6 +1,7 @@
 """Commands counted: intent and every labelled slot, in noise too; and the corpus and the report of a run."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -140,6 +141,28 @@ class TestCorpus:
         parse = built.parser()
         assert not any(parse(one.text) for one in near) and all(parse(one.text) for one in splits.test)
         assert 10 < sum(parse(text) is None for text in texts) - 20 < 60, "near misses are trained on, too"
+
+    def test_what_is_said_depends_on_the_seed_alone(self):
+        """Strings have another hash in each process, and sets another order."""
+        script = REPOSITORY / "recipes" / "prepare" / "sentences.py"
+        code = f"""if True:
+            import sys, numpy as np, pathlib
+            from asr.data import corpus
+            module = sys.modules[corpus.load_script(pathlib.Path({str(script)!r})).__module__]
+            speech = module.Sentences(*module.read({self.settings["sentences"]!r}), ["tea", "water"])
+            rng = np.random.default_rng(1)
+            print([speech.draw(rng).text for _ in range(20)], [speech.miss(rng).text for _ in range(20)])"""
+        said = {
+            subprocess.run(
+                [sys.executable, "-c", code],
+                env={**os.environ, "PYTHONHASHSEED": seed},
+                capture_output=True,
+                text=True,
+                check=True,
+            ).stdout
+            for seed in "123"
+        }
+        assert len(said) == 1 and "tea" in said.pop()
 
     def test_people_are_tested(self, tmp_path):
         folder = tmp_path / "real" / "get_me_a_large_latte"

@@ -8,14 +8,13 @@ import types
 
 import numpy as np
 import pytest
+from conftest import speak_digits
 
-from asr import audio
 from asr.audio import AudioError, microphone
 from asr.cli import listen
 from asr.modelfile.locate import SHIPPED
 from asr.recognition.live import Live, LiveConfig
 from asr.recognition.recognizer import Recognizer
-from asr.synthesis import espeak
 
 COMMAND = [sys.executable, "-c", "from asr.cli.listen import main; main()", "-", "--model", str(SHIPPED)]
 
@@ -23,14 +22,7 @@ COMMAND = [sys.executable, "-c", "from asr.cli.listen import main; main()", "-",
 @pytest.fixture(scope="module")
 def pcm():
     """Three digits at 16 kHz, as the bytes that arecord writes."""
-    synthesizer, rng = espeak.Synthesizer(), np.random.default_rng(0)
-    parts = [np.zeros(16000, np.float32)]
-    for word in ("seven", "two", "nine"):
-        waveform = synthesizer.speak(espeak.Line("", word, "en-us+m3"))
-        parts += [0.5 * audio.resample(waveform, synthesizer.sample_rate, 16000), np.zeros(20000, np.float32)]
-    waveform = np.concatenate(parts)
-    waveform += (3e-4 * rng.standard_normal(len(waveform))).astype(np.float32)
-    return np.round(waveform * 32767).astype("<i2").tobytes()
+    return np.round(speak_digits(1.25) * 32767).astype("<i2").tobytes()
 
 
 @pytest.fixture(scope="module")

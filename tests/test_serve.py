@@ -16,6 +16,7 @@ for package in ("av", "httpx", "openai", "starlette", "uvicorn", "websockets", "
 
 import httpx
 import openai
+from conftest import speak_digits
 from serving import COMMAND, serving
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
@@ -25,7 +26,6 @@ from asr.audio import foreign
 from asr.modelfile.locate import SHIPPED
 from asr.recognition.live import LiveConfig
 from asr.recognition.recognizer import Recognizer
-from asr.synthesis import espeak
 
 WORDS = "one two three four five six seven eight nine zero".split()
 SENTENCES = """
@@ -43,13 +43,7 @@ lists:
 @pytest.fixture(scope="module")
 def spoken():
     """Three digits at 16 kHz: (num_samples,), with pauses of a second and more."""
-    synthesizer, rng = espeak.Synthesizer(), np.random.default_rng(0)
-    parts = [np.zeros(16000, np.float32)]
-    for word in ("seven", "two", "nine"):
-        waveform = synthesizer.speak(espeak.Line("", word, "en-us+m3"))
-        parts += [0.5 * audio.resample(waveform, synthesizer.sample_rate, 16000), np.zeros(22000, np.float32)]
-    waveform = np.concatenate(parts)
-    return waveform + (3e-4 * rng.standard_normal(len(waveform))).astype(np.float32)
+    return speak_digits(1.375)
 
 
 @pytest.fixture(scope="module")

@@ -210,6 +210,18 @@ def read_voices(text: str) -> list[tuple[str, int, int]]:
     return found
 
 
+def line(path: Path, text: str, voice: str, rng: Generator, slowest: int, fastest: int) -> espeak.Line:
+    """`text` in `voice`, with an accent, a rate from `slowest` up to `fastest`, and a pitch that are drawn."""
+    return espeak.Line(
+        str(path),
+        text,
+        f"{rng.choice(ACCENTS)}+{voice}",
+        words_per_minute=int(rng.integers(slowest, fastest)),
+        pitch=int(rng.integers(30, 70)),
+        pitch_range=int(rng.integers(20, 80)),
+    )
+
+
 def prepare(
     folder: Path,
     utterances: int = 10000,
@@ -252,9 +264,7 @@ def prepare(
     def say(split: str, rng: Generator, speaker: str, voice: str, fastest: int, repeats: int = 1) -> None:
         said = speech.draw(rng)
         path = folder / split / f"{speaker}-{len(lines)}.wav"
-        lines.append(espeak.Line(str(path), said.read, f"{rng.choice(ACCENTS)}+{voice}",
-                                 words_per_minute=int(rng.integers(slowest, fastest)), pitch=int(rng.integers(30, 70)),
-                                 pitch_range=int(rng.integers(20, 80))))  # fmt: skip
+        lines.append(line(path, said.read, voice, rng, slowest, fastest))
         rows.append((split, said.text, speaker, repeats))
 
     for split, names, count in (("dev", DEV_VOICES, held_out), ("test", TEST_VOICES, held_out),
@@ -270,12 +280,12 @@ def prepare(
             say("train", rng, f"{Path(network).stem}{number}", f"{network}:{number}", min(fastest, 230), repeats)
     splits = Splits()
     durations_s = speak.speak_all(lines, sample_rate, voices=drawn)
-    for line, (split, text, speaker, repeats), duration_s in zip(lines, rows, durations_s, strict=True):
-        stem = Path(line.path).stem
+    for spoken, (split, text, speaker, repeats), duration_s in zip(lines, rows, durations_s, strict=True):
+        stem = Path(spoken.path).stem
         for again in range(repeats):
             name = f"{stem}-{again}" if again else stem
             getattr(splits, split).append(
-                Utterance(name, text, audio=line.path, speaker=speaker, duration_s=round(duration_s, 4))
+                Utterance(name, text, audio=spoken.path, speaker=speaker, duration_s=round(duration_s, 4))
             )
     if also:
         recordings = manifest.read(also)
@@ -284,9 +294,9 @@ def prepare(
         ]
     rng = np.random.default_rng([seed, 1])
     for split in corpus.SPLITS:
-        spoken: list[Utterance] = getattr(splits, split)
-        spoken += [_nobody(folder / split / f"noise-{split}-{number}.wav", sample_rate, rng)
-                 for number in range(round(noise_share * len(spoken)))]  # fmt: skip
+        there: list[Utterance] = getattr(splits, split)
+        there += [_nobody(folder / split / f"noise-{split}-{number}.wav", sample_rate, rng)
+                 for number in range(round(noise_share * len(there)))]  # fmt: skip
     return splits
 
 

@@ -55,7 +55,7 @@ class Sentences:
         """Of a few sentences drawn from the grammar that whose rarest word was spoken least."""
         drawn = [sample(self._built.network, rng) for _ in range(_DRAWS)]
         text, meaning = min(drawn, key=lambda one: min((self._counts[word] for word in one[0].split()), default=0))
-        self._counts.update(set(text.split()))
+        self._counts.update(dict.fromkeys(text.split(), 1))  # in their order: a set has another in each process
         return Spoken(text, meaning)
 
     def miss(self, rng: Generator) -> Spoken:
@@ -120,9 +120,7 @@ def prepare(
         commas = rng.random(said.text.count(" ") + 1) < (rng.random() < 0.3) * 0.3
         read = " ".join(f"{word}," if comma else word for word, comma in zip(said.text.split(), commas, strict=True))
         path = folder / split / f"{speaker}-{len(lines)}.wav"
-        lines.append(espeak.Line(str(path), read, f"{rng.choice(english.ACCENTS)}+{voice}",
-                                 words_per_minute=int(rng.integers(slowest, fastest)), pitch=int(rng.integers(30, 70)),
-                                 pitch_range=int(rng.integers(20, 80))))  # fmt: skip
+        lines.append(english.line(path, read, voice, rng, slowest, fastest))
         rows.append((split, said, speaker, repeats))
 
     for split, names, count in (("dev", english.DEV_VOICES, held_out), ("test", english.TEST_VOICES, held_out),
