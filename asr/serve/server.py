@@ -56,6 +56,7 @@ def _listen(host: str, port: int) -> socket.socket:
         listening = socket.socket(family, socket.SOCK_STREAM)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind((host, port))
+        listening.listen(_BACKLOG)  # who reads the address may connect at once, before the server's loop runs
     except OSError as error:
         raise UserError(f"{host}:{port}: cannot listen there: {error.strerror}; choose another --port") from None
     return listening
