@@ -39,7 +39,8 @@ def sound(tmp_path_factory):
     spoken = 0.5 * audio.resample(
         synthesizer.speak(espeak.Line("", "seven", "en-us+m3")), synthesizer.sample_rate, 48000
     )
-    waveform = np.concatenate([np.zeros(48000, np.float32), spoken, np.zeros(72000, np.float32)])
+    # Silence of so long that a slow machine is done with the digit before the next one begins.
+    waveform = np.concatenate([np.zeros(48000, np.float32), spoken, np.zeros(5 * 48000, np.float32)])
     path = tmp_path_factory.mktemp("sound") / "seven.wav"
     audio.write(path, waveform + (3e-4 * rng.standard_normal(len(waveform))).astype(np.float32), 48000)
     return path
@@ -152,7 +153,7 @@ def test_the_name_of_a_file_never_becomes_markup(page, sound, tmp_path):
     broken.write_bytes(b"no sound")
     drop(page, broken, HOSTILE)
     wait(page, lambda: page.find_element("id", "error").is_displayed())
-    assert HOSTILE in text(page, "#error")
+    assert text(page, "#error").count(HOSTILE) == 1
     assert page.find_elements("css selector", "img, main script") == []
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from asr import audio
 from asr.audio import AudioError, Waveform, foreign
+from asr.files import shown
 from asr.recognition.source import Sound
 
 _BLOCK_S = 30.0
@@ -16,16 +17,19 @@ class TooLongError(AudioError):
 def opened(data: bytes, name: str, sample_rate: int, max_seconds: float) -> Sound:
     """A recording of any format that libsndfile reads, or else PyAV, at a rate in Hz.
 
-    Reading it raises AudioError for what is no sound, and TooLongError.
+    Reading it raises AudioError naming what is no sound, and TooLongError.
     """
 
     def blocks() -> Iterator[Waveform]:
         num_samples = 0
-        for block in _blocks(data, sample_rate):
-            num_samples += len(block)
-            if num_samples > max_seconds * sample_rate:
-                raise TooLongError(f"longer than the {max_seconds:g} s that this server takes at once")
-            yield block
+        try:
+            for block in _blocks(data, sample_rate):
+                num_samples += len(block)
+                if num_samples > max_seconds * sample_rate:
+                    raise TooLongError(f"longer than the {max_seconds:g} s that this server takes at once")
+                yield block
+        except AudioError as error:  # which calls bytes that have no name "sound"
+            raise type(error)(f"{shown(name)}: {str(error).removeprefix('sound: ')}") from None
 
     return Sound(name, blocks)
 

@@ -1,13 +1,15 @@
 // The page: its parts, wired to the server.
 
-import { element, meaning, Result } from "./result.js";
+import { element, leastConfidence, meaning, Result, UNSURE } from "./result.js";
 import { Talk } from "./talk.js";
 import { LiveWaveform } from "./waveform.js";
 
 const $ = (id) => document.getElementById(id);
+const IDLE = "Press the button, speak, and press it again. Escape stops, too.";
 const say = (text) => { $("status").textContent = text; };
 const result = new Result(say);
 const live = new LiveWaveform($("live"));
+const MAX_SHOWN = 9; // sentences, until all are asked for
 let token = "";
 let talk = null;
 let sentences = []; // {text, intent, slots, button, gave}
@@ -51,16 +53,25 @@ async function loadSentences() {
     describe(sentence);
     return item;
   }));
+  showSentences(sentences.length > MAX_SHOWN + 3);
+}
+
+function showSentences(isShort) {
+  [...$("sentences").children].forEach((item, index) => { item.hidden = isShort && index >= MAX_SHOWN; });
+  $("more").hidden = !isShort;
+  $("more").textContent = `Show all ${sentences.length}`;
 }
 
 function describe(sentence) {
   const parts = [element("span", sentence.text)];
   if (sentence.intent) parts.push(element("small", meaning(sentence)));
   if (sentence.gave) {
-    const isRight = sentence.gave.text === sentence.text;
-    const gave = element("small", "", isRight ? "right" : "wrong");
-    gave.textContent = `${isRight ? "✓" : "✗"} ${sentence.gave.text || "no words"}${sentence.gave.intent ? `: ${meaning(sentence.gave)}` : ""}`;
-    parts.push(gave);
+    const { text, confidence } = sentence.gave;
+    const isSame = text === sentence.text;
+    const [sign, name] = isSame && confidence >= UNSURE ? ["✓", "right"] : isSame ? ["?", "doubtful"] : ["✗", "wrong"];
+    const means = sentence.gave.intent ? `: ${meaning(sentence.gave)}` : "";
+    const sure = text && confidence < UNSURE ? `, unsure (${Math.round(100 * confidence)} %)` : "";
+    parts.push(element("small", `${sign} ${text || "no words"}${means}${sure}`, name));
   }
   sentence.button.replaceChildren(...parts);
   sentence.button.setAttribute("aria-current", String(sentence === target));
@@ -75,19 +86,22 @@ function choose(sentence) {
   start();
 }
 
+// What a sentence of the list gave: the one chosen, or each that was spoken in a pause of its own.
 function remember(recording) {
+  const found = (text, words) => ({
+    text, confidence: leastConfidence(words), ...recording.meanings.find((one) => one.text === text),
+  });
   if (target) {
-    const meant = recording.meanings[0] ?? {};
-    target.gave = { text: recording.text, intent: meant.intent, slots: meant.slots };
+    target.gave = found(recording.text, recording.words);
     const done = target;
     target = null;
     describe(done);
     return;
   }
-  for (const { text } of recording.segments) {
+  for (const { start, end, text } of recording.segments) {
     const sentence = sentences.find((one) => one.text === text);
     if (!sentence) continue;
-    sentence.gave = recording.meanings.find((one) => one.text === text) ?? { text };
+    sentence.gave = found(text, recording.words.filter((word) => start <= word.start && word.end <= end));
     describe(sentence);
   }
 }
@@ -141,7 +155,7 @@ function ended(recording, error) {
   $("talk").textContent = "Press and talk";
   $("partial").textContent = "";
   meter([0]);
-  say("Press the button, speak, and press it again. Escape stops, too.");
+  say(IDLE);
   if (error) {
     fail(error.message);
     $("live").hidden = !recording;
@@ -170,11 +184,16 @@ async function recognise(file) {
     say(`Recognised ${file.name}: ${values.text || "no words"}`);
     $("result").scrollIntoView({ block: "nearest" });
   } catch (error) {
-    fail(`${file.name}: ${error.message}`);
-    say("");
+    fail(error.message.startsWith(file.name) ? error.message : `${file.name}: ${error.message}`);
+    say(IDLE);
   }
 }
 
+$("more").addEventListener("click", () => {
+  showSentences(false);
+  $("sentences").children[MAX_SHOWN].firstElementChild.focus();
+});
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => live.draw());
 $("talk").addEventListener("click", () => (talk ? stop() : start()));
 addEventListener("keydown", (event) => { if (event.key === "Escape") stop(); });
 $("file").addEventListener("change", () => {

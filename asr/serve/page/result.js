@@ -3,7 +3,7 @@
 import { drawRecording, peaksOf } from "./waveform.js";
 
 const $ = (id) => document.getElementById(id);
-const UNSURE = 0.5;
+export const UNSURE = 0.5;
 
 // An element with a text, which never becomes markup.
 export function element(tag, text = "", name = "") {
@@ -16,6 +16,10 @@ export function element(tag, text = "", name = "") {
 export function meaning({ intent, slots }) {
   const given = Object.entries(slots ?? {}).map(([name, value]) => `${name} = ${value}`);
   return [intent, ...given].filter(Boolean).join(", ");
+}
+
+export function leastConfidence(words) {
+  return words.reduce((least, { confidence }) => Math.min(least, confidence), 1);
 }
 
 function srtTime(seconds) {

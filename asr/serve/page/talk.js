@@ -7,6 +7,7 @@ export class Talk {
   constructor(on) {
     this.on = on;
     this.blocks = [];
+    this.unsent = []; // what is spoken before the server has answered
     this.results = [];
     this.numSamples = 0;
     this.isStopping = false;
@@ -23,12 +24,12 @@ export class Talk {
       await this.context.resume();
       this.rate = this.context.sampleRate;
       await this.context.audioWorklet.addModule("/page/worklet.js");
-      await this.connect(model, token);
       if (this.isEnded) return;
       this.node = new AudioWorkletNode(this.context, "blocks", { numberOfOutputs: 0, channelCount: 1, channelCountMode: "explicit" });
       this.node.port.onmessage = ({ data }) => this.take(data);
       this.context.createMediaStreamSource(this.stream).connect(this.node);
       if (this.isStopping) this.node.port.postMessage("stop");
+      await this.connect(model, token);
     } catch (error) {
       this.end(error.name === "NotAllowedError" ? new Error("The browser does not let this page use the microphone; allow it in its settings.")
         : error.name === "NotFoundError" ? new Error("There is no microphone.") : error);
@@ -45,20 +46,26 @@ export class Talk {
       socket.onerror = () => reject(new Error("The server does not take the connection."));
       socket.onopen = () => {
         socket.send(JSON.stringify({ config: { sample_rate: this.rate, model: model || undefined, words: true, letters: true } }));
+        this.unsent.splice(0).forEach((data) => socket.send(data));
         resolve();
       };
     });
   }
 
+  send(data) {
+    if (this.socket?.readyState === WebSocket.OPEN) this.socket.send(data);
+    else this.unsent.push(data);
+  }
+
   take(block) {
     if (this.isEnded) return;
     if (block === null) {
-      this.socket.send(JSON.stringify({ eof: 1 }));
+      this.send(JSON.stringify({ eof: 1 }));
       return;
     }
     this.blocks.push(block);
     this.numSamples += block.length;
-    this.socket.send(block.buffer);
+    this.send(block.buffer);
     this.on.block(block, this.rate, this.numSamples / this.rate);
     if (this.numSamples > MAX_SECONDS * this.rate) this.stop();
   }

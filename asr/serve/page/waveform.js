@@ -1,6 +1,8 @@
 // Waveforms on a canvas: of the last seconds with the letters recognised, and of a whole recording with its words.
 
-const LIVE_S = 6;
+const LIVE_S = 6; // at most: a narrow canvas shows less, so that letters have room
+
+const secondsOf = (width) => Math.max(2.5, Math.min(LIVE_S, width / 110));
 
 function prepared(canvas) {
   const scale = devicePixelRatio || 1;
@@ -49,18 +51,25 @@ export class LiveWaveform {
 
   draw() {
     const { pen, width, height, color } = prepared(this.canvas);
-    const first = Math.max(0, this.seconds - LIVE_S);
-    const x = (time) => ((time - first) / LIVE_S) * width;
+    const shown = secondsOf(width);
+    const first = Math.max(0, this.seconds - shown);
+    const x = (time) => ((time - first) / shown) * width;
     const middle = (height - 24) / 2;
+    const loudest = this.peaks.reduce((most, [, peak]) => Math.max(most, peak), 0.1);
     pen.fillStyle = color("wave");
     for (const [time, peak] of this.peaks) {
-      const tall = Math.max(1, peak * (height - 24));
-      pen.fillRect(x(time), middle - tall / 2, Math.max(1, width / LIVE_S / 100 - 0.3), tall);
+      const tall = Math.max(1, (peak / loudest) * (height - 28));
+      pen.fillRect(x(time), middle - tall / 2, Math.max(1, width / shown / 100 - 0.3), tall);
     }
     pen.font = "14px system-ui, sans-serif";
+    let free = -Infinity; // a letter that would cover the one before it stands beside it
     for (const [letters, name] of [[this.letters, "text"], [this.pending, "soft"]]) {
       pen.fillStyle = color(name);
-      for (const [letter, time] of letters) pen.fillText(letter, x(time), height - 6);
+      for (const [letter, time] of letters) {
+        const left = Math.max(x(time), free);
+        pen.fillText(letter, left, height - 6);
+        free = left + pen.measureText(letter).width + 1;
+      }
     }
   }
 }
