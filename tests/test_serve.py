@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -409,6 +410,48 @@ def test_the_end_waits_for_what_is_held(tmp_path):
         thread.join()
         assert running.process.wait(30) == 0
     assert answers == [200] and not any("Traceback" in line for line in running.lines)
+
+
+def test_the_end_gives_streams_what_was_spoken_and_waits_for_nobody(pcm, lexicon):
+    """A stream that has not ended, of each protocol, a client that answers nothing, and connections left open."""
+    from wyoming.asr import Transcript
+    from wyoming.audio import AudioChunk, AudioStart
+    from wyoming.client import AsyncTcpClient
+    from wyoming.ping import Ping, Pong
+
+    async def wyoming(port):
+        async with AsyncTcpClient("127.0.0.1", port) as client:
+            await client.write_event(AudioStart(16000, 2, 1).event())
+            await client.write_event(AudioChunk(16000, 2, 1, pcm[:-16000].tobytes()).event())
+            await client.write_event(Ping(text="read").event())
+            while not Pong.is_type((await client.read_event()).type):
+                pass
+            running.process.send_signal(signal.SIGTERM)
+            while not Transcript.is_type((event := await client.read_event()).type):
+                pass
+            return Transcript.from_event(event).text
+
+    with serving("--model", "digits", "--lexicon", str(lexicon), "--wyoming", "0") as running:
+        url = running.url.replace("http", "ws")
+        silent = [socket.create_connection(("127.0.0.1", running.port)) for _ in range(2)]
+        silent[1].sendall(
+            b"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+            b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+        )
+        with httpx.Client() as kept, connect(url) as stream:
+            kept.get(f"{running.url}/health")
+            stream.send(pcm[:-16000].tobytes())  # cut before the pause that would end its last word
+            first = json.loads(stream.recv())["text"]
+            began = time.monotonic()
+            said = asyncio.run(wyoming(running.wyoming))
+            last = json.loads(stream.recv())["text"]
+            with pytest.raises(ConnectionClosed) as closed:
+                stream.recv()
+            assert running.process.wait(10) == 0 and time.monotonic() - began < 3
+        assert closed.value.rcvd.code == 1001 and last and said.split()[-1] == last and said == f"{first} {last}"
+        for one in silent:
+            one.close()
+    assert not any("Traceback" in line or "Cancel" in line for line in running.lines)
 
 
 def test_mistakes_at_the_start():

@@ -13,6 +13,7 @@ from asr.serve.wyoming import WyomingServer
 
 _logger = logging.getLogger(__name__)
 _GRACE_S = 30  # for what is being answered when the end comes
+_STREAM_GRACE_S = 5  # for the last results of live sound
 _BACKLOG = 512
 
 
@@ -23,6 +24,19 @@ def run(server: Server) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: None)
     asyncio.run(_run(server, listening))
+
+
+class _Http(uvicorn.Server):
+    """uvicorn, which would close streams before they have been given what was spoken."""
+
+    def __init__(self, settings: uvicorn.Config, server: Server) -> None:
+        super().__init__(settings)
+        self._work = server.work
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End the streams, then all the rest."""
+        await self._work.end_streams(_STREAM_GRACE_S)
+        await super().shutdown(sockets)
 
 
 async def _run(server: Server, listening: socket.socket) -> None:
@@ -37,7 +51,7 @@ async def _run(server: Server, listening: socket.socket) -> None:
         backlog=_BACKLOG,
         server_header=False,
     )
-    http = uvicorn.Server(settings)
+    http = _Http(settings, server)
     wyoming = WyomingServer(server) if server.config.wyoming_port is not None else None
     if wyoming:
         await wyoming.start()

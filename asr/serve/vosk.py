@@ -19,11 +19,11 @@ from asr.recognition.recognizer import Options
 from asr.serve.config import Limits
 from asr.serve.metrics import Metrics
 from asr.serve.models import Models
-from asr.serve.work import Work
+from asr.serve.work import BusyError, Work
 
 _MAX_BLOCK = 1 << 20  # bytes: half a minute of 16 bits at 16 kHz
 _RATES = (2000, 192_000)
-_TRY_LATER, _UNSUPPORTED, _IDLE = 1013, 1007, 1001
+_TRY_LATER, _UNSUPPORTED, _GOING_AWAY = 1013, 1007, 1001
 
 
 class VoskServer:
@@ -38,22 +38,28 @@ class VoskServer:
     async def stream(self, socket: WebSocket) -> None:
         """One connection, from its first message to its last."""
         await socket.accept("asr" if "asr" in socket.scope.get("subprotocols", ()) else None)
-        if self._work.num_streams >= self._limits.max_streams:
-            await _end(socket, _TRY_LATER, f"{self._work.num_streams} streams are open; try again later")
-            return
-        self._work.num_streams += 1
+        waiting: asyncio.Queue[dict[str, Any]] = asyncio.Queue(64)
+        is_over = asyncio.Event()
+
+        async def end() -> None:
+            await waiting.put({"type": "ending"})
+            await is_over.wait()
+
         try:
-            await self._serve(socket)
+            self._work.open_stream(end, self._limits.max_streams)
+            await self._serve(socket, waiting)
+        except BusyError as error:
+            await _end(socket, _TRY_LATER, str(error))
         except UserError as error:
             await _end(socket, _UNSUPPORTED, str(error))
         except WebSocketDisconnect:
             pass
         finally:
-            self._work.num_streams -= 1
+            is_over.set()
+            self._work.close_stream(end)
 
-    async def _serve(self, socket: WebSocket) -> None:
+    async def _serve(self, socket: WebSocket, waiting: "asyncio.Queue[dict[str, Any]]") -> None:
         stream = _Stream({})
-        waiting: asyncio.Queue[dict[str, Any]] = asyncio.Queue(64)
         reader = asyncio.create_task(_read(socket, waiting, self._limits.idle_s))
         try:
             while True:
@@ -61,7 +67,10 @@ class VoskServer:
                 if message["type"] == "websocket.disconnect":
                     return
                 if message["type"] == "idle":
-                    await _end(socket, _IDLE, f"nothing has come for {self._limits.idle_s:g} s")
+                    await _end(socket, _GOING_AWAY, f"nothing has come for {self._limits.idle_s:g} s")
+                    return
+                if message["type"] == "ending":
+                    await self._finish(socket, stream, _GOING_AWAY)
                     return
                 if message.get("bytes") is not None:
                     block = stream.samples(message["bytes"])
@@ -81,11 +90,11 @@ class VoskServer:
         finally:
             reader.cancel()
 
-    async def _finish(self, socket: WebSocket, stream: "_Stream") -> None:
+    async def _finish(self, socket: WebSocket, stream: "_Stream", code: int = 1000) -> None:
         live = stream.live
         finals: list[Event] = [] if live is None else list(await self._work.block(live.flush))
         await socket.send_text(json.dumps(stream.result(finals), ensure_ascii=False))
-        await socket.close()
+        await socket.close(code)
 
     def _started(self, stream: "_Stream") -> Live:
         return Live(self._models.get(stream.model), self._live, sample_rate=stream.sample_rate, options=self._options)

@@ -1,7 +1,7 @@
 """Recognition beside the event loop: so many threads, and a queue that refuses more than it can answer."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
@@ -22,7 +22,8 @@ class Work:
         self._live = ThreadPoolExecutor(threads, "live")
         self._max_waiting = max_waiting
         self.num_waiting = 0
-        self.num_streams = 0
+        self._streams: set[Callable[[], Awaitable[None]]] = set()
+        self._is_ending = False
 
     async def recording(self, make: Callable[[], Made]) -> Made:
         """What a thread makes of a recording. Raises BusyError where too many wait."""
@@ -37,6 +38,30 @@ class Work:
     async def block(self, make: Callable[[], Made]) -> Made:
         """What a thread makes of a block of live sound."""
         return await asyncio.get_running_loop().run_in_executor(self._live, make)
+
+    @property
+    def num_streams(self) -> int:
+        """Connections of live sound that are open."""
+        return len(self._streams)
+
+    def open_stream(self, end: Callable[[], Awaitable[None]], max_streams: int) -> None:
+        """Count a connection of live sound; `end` gives it what it has spoken, and closes it. Raises BusyError."""
+        if self._is_ending:
+            raise BusyError("the server is ending; try again later")
+        if self.num_streams >= max_streams:
+            raise BusyError(f"{self.num_streams} streams are open; try again later")
+        self._streams.add(end)
+
+    def close_stream(self, end: Callable[[], Awaitable[None]]) -> None:
+        """It is over; of one that was never opened nothing happens."""
+        self._streams.discard(end)
+
+    async def end_streams(self, patience_s: float) -> None:
+        """Give every stream its final result at once, and take no new one; in at most so many seconds."""
+        self._is_ending = True
+        ends = [asyncio.ensure_future(end()) for end in self._streams]
+        if ends:
+            await asyncio.wait(ends, timeout=patience_s)
 
     def close(self) -> None:
         """Wait for what is being made."""

@@ -70,11 +70,13 @@ class _Handler(AsyncEventHandler):
         self._converter: AudioChunkConverter | None = None
         self._finals: list[Final] = []
         self._is_counted = self._is_detected = False
+        self._turn = asyncio.Lock()  # of an event of the client, or of the server's end
 
     async def handle_event(self, event: Event) -> bool:
         """An event of the client -> whether the connection goes on."""
         try:
-            return await self._handle(event)
+            async with self._turn:
+                return await self._handle(event)
         except UserError as error:
             await self.write_event(Error(text=str(error)).event())
         except (KeyError, TypeError, ValueError) as error:
@@ -83,8 +85,15 @@ class _Handler(AsyncEventHandler):
 
     async def disconnect(self) -> None:
         """The client is gone, or was refused."""
-        self._server.work.num_streams -= self._is_counted
+        self._server.work.close_stream(self.end)
         self._is_counted = False
+
+    async def end(self) -> None:
+        """The server ends: what was spoken is answered."""
+        async with self._turn:
+            if self._live is not None:
+                await self._finish()
+        await self.stop()
 
     async def _handle(self, event: Event) -> bool:
         if Describe.is_type(event.type):
@@ -115,9 +124,7 @@ class _Handler(AsyncEventHandler):
     async def _begin(self) -> None:
         work = self._server.work
         if not self._is_counted:
-            if work.num_streams >= self._server.config.limits.max_streams:
-                raise UserError(f"{work.num_streams} streams are open; try again later")
-            work.num_streams += 1
+            work.open_stream(self.end, self._server.config.limits.max_streams)
             self._is_counted = True
         # Partial results are asked for by nobody here.
         recognizer = await work.block(lambda: self._server.models.get(self._model))
