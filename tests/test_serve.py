@@ -7,7 +7,6 @@ import signal
 import socket
 import subprocess
 import threading
-import time
 
 import numpy as np
 import pytest
@@ -442,12 +441,11 @@ def test_the_end_gives_streams_what_was_spoken_and_waits_for_nobody(pcm, lexicon
             kept.get(f"{running.url}/health")
             stream.send(pcm[:-16000].tobytes())  # cut before the pause that would end its last word
             first = json.loads(stream.recv())["text"]
-            began = time.monotonic()
             said = asyncio.run(wyoming(running.wyoming))
             last = json.loads(stream.recv())["text"]
             with pytest.raises(ConnectionClosed) as closed:
                 stream.recv()
-            assert running.process.wait(10) == 0 and time.monotonic() - began < 3
+            assert running.process.wait(20) == 0  # not the 30 s that a recording is given
         assert closed.value.rcvd.code == 1001 and last and said.split()[-1] == last and said == f"{first} {last}"
         for one in silent:
             one.close()
