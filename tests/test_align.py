@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asr.decode import align as alignment
-from asr.decode import ctc
+from asr.decode import ctc_paths
 from asr.decode.align import AlignError, align
 
 
@@ -15,7 +15,7 @@ from asr.decode.align import AlignError, align
 )
 def test_it_is_the_best_of_all_paths(tokens, num_frames, seed):
     emission = oracles.random_log_probs(num_frames, 4, seed)
-    if ctc.min_frames(tokens) > num_frames:
+    if ctc_paths.min_frames(tokens) > num_frames:
         with pytest.raises(AlignError, match="need"):
             align(emission, tokens)
         return
@@ -34,7 +34,7 @@ def test_it_is_the_best_of_all_paths(tokens, num_frames, seed):
 def test_the_greedy_text_lies_on_the_greedy_path(num_frames, seed):
     emission = oracles.random_log_probs(num_frames, 5, seed)
     path = emission.argmax(axis=1)
-    spans = align(emission, ctc.collapse(path))
+    spans = align(emission, ctc_paths.collapse(path))
     for span in spans:
         assert (path[span.start_frame : span.end_frame] == span.token).all()
     assert sum(span.end_frame - span.start_frame for span in spans) == (path > 0).sum()
@@ -44,7 +44,7 @@ def test_the_greedy_text_lies_on_the_greedy_path(num_frames, seed):
 @given(num_tokens=st.integers(1, 12), spare=st.integers(0, 40), seed=st.integers(0, 999))
 def test_a_table_that_is_not_held_at_once_gives_the_same(num_tokens, spare, seed):
     tokens = np.random.default_rng(seed).integers(1, 4, num_tokens).tolist()
-    emission = oracles.random_log_probs(ctc.min_frames(tokens) + spare, 4, seed)
+    emission = oracles.random_log_probs(ctc_paths.min_frames(tokens) + spare, 4, seed)
     expected = align(emission, tokens)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(alignment, "_CELLS", 0)

@@ -119,21 +119,21 @@ def test_two_views_of_an_utterance_are_in_step_and_differ(utterances, keep_sound
 @pytest.mark.parametrize("stack", [1, 2, 3, 4])
 @pytest.mark.parametrize("more", [{}, {"trim_db": 60, "crop_ms": 200, "join": 3, "join_probability": 1.0}])
 def test_an_epoch_never_makes_a_transcript_impossible(utterances, more, stack):
-    from asr.decode import ctc
+    from asr.decode import ctc_paths
 
     config = replace(CONFIG, stack=stack)
     tight = []
     for example in load(utterances, keep_sound=True)[0]:
         num_frames = config.num_stacked(example.signal.num_frames(config))
         tokens = np.resize([1, 1, 2], num_frames)
-        while ctc.min_frames(tokens) > num_frames:
+        while ctc_paths.min_frames(tokens) > num_frames:
             tokens = tokens[:-1]
         tight.append(replace(example, target=tokens))
     shorter = AugmentConfig(speed=0.4, tempo=0.4, **more)
     for number in range(5):
         for batch in batches(tight, shorter, config, SPELLS, seed=number).epoch(number):
             for row in range(len(batch.ids)):
-                needed = ctc.min_frames(batch.targets[row, : batch.target_lengths[row]])
+                needed = ctc_paths.min_frames(batch.targets[row, : batch.target_lengths[row]])
                 assert batch.feature_lengths[row] >= needed
 
 

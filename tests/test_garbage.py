@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from asr.decode.beam import BeamSearch
+from asr.decode.ctc_beam import BeamSearch
 from asr.decode.decoder import DecoderConfig, DecodingResources
 from asr.decode.garbage import GarbageDecoder, WithGarbage
 from asr.decode.hypothesis import DecodeError

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asr.decode.beam import BeamSearch
+from asr.decode.ctc_beam import BeamSearch
 from asr.errors import UserError
 from asr.grammar import jsgf, network, readers, rhino, rules, sample
 from asr.grammar.graph import Graph

@@ -14,6 +14,7 @@ from asr.data import manifest
 from asr.decode import align
 from asr.decode.align import AlignError
 from asr.decode.decoder import DecoderConfig
+from asr.endpointing import Segmenter, SpeechConfig
 from asr.errors import UserError
 from asr.features import FeatureError
 from asr.modelfile.card import ModelError, Timing
@@ -22,7 +23,6 @@ from asr.recognition import source, times
 from asr.recognition.evaluate import evaluate
 from asr.recognition.frontend import Segment
 from asr.recognition.recognizer import Options, Recognizer
-from asr.speech import Segmenter, SpeechConfig
 from asr.text import TextError
 
 
@@ -162,8 +162,8 @@ def test_noise_padding_leaves_the_clock_alone(recognizer, utterances):
         unpadded = Segment(extractor.cepstra(waveform), 0.0, 0.0, len(waveform) / 16000)
         spans = [dataclasses.replace(span, start_frame=span.start_frame - 20, end_frame=span.end_frame - 20)
                  for span in align.align(ours, plain.card.tokenizer.encode(transcript.text))]  # fmt: skip
-        activity = plain.frontend.activity(unpadded)
-        bounds = times.word_times([spans], 0.01, unpadded.end_s, plain.card.timing, activity)
+        loudness = plain.frontend.loudness(unpadded)
+        bounds = times.word_times([spans], 0.01, unpadded.end_s, plain.card.timing, loudness)
         (word,) = transcript.words
         assert (word.start_s, word.end_s) == pytest.approx(bounds[0].tolist(), abs=0.02)
     assert not padded.frontend.padded(np.zeros(10, np.float32)).any()

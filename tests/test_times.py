@@ -5,13 +5,13 @@ from hypothesis import strategies as st
 
 from asr.decode.align import TokenSpan
 from asr.modelfile.card import Timing
-from asr.recognition.activity import Activity
+from asr.recognition.loudness import Loudness
 from asr.recognition.times import word_times
 
 
 def loudness(energy):
     """Log energy (T,) of windows of 25 ms every 10 ms, the quietest of them noise."""
-    return Activity(10 / np.log(10) * (energy - energy.min(initial=0)), 0.01, 0.025)
+    return Loudness(10 / np.log(10) * (energy - energy.min(initial=0)), 0.01, 0.025)
 
 
 def spans(*words):

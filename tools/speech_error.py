@@ -19,9 +19,9 @@ import numpy as np
 import numpy.typing as npt
 
 from asr import audio
+from asr.endpointing import Segmenter, SpeechConfig
 from asr.features import FeatureConfig, FeatureExtractor
 from asr.noise import coloured as coloured_noise
-from asr.speech import Segmenter, SpeechConfig
 from asr.synthesis import espeak
 
 Waveform = npt.NDArray[np.float32]
@@ -132,7 +132,7 @@ Regions = npt.NDArray[np.float64]
 
 
 def ours(waveform: Waveform) -> Regions:
-    """Speech (N, 2) in seconds, without the margins, of asr.speech."""
+    """Speech (N, 2) in seconds, without the margins, of asr.endpointing."""
     segmenter = Segmenter(SPEECH, FEATURES)
     cepstra = FeatureExtractor(FEATURES).cepstra(waveform)
     segments = segmenter.feed(cepstra) + segmenter.flush()

@@ -15,8 +15,8 @@ from typing import Any
 import onnx
 
 from asr import files
+from asr.endpointing import SpeechConfig
 from asr.modelfile.card import FORMAT, ModelCard, ModelError
-from asr.speech import SpeechConfig
 
 MOVED = {"tracts": "vtln_warps", "edge_ms": "noise_pad_ms", "pause_ms": "min_silence_ms"}
 

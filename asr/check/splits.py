@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from asr.check.findings import Example, Finding, finding
 from asr.data.manifest import Utterance
-from asr.decode import ctc
+from asr.decode import ctc_paths
 from asr.features import FeatureConfig
 from asr.text import TextConfig, Tokenizer
 
@@ -72,7 +72,7 @@ def fit(
             normal = text.normalise(utterance.text)
             if not normal or not utterance.duration_s or not set(normal) <= set(text.alphabet):
                 continue
-            needed = ctc.min_frames(tokenizer.encode(normal))
+            needed = ctc_paths.min_frames(tokenizer.encode(normal))
             num_frames = features.num_stacked(features.num_frames(round(utterance.duration_s * features.sample_rate)))
             example = Example(f"{name}/{utterance.id}", f"{normal[:40]!r} needs {needed} frames and has {num_frames}")
             if needed > num_frames:

@@ -216,8 +216,8 @@ def probe(utterances: Iterable[Utterance]) -> Probed:
             waveform = manifest.read_waveform(utterance, rate)
         except audio.AudioError as error:
             return Skipped(utterance.id, f"unreadable audio: {error}")
-        # Zeros alone are certain. Whether somebody speaks is not asked of `asr.speech` here: it would take soft, short
-        # and noisy recordings out of a corpus, which are those that training needs.
+        # Zeros alone are certain. Whether somebody speaks is not asked of `asr.endpointing` here: it would take soft,
+        # short and noisy recordings out of a corpus, which are those that training needs.
         if not np.any(waveform):
             return Skipped(utterance.id, f"silence: {files.shown(utterance.audio)} holds nothing but zeros")
         digests[utterance.audio] = hashlib.blake2b(waveform.tobytes(), digest_size=16).hexdigest()

@@ -297,8 +297,9 @@ class Gain:
 def _is_louder(waveform: Waveform, below_db: float, sample_rate: int) -> npt.NDArray[np.bool_]:
     """Where sound is louder than so many decibels below its loudest: (num_samples,) -> (num_samples,).
 
-    How loud it is is its variance in the 20 ms around: an offset is no sound. This is not `asr.speech`, on purpose: it
-    imitates the editors and gates that recordings went through, which know of no speech and cut weak consonants off.
+    How loud it is is its variance in the 20 ms around: an offset is no sound. This is not `asr.endpointing`, on
+    purpose: it imitates the editors and gates that recordings went through, which know of no speech and cut weak
+    consonants off.
     """
     half, positions = round(_ENERGY_S / 2 * sample_rate), np.arange(len(waveform))
     first, last = np.maximum(positions - half, 0), np.minimum(positions + half + 1, len(waveform))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from asr.decode import ctc
+from asr.decode import ctc_paths
 from asr.errors import UserError
 from asr.text import BLANK
 
@@ -35,7 +35,7 @@ def align(log_probs: npt.NDArray[np.floating[Any]], tokens: Sequence[int]) -> li
     Viterbi decoding over the 2 L + 1 states of Graves et al. 2006, section 4.1: the tokens, and blanks around them.
     Raises AlignError where there are fewer frames than the transcript needs, or a token has no probability at all.
     """
-    needed = ctc.min_frames(tokens) if len(tokens) else 0
+    needed = ctc_paths.min_frames(tokens) if len(tokens) else 0
     if len(log_probs) < needed:
         raise AlignError(f"{len(tokens)} tokens need {needed} frames, and there are {len(log_probs)}")
     if not len(tokens):

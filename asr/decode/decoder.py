@@ -160,7 +160,7 @@ class DecodingResources:
         return GarbageDecoder(self._beam(with_garbage, weights), with_garbage, self._beam(accepted, weights))
 
     def _beam(self, constraint: "Constraint | None", weights: Mapping[str, float]) -> Decoder:
-        from asr.decode.beam import BeamSearch
+        from asr.decode.ctc_beam import BeamSearch
 
         config = self.config
         return BeamSearch(

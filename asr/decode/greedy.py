@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from asr.decode import ctc
+from asr.decode import ctc_paths
 from asr.decode.hypothesis import Emission, Hypothesis, check
 from asr.text import Tokenizer
 
@@ -17,7 +17,7 @@ def decode(
     paths = log_probs.argmax(axis=2)
     if lengths is None:
         lengths = np.full(len(paths), paths.shape[1])
-    return [ctc.collapse(path[:length]) for path, length in zip(paths, lengths, strict=True)]
+    return [ctc_paths.collapse(path[:length]) for path, length in zip(paths, lengths, strict=True)]
 
 
 class Greedy:
@@ -30,5 +30,5 @@ class Greedy:
         """log_probs (T, V) -> one hypothesis, whatever `nbest`. Raises DecodeError if they are no log-probabilities."""
         check(log_probs)
         path = log_probs.argmax(axis=1)
-        text = self.tokenizer.decode(ctc.collapse(path))
+        text = self.tokenizer.decode(ctc_paths.collapse(path))
         return [Hypothesis(" ".join(text.split()), float(log_probs[np.arange(len(path)), path].sum()))]

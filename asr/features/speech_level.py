@@ -24,7 +24,7 @@ def relative_to_speech(cepstra: Frames, config: FeatureConfig) -> tuple[Frames, 
     falls to 0 between 10 and 16 dB above it; the energy of speech is the mean of the frames', so weighted.
 
     These weights are a part of the features and not an end-pointing: they are smooth, so that no decision changes a
-    feature, and look at the whole segment that `asr.speech` has cut.
+    feature, and look at the whole segment that `asr.endpointing` has cut.
     """
     levels = levels_db(cepstra, config)
     rank = max(1, min(round(_PEAK_MS / config.hop_ms), (len(levels) + 1) // 2))

@@ -6,11 +6,11 @@ from typing import Any, Literal
 
 import numpy as np
 
+from asr.endpointing import SpeechConfig
 from asr.errors import UserError
 from asr.features import FeatureConfig, FeatureExtractor, Statistics
 from asr.modelfile.recognition_config import RecognitionConfig
 from asr.modelfile.typed import parse, record
-from asr.speech import SpeechConfig
 from asr.text import TextConfig, Tokenizer
 
 _SAME = ("features", "text", "statistics", "recognition", "speech", "task", "labels")

@@ -15,8 +15,8 @@ from asr.modelfile import session
 from asr.modelfile.card import ModelCard
 from asr.modelfile.locate import model_file
 from asr.recognition import source
+from asr.recognition.acoustic import Network
 from asr.recognition.frontend import FrontEnd
-from asr.recognition.network import Network
 from asr.recognition.source import Source
 from asr.tasks.task import Outputs, Task
 

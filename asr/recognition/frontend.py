@@ -1,6 +1,6 @@
 """Sound -> segments of cepstra: noise padding, MFCCs, cuts in pauses.
 
-The settings that are for recognition alone (noise padding, the silence that cuts) are read here, and asr.speech is
+The settings that are for recognition alone (noise padding, the silence that cuts) are read here, and asr.endpointing is
 called here, and nowhere else.
 """
 
@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from asr import speech
+from asr import endpointing
 from asr.audio import Waveform
 from asr.features import FeatureConfig, FeatureError, FeatureExtractor, Frames
 from asr.features.config import round_half_up
 from asr.modelfile.recognition_config import RecognitionConfig
-from asr.recognition.activity import Activity
+from asr.recognition.loudness import Loudness
 from asr.recognition.source import Sound
 
 _NOISE_PAD = 1e-3  # of the peak: 60 dB below it
@@ -48,7 +48,7 @@ class FrontEnd:
 
     extractor: FeatureExtractor
     recognition: RecognitionConfig
-    speech_config: speech.SpeechConfig
+    speech_config: endpointing.SpeechConfig
     is_stream: bool = False
     """Whether any sound is cut as one whose end is not known: a short one, too."""
 
@@ -68,7 +68,7 @@ class FrontEnd:
         return self.recognition.min_silence_ms / 1000
 
     @property
-    def speech(self) -> speech.SpeechConfig:
+    def speech(self) -> endpointing.SpeechConfig:
         """What counts as speech, and where it is cut."""
         min_silence_ms = self.recognition.min_silence_ms
         return replace(self.speech_config, min_silence_ms=min_silence_ms) if min_silence_ms else self.speech_config
@@ -110,7 +110,7 @@ class FrontEnd:
         before, after = noise * np.float32(_NOISE_PAD) * np.abs(waveform).max(initial=0)
         return np.concatenate([before, waveform, after])
 
-    def activity(self, segment: Segment) -> Activity | None:
+    def loudness(self, segment: Segment) -> Loudness | None:
         """How far the sound of a segment is above its noise, frame by frame, without its padding.
 
         None without cepstra of sound.
@@ -121,8 +121,8 @@ class FrontEnd:
         first = round(segment.padding_s / config.hop_s)
         duration_s = max(segment.end_s - segment.start_s, 0.0)
         cepstra = segment.cepstra[first : first + max(1, round(duration_s / config.hop_s))]
-        levels = speech.speech_levels(cepstra, self.speech, config)
-        return Activity(levels, config.hop_s, config.window_ms / 1000)
+        levels = endpointing.speech_levels(cepstra, self.speech, config)
+        return Loudness(levels, config.hop_s, config.window_ms / 1000)
 
     def _short(self, blocks: list[Waveform]) -> Iterator[Segment]:
         """The segments of a sound of up to `max_segment_s`, between its padding."""
@@ -131,12 +131,12 @@ class FrontEnd:
         hop_s, duration_s = config.hop_s, len(waveform) / config.sample_rate
         cepstra = self.extractor.cepstra(self.padded(waveform))
         padding = round(self.padding_s / hop_s)
-        cut: list[speech.Segment] = []
+        cut: list[endpointing.Segment] = []
         if self.min_silence_s:
             # The padding, which is faint, would say how quiet it is.
-            segmenter = speech.Segmenter(self.speech, config)
+            segmenter = endpointing.Segmenter(self.speech, config)
             cut = segmenter.feed(cepstra[padding : len(cepstra) - padding]) + segmenter.flush()
-        cut = cut or [speech.Segment(0, len(cepstra), True)]
+        cut = cut or [endpointing.Segment(0, len(cepstra), True)]
         starts = [0, *((padding + part.start) // config.stack * config.stack for part in cut[1:])]
         for part, start, end in itertools.zip_longest(cut, starts, starts[1:]):
             start_s = start * hop_s - self.padding_s
@@ -160,7 +160,7 @@ class SegmentStream:
     def __init__(self, frontend: FrontEnd, num_frames: int | None = None) -> None:
         self._config = frontend.config
         self._cepstra = frontend.extractor.cepstra_stream(num_frames)
-        self._segmenter = speech.Segmenter(frontend.speech, self._config)
+        self._segmenter = endpointing.Segmenter(frontend.speech, self._config)
         self._held = np.empty((0, self._config.num_cepstra), np.float32)  # what is in no segment yet
         self._first = self._num_samples = 0  # the first frame of these, samples so far
 
@@ -193,7 +193,7 @@ class SegmentStream:
             end_s = self._num_samples / self._config.sample_rate
             yield segment if part is not parts[-1] else replace(segment, end_s=end_s)
 
-    def _cut(self, part: speech.Segment) -> Segment:
+    def _cut(self, part: endpointing.Segment) -> Segment:
         count = part.end - part.start
         segment = self._segment(count, is_speech=part.is_speech)
         self._held, self._first = self._held[count:], part.end

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from asr import audio
 from asr.audio import AudioError, Waveform
-from asr.decode import ctc
+from asr.decode import ctc_paths
 from asr.decode.hypothesis import Emission
 from asr.errors import UserError
 from asr.recognition.frontend import Segment
@@ -189,7 +189,7 @@ class Live:
 
     def _letters(self, segment: Segment, emission: Emission) -> tuple[Letter, ...]:
         tokens, frame_s = self._recognizer.card.tokenizer.tokens, self._recognizer.card.features.frame_ms / 1000
-        found = ctc.spikes(emission.argmax(axis=1))
+        found = ctc_paths.spikes(emission.argmax(axis=1))
         return tuple(Letter(tokens[token], round(segment.origin_s + frame * frame_s, 3)) for frame, token in found)
 
 

@@ -17,9 +17,9 @@ from asr.modelfile.card import ModelCard, Tuning
 from asr.modelfile.locate import SHIPPED, model_file
 from asr.modelfile.session import Runtime
 from asr.recognition import confidence, source, times
+from asr.recognition.acoustic import Network
 from asr.recognition.confidence import Calibration
 from asr.recognition.frontend import FrontEnd, Segment
-from asr.recognition.network import Network
 from asr.recognition.source import Sound, Source
 from asr.recognition.transcript import Nearest, Transcript, Word, join_transcripts, meant
 
@@ -285,7 +285,7 @@ class Recognizer:
             self.card.features.frame_ms / 1000,
             max(segment.end_s - segment.start_s, 0.0),
             self.card.timing,
-            self.frontend.activity(segment),
+            self.frontend.loudness(segment),
             segment.padding_s,
         )
         return times.timed_words(text.split(), groups, confidences, bounds, segment, self.card)

@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from asr.decode.align import TokenSpan
 from asr.modelfile.card import ModelCard, Timing
-from asr.recognition.activity import Activity
 from asr.recognition.frontend import Segment
+from asr.recognition.loudness import Loudness
 from asr.recognition.transcript import Character, Word
 
 _PAUSE_S = 0.1  # shorter silences are closures of stops
@@ -25,7 +25,7 @@ def word_times(
     frame_s: float,
     duration_s: float,
     margins: Timing,
-    activity: Activity | None = None,
+    loudness: Loudness | None = None,
     padding_s: float = 0.0,
 ) -> npt.NDArray[np.float64]:
     """The tokens of each word in turn -> its start and end in seconds: (N, 2), rising, within the duration.
@@ -33,18 +33,18 @@ def word_times(
     CTC emits a letter when it has been spoken, in a frame or two (Sak et al. 2015, "Fast and accurate recurrent neural
     network acoustic models"): a word begins `lead_s` before its first token and ends `tail_s` after its last. Between
     two words either the sound pauses, and they end and begin where it does, or the one ends where the other begins.
-    `activity` says which, unless noise hides it or there is None: then a pause is what lead and tail leave of the gap,
+    `loudness` says which, unless noise hides it or there is None: then a pause is what lead and tail leave of the gap,
     if that is long. No word loses a frame of its tokens, but for those in silence: a network that was trained on single
     words may spell one long before it or after it, and then the outer words begin and end where the sound is loud. The
     sound begins `padding_s` after the first frame.
     """
     tokens = np.array([(word[0].start_frame, word[-1].end_frame) for word in words], np.float64).reshape(-1, 2)
     tokens = np.clip(tokens * frame_s - padding_s, 0, duration_s)
-    activity = activity or Activity(_NONE, 0.01, 0.025)
-    is_quiet = activity.is_quiet()
+    loudness = loudness or Loudness(_NONE, 0.01, 0.025)
+    is_quiet = loudness.is_quiet()
     # Of the hops around the windows' centres.
-    edges = (np.arange(len(is_quiet) + 1) - 0.5) * activity.hop_s + activity.window_s / 2
-    loud = np.flatnonzero(~activity.is_quiet(_SOFT))
+    edges = (np.arange(len(is_quiet) + 1) - 0.5) * loudness.hop_s + loudness.window_s / 2
+    loud = np.flatnonzero(~loudness.is_quiet(_SOFT))
     if len(loud) and len(words):
         begins_s = edges[loud[0]] if loud[0] else 0.0
         ends_s = min(edges[loud[-1] + 1], duration_s) if loud[-1] + 1 < len(is_quiet) else duration_s

@@ -65,7 +65,7 @@ def _spoken(line: Line) -> str:
 def trim(waveform: audio.Waveform, margin: int, *, floor: float = 0.02) -> audio.Waveform:
     """Cut what lies more than `margin` samples before the first or after the last sample above floor x peak.
 
-    There is no noise in what a synthesiser says, so that a level tells its ends; `asr.speech` is for recordings.
+    There is no noise in what a synthesiser says, so that a level tells its ends; `asr.endpointing` is for recordings.
     """
     loud = np.flatnonzero(np.abs(waveform) >= floor * np.abs(waveform).max(initial=0))
     return waveform[max(0, loud[0] - margin) : loud[-1] + 1 + margin] if len(loud) else waveform

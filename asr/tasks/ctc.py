@@ -10,7 +10,7 @@ import numpy.typing as npt
 from asr import score
 from asr.data.examples import Target
 from asr.data.manifest import Skipped, Utterance
-from asr.decode import ctc, greedy
+from asr.decode import ctc_paths, greedy
 from asr.errors import UserError
 from asr.tasks.task import Outputs, Span, divergence, is_inside
 from asr.text import BLANK, TextConfig, TextError, Tokenizer
@@ -64,7 +64,7 @@ class Ctc:
 
     def min_frames(self, target: Target) -> int:
         """A frame for each token, and one for the blank between equal neighbours."""
-        return ctc.min_frames(target)
+        return ctc_paths.min_frames(target)
 
     def join(self, targets: Sequence[Target]) -> Target:
         """One target after another, a space between."""

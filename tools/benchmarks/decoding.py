@@ -136,9 +136,9 @@ decode = section(
 )  # fmt: skip
 
 
-@decode.contender("asr.decode.beam")
+@decode.contender("asr.decode.ctc_beam")
 def _(folder: Path) -> Iterator[Any]:
-    from asr.decode.beam import BeamSearch
+    from asr.decode.ctc_beam import BeamSearch
     from asr.decode.decoder import DecoderConfig, DecodingResources
     from asr.text import TextConfig
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asr.decode import greedy
-from asr.decode.ctc import collapse, min_frames
+from asr.decode.ctc_paths import collapse, min_frames
 from asr.tasks.ctc import Ctc
 from asr.text import TextConfig
 

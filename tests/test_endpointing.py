@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from asr.endpointing import Segmenter, SpeechConfig, speech_levels
 from asr.features import FeatureConfig, FeatureExtractor
-from asr.speech import Segmenter, SpeechConfig, speech_levels
 
 CONFIG = FeatureConfig()
 HOP_S = CONFIG.hop_s

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asr.decode import kneser_ney, lm
-from asr.decode.beam import BeamSearch
+from asr.decode.ctc_beam import BeamSearch
 from asr.decode.greedy import Greedy
 from asr.decode.hotwords import HotWords
 from asr.decode.hypothesis import DecodeError

@@ -12,7 +12,7 @@ _MAX_RANGE_DB = 60.0  # more is digital silence
 
 
 @dataclass(frozen=True)
-class Activity:
+class Loudness:
     """How far a sound is above its noise, frame by frame: decibels (T,), in windows of `window_s` every `hop_s`."""
 
     levels_db: npt.NDArray[np.floating[Any]]
