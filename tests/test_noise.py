@@ -30,3 +30,10 @@ def test_a_background_is_a_function_of_the_generator_and_stays_in_range():
         assert np.array_equal(made, noise.background(np.random.default_rng(seed), 4000, 8000))
         loudest.append(np.abs(made).max())
     assert min(loudest) == 0 and 0.3 < max(loudest) <= 1, "from complete silence to loud noise"
+
+
+def test_music_is_a_function_of_the_generator_and_stays_in_range():
+    for seed in range(10):
+        made = noise.music(np.random.default_rng(seed), 8000, 8000)
+        assert made.dtype == np.float32 and made.shape == (8000,) and 0 < np.abs(made).max() <= 1
+        assert np.array_equal(made, noise.music(np.random.default_rng(seed), 8000, 8000))

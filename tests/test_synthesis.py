@@ -16,7 +16,8 @@ import pytest
 
 from asr import audio
 from asr.synthesis import heart, neural, speak, speakers, spoken
-from asr.synthesis.espeak import Line, SynthesisError, Synthesizer
+from asr.synthesis.errors import SynthesisError
+from asr.synthesis.espeak import Line, Synthesizer
 
 
 def test_an_unknown_voice_is_named():

@@ -29,7 +29,7 @@ from asr.modelfile.locate import model_file
 from asr.modelfile.onnx_file import write_card
 from asr.recognition import confidence
 from asr.recognition.recognizer import Recognizer
-from asr.synthesis import espeak
+from asr.synthesis import cast, espeak
 
 Times = npt.NDArray[np.float64]
 """Starts and ends (N, 2), in seconds."""
@@ -40,12 +40,12 @@ def sentences(
 ) -> Iterator[tuple[str, audio.Waveform, Times]]:
     """(text, waveform (num_samples,), times of the words (N, 2) in seconds) of `count` sentences."""
     rng, noisy = np.random.default_rng(("dev", "test").index(split)), np.random.default_rng(2)
-    voices = {"dev": synthetic.DEV_VOICES, "test": synthetic.TEST_VOICES}[split]
+    voices = {"dev": cast.DEV_VOICES, "test": cast.TEST_VOICES}[split]
     synthesizer = espeak.Synthesizer()
     while count:
         sentence = rng.choice(words, size=rng.integers(2, 9)).tolist()
         spoken = [synthetic.spoken(word) + ("," if rng.random() < 0.15 else "") for word in sentence]
-        voice = f"{rng.choice(synthetic.ACCENTS)}+{rng.choice(voices)}"
+        voice = f"{rng.choice(cast.ENGLISH_ACCENTS)}+{rng.choice(voices)}"
         prosody = [int(rng.integers(*limits)) for limits in ((120, 180), (30, 70), (20, 80))]
         waveform, timed = synthesizer.speak_words(espeak.Line("", " ".join(spoken), voice, *prosody))
         margins = (rng.uniform(0.05, 0.4, 2) * sample_rate).astype(int)

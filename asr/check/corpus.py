@@ -13,7 +13,8 @@ from asr.check.sound import Measured
 from asr.check.splits import Splits
 from asr.data.manifest import Utterance
 from asr.features import FeatureConfig
-from asr.synthesis.espeak import SynthesisError, Synthesizer
+from asr.synthesis.errors import SynthesisError
+from asr.synthesis.espeak import Synthesizer
 from asr.text import TextConfig
 
 _STRESS = "ˈˌː ."

@@ -83,6 +83,10 @@ class ModelCard:
         """What each output of the network stands for."""
         return self.labels or self.tokenizer.tokens
 
+    def __post_init__(self) -> None:
+        if not self.text.alphabet:
+            raise ModelError("a model's text.alphabet names at least one character")
+
     @property
     def tokenizer(self) -> Tokenizer:
         """Characters <-> token ids of this model."""

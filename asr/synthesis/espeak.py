@@ -11,7 +11,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,8 @@ from typing import Any
 import numpy as np
 
 from asr import audio, extras
-from asr.errors import UserError
+from asr.synthesis import languages
+from asr.synthesis.errors import SynthesisError
 
 # espeak-ng's speak_lib.h:
 _RETRIEVE_SYNCHRONOUSLY, _PHONEME_EVENTS, _UTF8, _PHONEMES, _MNEMONICS, _IPA = 2, 1, 1, 0x100, 0, 2
@@ -35,10 +36,6 @@ class _Event(ctypes.Structure):
     _fields_ = (("type", ctypes.c_int), ("unique_identifier", ctypes.c_uint), ("text_position", ctypes.c_int),
                 ("length", ctypes.c_int), ("audio_position", ctypes.c_int), ("sample", ctypes.c_int),
                 ("user_data", ctypes.c_void_p), ("phoneme", ctypes.c_char * 8))  # fmt: skip
-
-
-class SynthesisError(UserError):
-    """Speech that cannot be synthesised; the message is one sentence."""
 
 
 @dataclass(frozen=True)
@@ -71,10 +68,11 @@ class Synthesizer:
     """espeak-ng in this process; of several, only the latest works.
 
     `voices` are the variants to have, by name: a definition, or None for espeak-ng's own; without, all of its own.
-    espeak-ng holds fewer than 350 voices, languages included.
+    espeak-ng holds fewer than 350 voices, languages included: beside English it has, where `voices` are given, those of
+    the `codes` alone (languages.accents).
     """
 
-    def __init__(self, voices: Mapping[str, str | None] | None = None) -> None:
+    def __init__(self, voices: Mapping[str, str | None] | None = None, codes: Collection[str] = ()) -> None:
         """Raises SynthesisError if the package is missing or its library does not load."""
         try:
             import espeakng_loader
@@ -85,7 +83,7 @@ class Synthesizer:
             raise SynthesisError(f"espeak-ng is not installed ({error}): {extras.install('synth')}") from None
         self._folder = tempfile.TemporaryDirectory(prefix="asr-voices-", ignore_cleanup_errors=True)
         if voices:
-            data = _with_voices(data, Path(self._folder.name), voices)
+            data = _with_voices(data, Path(self._folder.name), voices, codes)
         # Begun twice without an end between, espeak-ng reads memory that it has freed: wrong phonemes, or a crash.
         self._library.espeak_Terminate()
         self.sample_rate = self._library.espeak_Initialize(
@@ -199,16 +197,16 @@ class Synthesizer:
         return 0
 
 
-def _with_voices(data: Path, folder: Path, voices: Mapping[str, str | None]) -> Path:
-    """A copy of espeak-ng's data, English alone, with these variants."""
+def _with_voices(data: Path, folder: Path, voices: Mapping[str, str | None], codes: Collection[str]) -> Path:
+    """A copy of espeak-ng's data, English and these languages alone, with these variants."""
     copy = folder / "espeak-ng-data"
-    for name in ("phontab", "phonindex", "phondata", "intonations", "en_dict"):
-        copy.mkdir(exist_ok=True)
+    copy.mkdir(exist_ok=True)
+    for name in ("phontab", "phonindex", "phondata", "intonations"):
         shutil.copy(data / name, copy / name)
-    languages = copy / "lang" / "gmw"
-    languages.mkdir(parents=True)
-    for path in (data / "lang" / "gmw").glob("en*"):
-        shutil.copy(path, languages / path.name)
+    for path in languages.needed([*languages.accents("en"), *codes]):
+        if (data / path).is_file():  # of some languages there are no rules, and all is phonemes
+            (copy / path).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(data / path, copy / path)
     variants = copy / "voices" / "!v"
     variants.mkdir(parents=True)
     for name, definition in voices.items():

@@ -14,6 +14,7 @@ class Heart:
 
     sample_rate = 24000
     num_speakers: int | None = 1
+    languages = frozenset({"en"})
     reads_phonemes = False
 
     def __init__(self) -> None:

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from asr import audio
-from asr.synthesis.espeak import DEFAULT_RATE, Line, SynthesisError
+from asr.synthesis.errors import SynthesisError
+from asr.synthesis.espeak import DEFAULT_RATE, Line
 from asr.synthesis.network import Phonemes, spoken_phonemes, start, tamed
 from asr.synthesis.speakers import draw_style
 
@@ -20,6 +21,7 @@ class Kokoro:
 
     sample_rate = 24000
     num_speakers: int | None = None
+    languages = frozenset({"en", "es", "fr", "hi", "it", "pt"})  # for which its phonemes are those of espeak-ng
     reads_phonemes = True
 
     def __init__(self) -> None:

@@ -10,7 +10,8 @@ import numpy.typing as npt
 from asr import audio
 from asr.modelfile import session
 from asr.modelfile.card import ModelError
-from asr.synthesis.espeak import Line, SynthesisError
+from asr.synthesis.errors import SynthesisError
+from asr.synthesis.espeak import Line
 
 Phonemes = Callable[[str, str], str]
 """(text, accent) -> its letters of the International Phonetic Alphabet."""
@@ -25,6 +26,8 @@ class Network(Protocol):
     sample_rate: int
     num_speakers: int | None
     """None: as many as one likes."""
+    languages: frozenset[str]
+    """Codes of those that it speaks: en, pt-br."""
     reads_phonemes: bool
     """Whether a line may hold phoneme mnemonics; else it must be spelled."""
 

@@ -7,7 +7,7 @@
 from pathlib import Path
 
 from asr import extras
-from asr.synthesis.espeak import SynthesisError
+from asr.synthesis.errors import SynthesisError
 from asr.synthesis.heart import Heart
 from asr.synthesis.kokoro import Kokoro
 from asr.synthesis.network import Network

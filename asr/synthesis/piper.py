@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from asr import audio
-from asr.synthesis.espeak import DEFAULT_RATE, Line, SynthesisError
+from asr.synthesis.errors import SynthesisError
+from asr.synthesis.espeak import DEFAULT_RATE, Line
 from asr.synthesis.network import Phonemes, spoken_phonemes, start, tamed
 
 
@@ -24,8 +25,10 @@ class Piper:
             self._tokens: dict[str, list[int]] = config["phoneme_id_map"]
             self.sample_rate = int(config["audio"]["sample_rate"])
             self.num_speakers: int | None = int(config.get("num_speakers", 1))
+            # Of the voice of espeak-ng whose phonemes it reads; the oldest are English and do not say so.
+            self.languages = frozenset({str(config.get("espeak", {}).get("voice") or "en").lower()})
             self._start, self._pad, self._end = (self._tokens[mark] for mark in "^_$")
-        except (OSError, KeyError, ValueError) as error:
+        except (OSError, KeyError, ValueError, AttributeError) as error:
             raise SynthesisError(f"{model}.json: not the description of a Piper voice: {error}") from None
         self._model = str(model)
         self._rng = np.random.default_rng(0)

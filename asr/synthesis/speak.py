@@ -96,7 +96,8 @@ def _speak_shard(
     load = cache(neural.load)  # once in each process, where its noise begins anew
     durations = []
     for part, variants in _by_voices(lines):
-        synthesizer = Synthesizer({name: voices.get(name) for name in sorted(variants)})
+        codes = {line.voice.partition("+")[0] for line in part}
+        synthesizer = Synthesizer({name: voices.get(name) for name in sorted(variants)}, codes)
         for line in part:
             speaker = neural.speaker_of(line.voice)
             if speaker:

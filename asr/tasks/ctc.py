@@ -32,7 +32,7 @@ class Ctc:
     @staticmethod
     def check(text: TextConfig, join: int) -> None:
         """Raise UserError where utterances are joined by a space that the alphabet does not have."""
-        if join > 1 and " " not in text.alphabet:
+        if join > 1 and text.alphabet and " " not in text.alphabet:
             raise UserError("augment.join puts a space between utterances: add it to text.alphabet")
 
     @staticmethod

@@ -91,6 +91,9 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
             values[section] = {}
         if not isinstance(values[section], dict):
             raise UserError(f"{path}: {section} must hold settings, not {values[section]!r}")
+    named = {override.partition("=")[0] for override in overrides}
+    if "data.language" in named and "text.alphabet" not in named:  # the recipe's own is that of its own language
+        values["text"].pop("alphabet", None)
     data = values["data"]
     for name in ("prepare", "folder"):
         if not isinstance(data.get(name), str):
@@ -111,6 +114,9 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
         settings[name] = _check(kind, data.get(name, parameter.default), file, f"data.{name}")
         if isinstance(settings[name], float) and not math.isfinite(settings[name]):  # of no kind
             raise UserError(f"{file.file_of(f'data.{name}')}: data.{name} must be finite, not {settings[name]}")
+    if language := settings.get("language"):  # of the script: its transcripts are folded and spelled as it does
+        values["text"].setdefault("language", language)
+        values["text"].setdefault("alphabet", "")
     values["data"] = {"prepare": data["prepare"], "folder": data["folder"], "settings": settings}
     recipe: Recipe = _check(Recipe, values, file)
     return recipe

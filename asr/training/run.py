@@ -32,6 +32,7 @@ from asr.network.encoder import AcousticModel
 from asr.network.onnx_graph import export, read
 from asr.tasks import TASKS
 from asr.tasks.task import Task
+from asr.text import letters_of
 from asr.training import checking, commands, distributed, doctor, loop, outcome, recipe
 from asr.training.distributed import Ranks
 from asr.training.outcome import Result
@@ -84,6 +85,17 @@ class _Plan:
         """Where the manifests lie."""
         return Path(self.settings.data.folder).expanduser()
 
+    def with_alphabet(self) -> "_Plan":
+        """With that of the transcripts, once they are there, where the recipe has none of its own."""
+        settings = self.settings
+        if settings.text.alphabet:
+            return self
+        texts = {settings.text.normalise(one.text) for name in corpus.SPLITS for one in _read(self.folder, name)}
+        alphabet = letters_of({*texts, " "} if settings.augment.join > 1 else texts)
+        if self.ranks.is_first:
+            logger.info("text.alphabet: the %d characters of the transcripts: %r", len(alphabet), alphabet)
+        return replace(self, settings=replace(settings, text=replace(settings.text, alphabet=alphabet)))
+
     @contextmanager
     def corpus(self) -> Iterator[ExitStack]:
         """The corpus is there and stays as it is until what comes is closed: other trainings with this folder wait."""
@@ -113,6 +125,7 @@ def start(path: Path, overrides: list[str], *, jobs: int = 2) -> Result | None:
     with plan.corpus() as until_read:
         if not plan.ranks.is_first:
             return _carry_out(plan, None, until_read)
+        plan = plan.with_alphabet()
         run = _new_folder(settings)
         with files.locked(run, what="trains in it"):
             if _holds_run(run):
@@ -120,7 +133,7 @@ def start(path: Path, overrides: list[str], *, jobs: int = 2) -> Result | None:
             try:
                 if source:  # so that resuming needs nothing else
                     files.write_bytes(run / PARENT_FILE, source.read_bytes())
-                recipe.save(settings, run / RECIPE_FILE, prepare=manifest.relative(str(plan.script), run))
+                recipe.save(plan.settings, run / RECIPE_FILE, prepare=manifest.relative(str(plan.script), run))
                 return _carry_out(plan, run, until_read)
             except Exception:
                 if not any((run / name).exists() for name in _LEARNED):  # it is free for the command without mistakes
@@ -165,9 +178,10 @@ def _new_folder(settings: Recipe) -> Path:
 
 def _carry_out(plan: _Plan, run: Path | None, until_read: ExitStack) -> Result | None:
     """Train in the folder that the first rank has; `until_read` is closed once the corpus is read."""
+    run = Path(plan.ranks.share(str(run)))
+    plan = plan.with_alphabet()
     settings, ranks = plan.settings, plan.ranks
-    run = Path(ranks.share(str(run)))
-    splits = {name: _read(plan.folder / f"{name}.jsonl") for name in corpus.PARTS}
+    splits = {name: _read(plan.folder, name) for name in corpus.PARTS}
     card = _card(settings, plan.script, TASKS[settings.task].labels_of(splits["train"]))
     card = commands.with_sentences(card, settings, plan.origin.card if plan.origin else None)
     task = tasks.of(card)
@@ -244,7 +258,8 @@ def _export_best(model: AcousticModel, card: ModelCard, run: Path) -> None:
     export(model, card, run / MODEL_FILE)
 
 
-def _read(path: Path) -> list[Utterance]:
+def _read(folder: Path, split: str) -> list[Utterance]:
+    path = folder / f"{split}.jsonl"
     return manifest.read(path) if path.is_file() and path.stat().st_size else []
 
 

@@ -7,194 +7,24 @@ numbers, dates, times, spelled letters and commands. Speakers of espeak-ng and o
 
 import itertools
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from asr import audio, extras
+from asr import audio
 from asr.data import corpus, manifest
 from asr.data.corpus import CorpusError, Splits
 from asr.data.manifest import Utterance
 from asr.noise import background
 from asr.synthesis import espeak, neural, speak
+from asr.synthesis.general import Generator, Speech, vocabulary
 from asr.synthesis.speakers import draw_voice
-
-Generator = np.random.Generator
-
-DIGITS = "zero one two three four five six seven eight nine".split()
-TEENS = "ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen".split()
-TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
-ORDINALS = """
-first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth fourteenth fifteenth
-sixteenth seventeenth eighteenth nineteenth twentieth thirtieth
-""".split()
-MONTHS = """
-january february march april may june july august september october november december
-""".split()
-DAYS = "monday tuesday wednesday thursday friday saturday sunday today tomorrow yesterday".split()
-# A single letter is a word too, spelled; espeak-ng would read some of them as words (a, i, o).
-LETTERS = dict(zip("abcdefghijklmnopqrstuvwxyz", """
-ay bee see dee ee eff gee aitch eye jay kay ell em en oh pea cue are ess tea you vee double-you ex why zee
-""".split(), strict=True))  # fmt: skip
-PLACES = "kitchen bedroom garage bathroom office hall garden attic basement".split()
-THINGS = """
-lights light radio television heating music fan door window alarm timer volume camera lamp oven
-""".split()
-# Commands of our own; {} is filled in: a word of the vocabulary, a digit, a number, a thing, a place, a day, a time.
-COMMANDS = (
-    """
-turn on the {thing} | turn off the {thing} in the {place} | switch the {place} {thing} on | open the {thing}
-close the {place} {thing} | please stop the {thing} | set a timer for {number} minutes | start | stop | cancel | help
-set an alarm for {time} | wake me up at {time} on {day} | what time is it | what is the weather in {word} {day}
-play {word} {word} | play the next song | pause | go back | go {way} | turn {way} | volume {way} | call {word} {word}
-send a message to {word} | remind me to {word} the {word} {day} | add {word} to my list | delete {word}
-i would like {number} {word} please | could you give me the {word} and the {word} | where is the {word}
-how do you spell {word} | yes | no | yes please | no thank you | show me the {word} | enter {digit} {digit}
-save the {word} | next | repeat that | louder | quieter | left | right | up | down | what is {number} plus {number}
-""".strip()
-    .replace("\n", "|")
-    .split("|")
-)
-WAYS = "left right up down forward back".split()
 
 ACCENTS = "en-us en-us en-us en-us-nyc en en en-gb-x-rp en-gb-scotland en-gb-x-gbclan en-gb-x-gbcwmd en-029".split()
 # espeak-ng's own voices that could be people's; training has none of them: its speakers are drawn.
 DEV_VOICES = "Alex Mike adam benjamin edward grandpa klatt2 klatt4 linda m1 m5 m8 max mike2 norbert rob".split()
 TEST_VOICES = "Andrea Gene Nguyen antonio aunty belinda david f1 f2 f3 f4 f5 john m2 m3 m4 m6 m7 paul quincy".split()
-
-
-@dataclass(frozen=True)
-class Text:
-    """The transcript of an utterance, and what a synthesiser is given to read."""
-
-    text: str
-    read: str
-
-
-class Speech:
-    """Utterances drawn from a vocabulary, whose words come as often as a power of their frequency says."""
-
-    def __init__(self, words: Sequence[str], frequencies: Sequence[float], flatten: float) -> None:
-        self._words = list(words)
-        weights = np.asarray(frequencies) ** flatten
-        self._cumulated = np.cumsum(weights / weights.sum())
-
-    def draw(self, rng: Generator) -> Text:
-        """One utterance."""
-        kinds: list[tuple[float, Callable[[Generator], list[str]]]] = [
-            (0.34, lambda rng: self._several(rng, int(rng.integers(2, 9)))),
-            (0.16, lambda rng: self._several(rng, 1)),
-            (0.14, _digits),
-            (0.08, _number),
-            (0.06, _date),
-            (0.22, self._command),
-        ]  # fmt: skip
-        index = int(np.searchsorted(np.cumsum([share for share, _ in kinds]), rng.random()))
-        if index >= len(kinds) or rng.random() < 0.09:
-            return _spelled(rng)
-        said = kinds[index][1](rng)
-        # A comma is a pause: words do not always run into one another.
-        commas = rng.random(len(said)) < (rng.random() < 0.3) * 0.4
-        read = " ".join(f"{word}," if comma else word for word, comma in zip(said, commas, strict=True))
-        return Text(" ".join(said), read)
-
-    def _several(self, rng: Generator, count: int) -> list[str]:
-        return [self._words[min(int(index), len(self._words) - 1)]
-                for index in np.searchsorted(self._cumulated, rng.random(count))]  # fmt: skip
-
-    def _command(self, rng: Generator) -> list[str]:
-        said: list[str] = []
-        for word in str(rng.choice(COMMANDS)).split():
-            match word:
-                case "{word}":
-                    said += self._several(rng, 1)
-                case "{thing}":
-                    said.append(str(rng.choice(THINGS)))
-                case "{place}":
-                    said.append(str(rng.choice(PLACES)))
-                case "{day}":
-                    said.append(str(rng.choice(DAYS)))
-                case "{way}":
-                    said.append(str(rng.choice(WAYS)))
-                case "{digit}":
-                    said.append(str(rng.choice(DIGITS)))
-                case "{number}":
-                    said += number(int(rng.integers(1, 100)))
-                case "{time}":
-                    said += _time(rng)
-                case _:
-                    said.append(word)
-        return said
-
-
-def number(value: int) -> list[str]:
-    """A number from 0 to 9999 in words."""
-    said: list[str] = []
-    for unit, name in ((1000, "thousand"), (100, "hundred")):
-        if value >= unit:
-            said += [DIGITS[value // unit], name]
-            value %= unit
-            if not value:
-                return said
-    if value >= 20:
-        return [*said, TENS[value // 10 - 2], *([DIGITS[value % 10]] if value % 10 else [])]
-    return [*said, TEENS[value - 10] if value >= 10 else DIGITS[value]]
-
-
-def _digits(rng: Generator) -> list[str]:
-    count = 1 if rng.random() < 0.4 else int(rng.integers(2, 8))
-    said = [str(word) for word in rng.choice(DIGITS, count)]
-    return ["oh" if word == "zero" and count > 1 and rng.random() < 0.3 else word for word in said]
-
-
-def _number(rng: Generator) -> list[str]:
-    return number(int(rng.integers(10, 10 ** int(rng.integers(2, 5)))))
-
-
-def _time(rng: Generator) -> list[str]:
-    hour, minute = number(int(rng.integers(1, 13))), int(rng.integers(0, 12)) * 5
-    minutes = ["o'clock"] if not minute else ["oh", "five"] if minute == 5 else number(minute)
-    return [*hour, *minutes, *([str(rng.choice(["in the morning", "tonight"]))] if rng.random() < 0.3 else [])]
-
-
-def _date(rng: Generator) -> list[str]:
-    match int(rng.integers(4)):
-        case 0:
-            return [str(rng.choice(MONTHS)), str(rng.choice(ORDINALS)), "nineteen", *number(int(rng.integers(10, 100)))]
-        case 1:
-            return [str(rng.choice(DAYS)), str(rng.choice(MONTHS)), *number(int(rng.integers(1, 32)))]
-        case 2:
-            return [str(rng.choice([*MONTHS, *DAYS, *ORDINALS]))]
-        case _:
-            return [*_time(rng), str(rng.choice(DAYS))]
-
-
-def _spelled(rng: Generator) -> Text:
-    """Letters one by one, as names and addresses are spelled; some in pairs with digits."""
-    letters = [str(letter) for letter in rng.choice(list(LETTERS), int(rng.integers(1, 9)))]
-    if rng.random() < 0.2:
-        letters += [str(word) for word in rng.choice(DIGITS, int(rng.integers(1, 4)))]
-    mark = "," if rng.random() < 0.5 else ""
-    return Text(" ".join(letters), f"{mark} ".join(LETTERS.get(letter, letter) for letter in letters))
-
-
-def vocabulary(size: int) -> tuple[list[str], list[float]]:
-    """The `size` most frequent words that can be read as they are spelled, and their frequencies."""
-    try:
-        import wordfreq
-    except ImportError:
-        raise CorpusError(extras.missing("the vocabulary", "wordfreq", "words")) from None
-    words: list[str] = []
-    for word in wordfreq.top_n_list("en", 3 * size):
-        # Letters without a vowel are spelled when they are read, and so are rare words of two letters.
-        can_be_read = re.fullmatch(r"[a-z]+('[a-z]+)?", word) and re.search("[aeiouy]", word)
-        if can_be_read and (len(word) > 2 or word in ("a", "i") or (len(word) == 2 and len(words) < 500)):
-            words.append(word)
-        if len(words) == size:
-            break
-    return words, [wordfreq.word_frequency(word, "en") for word in words]
 
 
 def read_voices(text: str) -> list[tuple[str, int, int]]:

@@ -28,14 +28,27 @@ _LONGEST_S = 4.0  # of a negative example: minutes of noise would be padding to 
 
 
 def prepare(
-    folder: Path,  # noqa: ARG001
+    folder: Path,
     source: str,
     speaker: str = "",
     dev_share: float = 0.1,
     test_share: float = 0.2,
+    language: str = "",
+    synthetic_per_word: int = 0,
+    other_speech: int = 0,
+    carrier_share: float = 0.3,
+    noise_share: float = 0.0,
+    text: str = "",
+    neural_voices: str = "",
+    sample_rate: int = 16000,
     seed: int = 1,
 ) -> Splits:
-    """Read the sound files below `source`; seeded shares of them become dev and test."""
+    """Read the sound files below `source`; seeded shares of them become dev and test.
+
+    Synthetic voices join the training split, as synthetic.py has them: they speak every text of the recordings
+    `synthetic_per_word` times, in `language`, and `other_speech` utterances that give no output but the texts that
+    stand in `carrier_share` of them; `noise_share` utterances without speech come on top of theirs.
+    """
     splits = Splits()
     utterances = _utterances(source, splits)
     if speaker:
@@ -65,6 +78,27 @@ def prepare(
     for utterance in readable:
         name = group(utterance)
         (splits.test if name in test else splits.dev if name in dev else splits.train).append(utterance)
+    if synthetic_per_word or other_speech:
+        texts = ",".join(dict.fromkeys(utterance.text for utterance in splits.train if utterance.text))
+        speak = corpus.load_script(Path(__file__).with_name("synthetic.py"))
+        spoken = speak(
+            folder=folder,
+            words=f"{texts},",
+            language=language,
+            utterances_per_word=synthetic_per_word,
+            held_out_per_word=0,
+            other_speech=other_speech,
+            carrier_share=carrier_share,
+            noise_share=noise_share,
+            text=text,
+            neural_voices=neural_voices,
+            neural_share=0.3,
+            fastest=260,
+            sample_rate=sample_rate,
+            seed=seed,
+        )
+        splits.train += spoken.train
+        splits.notes += spoken.notes
     return splits
 
 

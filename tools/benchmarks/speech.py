@@ -26,13 +26,14 @@ def speak(words: Sequence[str], seed: int = 0) -> Iterator[Any]:
     import numpy as np
 
     from asr import audio
+    from asr.synthesis import cast
     from asr.synthesis.espeak import Line, Synthesizer
     from asr.synthesis.speak import trim
 
     script, rng = _synthetic(), np.random.default_rng(seed)
-    synthesizer = Synthesizer(dict.fromkeys(script.TEST_VOICES))
+    synthesizer = Synthesizer(dict.fromkeys(cast.TEST_VOICES))
     for word in words:
-        voice = f"{rng.choice(script.ACCENTS)}+{rng.choice(script.TEST_VOICES)}"
+        voice = f"{rng.choice(cast.ENGLISH_ACCENTS)}+{rng.choice(cast.TEST_VOICES)}"
         line = Line("", script.spoken(word), voice, int(rng.integers(130, 220)), int(rng.integers(20, 80)))
         yield trim(audio.resample(synthesizer.speak(line), synthesizer.sample_rate, SAMPLE_RATE), SAMPLE_RATE // 33)
 
