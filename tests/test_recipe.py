@@ -11,7 +11,16 @@ from asr.errors import UserError
 from asr.training import recipe
 
 RECIPES = sorted((REPOSITORY / "recipes").glob("*.yaml"))
-SYNTHETIC = ("english_letters", "commands", "digits_alike", "digits", "spelling", "english", "english_small")
+SYNTHETIC = (
+    "english_letters",
+    "digit_strings",
+    "commands",
+    "digits_alike",
+    "digits",
+    "spelling",
+    "english",
+    "english_small",
+)
 SOURCES = {name: [] for name in SYNTHETIC} | {"sentences": ["data.sentences=somewhere.yaml"]}
 FSDD = REPOSITORY / "recipes" / "fsdd.yaml"
 
@@ -48,7 +57,10 @@ def test_english_letters_has_27_outputs_and_phrases_have_28():
         loaded = recipe.load(path, SOURCES.get(path.stem, ["data.source=somewhere"]))
         if loaded.task != "ctc":
             continue
-        phrases, english = ("an4", "an4_large", "spelling", "wake_words"), ("english", "english_small", "sentences")
+        phrases, english = (
+            ("an4", "an4_large", "digit_strings", "spelling", "wake_words"),
+            ("english", "english_small", "sentences"),
+        )
         expected = 28 if path.stem in phrases else 29 if path.stem in english else 27
         assert len(Tokenizer(loaded.text.alphabet)) == expected
         units = 128 if path.stem.endswith("_large") or path.stem in ("english", "sentences") else 40
