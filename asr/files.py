@@ -294,6 +294,10 @@ class Lines:
             raise self._error(f"{self.name}: no such {self._kind}") from None
         except IsADirectoryError:
             raise self._error(f"{self.name}: is a folder; name a {self._kind}") from None
+        except OSError as error:
+            if error.errno != errno.ENAMETOOLONG:
+                raise
+            raise self._error(f"{self.name[:60]}...: a name too long for a {self._kind}") from None
         except ValueError:  # a NUL in the name
             raise self._error(f"{self.name!r}: not the name of a file") from None
 

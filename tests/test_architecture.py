@@ -12,7 +12,7 @@ from conftest import REPOSITORY
 # Rooms from the foundation up: a module imports from its own room and from rooms of the sets before its own.
 LAYERS = (
     {"errors", "machine", "signals"},
-    {"extras", "files", "noise", "text", "workers"},
+    {"extras", "files", "noise", "text", "workers", "yaml_text"},
     {"audio", "features", "score"},
     {"decode", "endpointing"},
     {"data", "grammar", "modelfile", "network", "synthesis"},
@@ -40,7 +40,7 @@ OWNERS = {
     "regex": {"score"},
     "num2words": {"score"},
     "pydantic": {"training"},
-    "yaml": {"grammar", "training"},
+    "yaml": {"grammar", "training", "yaml_text"},
     "hassil": {"grammar"},
     "tqdm": {"training"},
     "espeakng_loader": {"synthesis"},

@@ -4,6 +4,7 @@ soundfile reads whatever libsndfile reads (WAV, FLAC, Ogg, Opus, MP3, AIFF, AU, 
 `container` and `mpeg` look into a file before libsndfile does, which does not notice all that is missing.
 """
 
+import io
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from asr.audio.source import AudioError as AudioError
-from asr.audio.source import coded, named, opened, reason
-from asr.files import shown
+from asr.audio.source import named, opened, reason
+from asr.files import shown, write_bytes
 
 Waveform = npt.NDArray[np.float32]
 
@@ -126,10 +127,16 @@ def resample(waveform: Waveform, from_rate: float, to_rate: float, *, quality: s
 
 
 def write(path: str | Path, waveform: Waveform, sample_rate: int) -> None:
-    """Write (num_samples,) in [-1, 1] as 16-bit sound; the suffix names the format, values outside are clipped."""
+    """Write (num_samples,) in [-1, 1] as 16-bit sound; the suffix names the format, values outside are clipped.
+
+    The file is there whole or not at all; an OSError names it.
+    """
     import soundfile
 
-    soundfile.write(coded(path), np.clip(waveform, -1, 1), sample_rate, subtype="PCM_16")
+    held = io.BytesIO()
+    held.name = str(path)  # which tells soundfile the format
+    soundfile.write(held, np.clip(waveform, -1, 1), sample_rate, subtype="PCM_16")
+    write_bytes(Path(path), held.getvalue(), is_synced=False)
 
 
 def _parts(path: str | Path, sound: Any, start_s: float, end_s: float | None, size: int) -> Iterator[Waveform]:

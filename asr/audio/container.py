@@ -80,7 +80,7 @@ def extent(read: Read) -> Extent | None:
         if magic.match(head):
             try:
                 return parse(read)
-            except (struct.error, ValueError, IndexError):
+            except (struct.error, ValueError, IndexError, OverflowError):
                 return None
     return None
 

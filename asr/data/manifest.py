@@ -18,6 +18,7 @@ from asr.errors import UserError
 from asr.features import FeatureError, FeatureExtractor, Frames
 
 _MAX_BYTES = 1 << 30  # of a manifest: of some million utterances
+_MAX_S = 1e9  # of a time
 
 
 class ManifestError(UserError):
@@ -247,7 +248,7 @@ def _label(value: Any) -> Label:
         return Label(value)
     if isinstance(value, dict) and set(value) == {"label", "start_s", "end_s"} and isinstance(value["label"], str):
         times = value["start_s"], value["end_s"]
-        if all(isinstance(time, int | float) and math.isfinite(time) for time in times) and 0 <= times[0] <= times[1]:
+        if all(isinstance(time, int | float) for time in times) and 0 <= times[0] <= times[1] <= _MAX_S:
             return Label(value["label"], float(times[0]), float(times[1]))
     raise UserError(f"labels holds names, or objects of label, start_s and end_s, not {_short(json.dumps(value))}")
 

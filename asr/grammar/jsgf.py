@@ -10,7 +10,10 @@ from collections.abc import Mapping
 from asr.errors import UserError
 from asr.grammar.tree import NOTHING, Choice, Grammar, Node, Sentences, Sequence, Slot, Text
 
-_TOKEN = re.compile(r'\s+|"[^"]*"|/[^/]*/|\{(?:\\.|[^}])*\}|<[^>]*>|[()\[\]|;=*+]|[^\s()\[\]|;={}<>*+/"]+|.', re.DOTALL)
+_TOKEN = re.compile(
+    r'\s+|"[^"]{0,999}"|/[^/]{0,99}/|\{(?:\\.|[^}]){0,999}\}|<[^>]{0,999}>|[()\[\]|;=*+]|[^\s()\[\]|;={}<>*+/"]+|.',
+    re.DOTALL,
+)
 
 
 def parse(text: str, name: str = "grammar") -> Grammar:
@@ -43,9 +46,11 @@ class _Reader:
     def __init__(self, name: str, text: str, start: int) -> None:
         self.name = name
         self.tokens: list[tuple[str, int]] = []
+        line = text.count("\n", 0, start) + 1
         for match in _TOKEN.finditer(text, start):
             if not match[0].isspace():
-                self.tokens.append((match[0], text.count("\n", 0, match.start()) + 1))
+                self.tokens.append((match[0], line))
+            line += match[0].count("\n")
         self.at = 0
 
     def fail(self, message: str) -> UserError:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from asr import files
+from asr.errors import UserError
 from asr.grammar import jsgf, rhino, rules
 from asr.grammar.tree import Grammar
 
@@ -16,8 +17,11 @@ def read(path: str | Path) -> Grammar:
     """
     text = files.read_text(path, kind="file of sentences", max_bytes=MAX_BYTES).removeprefix("\ufeff")
     name = files.shown(path)
-    if Path(path).suffix.lower() in (".jsgf", ".gram") or text.lstrip().startswith("#JSGF"):
-        return jsgf.parse(text, name)
-    if any(line.startswith("context:") for line in text.splitlines()):
-        return rhino.parse(text, name)
-    return rules.parse(text, name)
+    try:
+        if Path(path).suffix.lower() in (".jsgf", ".gram") or text.lstrip().startswith("#JSGF"):
+            return jsgf.parse(text, name)
+        if any(line.startswith("context:") for line in text.splitlines()):
+            return rhino.parse(text, name)
+        return rules.parse(text, name)
+    except RecursionError:
+        raise UserError(f"{name}: brackets within brackets, hundreds deep") from None

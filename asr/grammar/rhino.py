@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from asr import yaml_text
 from asr.errors import UserError
 from asr.grammar import rules
 from asr.grammar.tree import Grammar
@@ -33,33 +34,35 @@ def convert(text: str, name: str = "context") -> str:
     """A context as sentences.yaml; raises UserError as `parse` does."""
     import yaml
 
-    try:
-        values = yaml.safe_load(text)
-    except (yaml.YAMLError, RecursionError) as error:
-        raise UserError(f"{name}: not YAML: {' '.join(str(error).split())}") from None
+    values, _ = yaml_text.load(text, name)
     context = values.get("context") if isinstance(values, dict) else None
     if not isinstance(context, dict) or not isinstance(context.get("expressions"), dict):
         raise UserError(f"{name}: it has no `context` with `expressions`")
-    slots, macros = (context.get(key) or {} for key in ("slots", "macros"))
+    expressions, slots, macros = (_lists(context, key, name) for key in ("expressions", "slots", "macros"))
     writer = _Writer(name, slots, macros)
     intents = {
-        str(intent): {"data": [{"sentences": [writer.template(str(line)) for line in lines]}]}
-        for intent, lines in context["expressions"].items()
+        intent: {"data": [{"sentences": [writer.template(line) for line in lines]}]}
+        for intent, lines in expressions.items()
     }
     converted = {
         "language": "en",
         "intents": intents,
-        "lists": {
-            str(slot): {"values": [writer.template(str(value)) for value in values]} for slot, values in slots.items()
-        },
+        "lists": {slot: {"values": [writer.template(value) for value in values]} for slot, values in slots.items()},
         "expansion_rules": {
-            str(macro): f"({'|'.join(writer.template(str(value)) for value in values)})"
-            for macro, values in macros.items()
+            macro: f"({'|'.join(writer.template(value) for value in values)})" for macro, values in macros.items()
         },
     }
     return yaml.safe_dump(
         {key: value for key, value in converted.items() if value}, sort_keys=False, allow_unicode=True
     )
+
+
+def _lists(context: Mapping[str, Any], key: str, name: str) -> dict[str, list[str]]:
+    """What a key of a context holds: lists of texts by name; raises UserError for anything else."""
+    values = context.get(key) or {}
+    if not isinstance(values, dict) or not all(isinstance(texts, list) for texts in values.values()):
+        raise UserError(f"{name}: `{key}` must be a mapping from names to lists")
+    return {str(one): [str(text) for text in texts] for one, texts in values.items()}
 
 
 class _Writer:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from asr import extras
+from asr import extras, yaml_text
 from asr.errors import UserError
 from asr.grammar.tree import NOTHING, Choice, Grammar, Node, Permutation, Sentences, Sequence, Slot, Text
 
@@ -21,12 +21,8 @@ def parse(text: str, name: str = "sentences") -> Grammar:
 
     Raises UserError naming file and line, the unknown rule or list, and loops.
     """
-    import yaml
-
-    try:
-        values, lines = yaml.safe_load(text), _lines(yaml.compose(text))
-    except (yaml.YAMLError, RecursionError) as error:
-        raise UserError(f"{name}: not YAML: {' '.join(str(error).split())}") from None
+    values, node = yaml_text.load(text, name)
+    lines = _lines(node)
     if not isinstance(values, dict) or not isinstance(values.get("intents"), dict) or not values["intents"]:
         raise UserError(f"{name}: it has no `intents`, a mapping from names to their sentences")
     language = str(values.get("language", "en"))
@@ -128,7 +124,7 @@ class _Scope:
             try:
                 numbers = range(int(limits["from"]), int(limits["to"]) + 1, int(limits.get("step", 1)))
                 factor = float(limits.get("multiplier", 1))
-            except (KeyError, TypeError, ValueError):
+            except (KeyError, TypeError, ValueError, OverflowError, AttributeError):
                 raise UserError(
                     f"{self.name}: the list {name} needs a range of whole numbers, `from` and `to`"
                 ) from None

@@ -1,7 +1,6 @@
 """Values out of a model file -> records of settings, checked: a file from a stranger may say anything."""
 
 import json
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 from types import NoneType, UnionType
@@ -49,7 +48,7 @@ def _fits(value: Any, wanted: Any) -> bool:
     if origin in (tuple, list):
         return isinstance(value, list) and all(_fits(one, inner[0]) for one in value)
     if wanted is float:
-        return type(value) in (int, float) and math.isfinite(value) and abs(value) <= MAX_NUMBER
+        return type(value) in (int, float) and abs(value) <= MAX_NUMBER  # NaN is not
     if wanted is int:
         return type(value) is int and abs(value) <= MAX_NUMBER
     if wanted in (bool, str, NoneType, None):

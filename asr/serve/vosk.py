@@ -197,7 +197,7 @@ async def _end(socket: WebSocket, code: int, reason: str) -> None:
 def _parsed(text: str) -> dict[str, Any]:
     try:
         values = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise UserError("a text message that is no JSON") from None
     if not isinstance(values, dict):
         raise UserError("a text message that is no JSON object")

@@ -7,7 +7,7 @@ the names that are asked for is recognised, of live sound.
 import asyncio
 import logging
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from wyoming.asr import Transcribe, Transcript, TranscriptChunk, TranscriptStart, TranscriptStop
@@ -58,11 +58,25 @@ class WyomingServer:
         await self._tcp.stop()
 
 
+class _Bounded:
+    """What events are read from: no more of one than a chunk is held."""
+
+    def __init__(self, reader: asyncio.StreamReader) -> None:
+        self.readline, self.feed_eof = reader.readline, reader.feed_eof
+        self._reader = reader
+
+    async def readexactly(self, count: int) -> bytes:
+        """Raises ValueError, which ends the connection, for more."""
+        if count > _MAX_CHUNK:
+            raise ValueError
+        return await self._reader.readexactly(count)
+
+
 class _Handler(AsyncEventHandler):
     """One connection."""
 
     def __init__(self, server: Server, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        super().__init__(reader, writer)
+        super().__init__(cast(asyncio.StreamReader, _Bounded(reader)), writer)
         self._server = server
         self._model: str | None = None
         self._names: list[str] | None = None  # of wake words; None: a transcript is wanted
@@ -71,6 +85,13 @@ class _Handler(AsyncEventHandler):
         self._finals: list[Final] = []
         self._is_counted = self._is_detected = False
         self._turn = asyncio.Lock()  # of an event of the client, or of the server's end
+
+    async def run(self) -> None:
+        """Events until the last one."""
+        try:
+            await super().run()
+        except (EOFError, LookupError, TypeError, AttributeError, RecursionError) as error:  # of wyoming's own parser
+            _logger.warning("Wyoming: a connection ended by what is no event: %s", type(error).__name__)
 
     async def handle_event(self, event: Event) -> bool:
         """An event of the client -> whether the connection goes on."""

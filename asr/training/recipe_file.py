@@ -1,14 +1,19 @@
 """A recipe file, and those that it extends -> one mapping of settings, and the file that each stands in."""
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from asr import files, yaml_text
 from asr.data import manifest
 from asr.errors import UserError
+
+_MAX_BYTES = 1 << 24
+_MERGE = "tag:yaml.org,2002:merge"  # what << stands for
 
 
 @dataclass(frozen=True)
@@ -30,13 +35,9 @@ def read(path: Path, extending: tuple[Path, ...] = ()) -> RecipeFile:
     `extending` are the files that led here. Raises UserError naming the file: missing, not YAML, a key that stands
     there twice, or files that extend one another.
     """
-    if not path.is_file():
-        by = f", which {extending[-1]} extends" if extending else ""
-        raise UserError(f"{path}: no such recipe{by}")
-    try:
-        values = yaml.load(path.read_text("utf-8"), _Loader) or {}
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
+    by = f", which {extending[-1]} extends" if extending else ""
+    text = files.read_text(path, kind=f"recipe{by}", max_bytes=_MAX_BYTES)
+    values = yaml_text.load(text, str(path), _Loader)[0] or {}
     if not isinstance(values, dict):
         raise UserError(f"{path}: a recipe is a mapping of sections, not {type(values).__name__}")
     name = values.pop("extends", None)
@@ -71,7 +72,7 @@ def _merged(base: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any
     merged = {**base}
     for name, value in values.items():
         is_section = isinstance(value, dict) and isinstance(base.get(name), dict)
-        merged[name] = {**base[name], **value} if is_section else base[name] if value is None else value
+        merged[name] = {**base[name], **value} if is_section else base.get(name) if value is None else value
     return merged
 
 
@@ -79,8 +80,8 @@ class _Loader(yaml.SafeLoader):
     """YAML that refuses a key given twice, where the first would be lost in silence."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        twice = [str(key) for key in keys if keys.count(key) > 1]
-        if twice:
-            raise yaml.YAMLError(f"{twice[0]} stands there twice")
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value if key.tag != _MERGE]
+        counts = Counter(key for key in keys if isinstance(key, Hashable))
+        if counts and counts.most_common(1)[0][1] > 1:
+            raise yaml.YAMLError(f"{counts.most_common(1)[0][0]} stands there twice")
         return super().construct_mapping(node, deep)

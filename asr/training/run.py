@@ -314,10 +314,17 @@ def _card(settings: Recipe, script: Path, labels: tuple[str, ...]) -> ModelCard:
         recognition=settings.recognition,
         task=settings.task,
         labels=labels,
-        recipe=settings.to_dict(),
+        recipe=_with_script(settings, script),
         version=asr.__version__,
         commit=_commit(script.parent),
     )
+
+
+def _with_script(settings: Recipe, script: Path) -> dict[str, Any]:
+    """The recipe, whose script is named so that a run which was resumed from elsewhere has the same model file."""
+    values, script = settings.to_dict(), script.resolve()
+    values["data"]["prepare"] = f"{script.parent.name}/{script.name}"
+    return values
 
 
 def _commit(folder: Path) -> str:

@@ -1,0 +1,73 @@
+"""Nothing but a UserError comes out of what reads files and messages of strangers; tools/fuzz.py does it for longer."""
+
+import importlib
+import signal
+import sys
+
+import hypothesis
+import pytest
+from conftest import REPOSITORY
+from hypothesis import strategies as st
+
+sys.path.insert(0, str(REPOSITORY / "tools"))
+fuzz, edits, readers = (importlib.import_module(name) for name in ("fuzz", "fuzzing.edits", "fuzzing.readers"))
+sys.path.remove(str(REPOSITORY / "tools"))
+
+SHARE = st.floats(0, 1, exclude_max=True)
+EDITS = st.lists(
+    st.builds(edits.Edit, st.sampled_from(edits.KINDS), SHARE, SHARE, st.integers(0, len(edits.PIECES) - 1)),
+    min_size=1,
+    max_size=6,
+)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    return readers.made(list(readers.READERS), tmp_path_factory.mktemp("readers"))
+
+
+@pytest.mark.parametrize("name", sorted(readers.READERS))
+def test_what_is_damaged_is_read_or_refused(made, name):
+    reader = made[name]
+    assert any(fuzz.tried(reader, seed) == "read" for seed in reader.seeds), "the inputs to damage are good"
+
+    @hypothesis.settings(max_examples=40, database=None, derandomize=True)
+    @hypothesis.given(st.sampled_from(reader.seeds), EDITS, st.sampled_from(reader.seeds))
+    def damaged(seed, some, other):
+        fuzz.tried(reader, edits.apply(seed, some, other))
+
+    damaged()
+
+
+def test_the_tool_counts_and_goes_on_and_keeps_what_escapes(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    arguments = ["--readers", "sphinx", "--out", str(tmp_path), "--inputs"]
+    assert fuzz.main([*arguments, "20"]) == 0 and "| sphinx | 20 |" in capsys.readouterr().out
+
+    def broken(_data):
+        raise KeyError("not ours")
+
+    monkeypatch.setitem(readers.READERS, "sphinx", lambda _folder: readers.Reader(broken, (b"x",)))
+    assert fuzz.main([*arguments, "25"]) == 1 and "| sphinx | 25 |" in capsys.readouterr().out
+    assert len(list(tmp_path.glob("sphinx-*KeyError"))) == 1, "one input for each place"
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "message"),
+    [
+        ("recipe", b"a: " + b"[" * 20000, "brackets within brackets"),
+        ("sentences", b"- " * 20000, "lists within lists"),
+        ("jsgf", b"#JSGF V1.0;\ngrammar a;\npublic <b> = " + b"(" * 20000, "brackets within brackets"),
+        ("jsgf", b"#JSGF V1.0;\ngrammar a;\npublic <b> = " + b"{" * 20000, "s.jsgf"),
+        (
+            "rhino",
+            b"context:\n  expressions: {a: [b]}\n  slots: [c]\n",
+            "`slots` must be a mapping from names to lists",
+        ),
+        ("recipe", b"extends: " + b"a" * 5000, "a name too long"),
+        ("recipe", b"train: {<<: {epochs: 3}, batch_size: 2}", "data.prepare is missing"),
+    ],
+)
+def test_depth_and_length_are_named_at_once(made, name, data, message):
+    with pytest.raises(fuzz.UserError, match=message):
+        made[name].read(data)
