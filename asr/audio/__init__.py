@@ -139,6 +139,15 @@ def write(path: str | Path, waveform: Waveform, sample_rate: int) -> None:
     write_bytes(Path(path), held.getvalue(), is_synced=False)
 
 
+def flac(waveform: Waveform, sample_rate: int) -> bytes:
+    """(num_samples,) in [-1, 1] as a 16-bit FLAC file, which browsers play; values outside are clipped."""
+    import soundfile
+
+    file = io.BytesIO()
+    soundfile.write(file, np.clip(waveform, -1, 1), sample_rate, format="FLAC", subtype="PCM_16")
+    return file.getvalue()
+
+
 def _parts(path: str | Path, sound: Any, start_s: float, end_s: float | None, size: int) -> Iterator[Waveform]:
     """The samples from `start_s` to `end_s` as one channel, `size` at a time, checked."""
     return _mono(_blocks(path, sound, start_s, end_s, size), sound.samplerate, size)

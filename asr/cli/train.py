@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
-from asr.cli.exits import run_command
+from asr.cli.exits import run_command, say
 from asr.cli.options import add_format, add_jobs, new_parser, positive, training_packages
 from asr.cli.output import print_json
 from asr.errors import UserError
@@ -28,6 +28,7 @@ def main() -> NoReturn:
         metavar="N",
         help="only learn N utterances by heart, and say why where that fails: exit code 1; no run is kept",
     )
+    parser.add_argument("--no-report", action="store_true", help="write no report.html at the end of the run")
     add_jobs(parser, "reading the corpus")
     parser.add_argument("--schema", action="store_true", help="print the JSON Schema of recipes, for editors")
     add_format(parser, "text", "json")
@@ -55,6 +56,8 @@ def _train(arguments: argparse.Namespace) -> int:
     )
     if result is None:  # the first of the processes that have trained together says what came of it
         return 0
+    if not arguments.no_report:
+        _report(result.run)
     minutes = result.seconds / 60
     command = shlex.join([result.command, "--model", str(result.run), result.example or "FILE"])
     if arguments.format == "json":
@@ -72,6 +75,18 @@ def _train(arguments: argparse.Namespace) -> int:
             print(f"{kind}: {accepted}")
     print(f"{result.num_weights} weights in {minutes:.1f} minutes; the run is in {result.run}\n{command}")
     return 0
+
+
+def _report(run: Path) -> None:
+    """The page of a run that has just ended; that there is none does not undo the run."""
+    from asr.report import page
+    from asr.report.runs import Run
+
+    try:
+        page.write(run / page.REPORT_FILE, [Run.read(run)])
+        say(f"the report is in {run / page.REPORT_FILE}")
+    except (UserError, OSError) as error:
+        say(f"no report: {error}")
 
 
 def _overfit(arguments: argparse.Namespace) -> int:

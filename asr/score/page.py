@@ -17,13 +17,18 @@ def page(report: Report, title: str) -> str:
     """HTML of a report."""
     reference = [tables.describe(report.scores[0]), *(tables.describe_interval(one) for one, _ in report.intervals[:1])]
     parts = [f'<p class="how">{escape(line)}</p>' for line in (*reference, *report.notes)]
-    parts.append(_table(tables.totals(report.names, report.scores, report.intervals)))
+    parts.append(table(tables.totals(report.names, report.scores, report.intervals)))
     if report.comparisons:
-        parts.append(_table(tables.comparisons(report.comparisons)))
+        parts.append(table(tables.comparisons(report.comparisons)))
     for name, score in zip(report.names, report.scores, strict=True):
         parts.append(f"<section><h2>{escape(name)}</h2>{_system(score)}</section>")
+    return document(title, "\n".join(parts))
+
+
+def document(title: str, body: str, style: str = "") -> str:
+    """A whole page of HTML around its `body`, in the look of all pages; `style` is more CSS."""
     template = Template(files("asr.score").joinpath("page.html").read_text("utf-8"))
-    return template.substitute(title=escape(title), body="\n".join(parts))
+    return template.substitute(title=escape(title), style=style, body=body)
 
 
 def _system(score: Score) -> str:
@@ -33,10 +38,10 @@ def _system(score: Score) -> str:
     if score.extra:
         parts.append(f'<p class="how">{len(score.extra)} hypotheses without a reference, not counted</p>')
     if score.speakers:
-        parts.append(_table(tables.speakers(score)))
-    found = [table for table in tables.confusions(score, _MAX_ROWS) if table.rows]
+        parts.append(table(tables.speakers(score)))
+    found = [one for one in tables.confusions(score, _MAX_ROWS) if one.rows]
     if found:
-        parts.append(f'<div class="side">{"".join(map(_table, found))}</div>')
+        parts.append(f'<div class="side">{"".join(map(table, found))}</div>')
     worst = score.worst()
     some = [*worst, *(index for index in range(len(score.ids)) if not score.word_counts[index, 1:].any())]
     num_omitted = len(some) - MAX_UTTERANCES
@@ -44,13 +49,13 @@ def _system(score: Score) -> str:
         parts.append(
             f'<p class="how">the {MAX_UTTERANCES} worst utterances; {num_omitted} more are not on this page</p>'
         )
-    parts.append(_TOOLS)
-    articles = (_article(score.utterance(index), score.alignments[index]) for index in some[:MAX_UTTERANCES])
+    parts.append(TOOLS)
+    articles = (article(score.utterance(index), score.alignments[index]) for index in some[:MAX_UTTERANCES])
     parts.append(f'<div class="utterances">{"".join(articles)}</div>')
     return "\n".join(parts)
 
 
-_TOOLS = """<div class="tools" hidden>
+TOOLS = """<div class="tools" hidden>
 <input type="search" placeholder="words, an id or a speaker" aria-label="filter utterances">
 <select class="kind" aria-label="kind of error"><option value="">all<option value="e">with errors
 <option value="s">with substitutions<option value="d">with deletions<option value="i">with insertions</select>
@@ -61,7 +66,8 @@ _TOOLS = """<div class="tools" hidden>
 <span class="D">D</span> deletion, <span class="I">I</span> insertion</p>"""
 
 
-def _article(utterance: Utterance, letters: str) -> str:
+def article(utterance: Utterance, letters: str, more: str = "") -> str:
+    """An utterance: its errors, reference over hypothesis, and `more` HTML. The page's script filters them."""
     count = utterance.word
     speaker = f" · {utterance.speaker}" if utterance.speaker else ""
     head = f"{utterance.id}{speaker} · {Rate(count.rate)}" + (
@@ -80,7 +86,7 @@ def _article(utterance: Utterance, letters: str) -> str:
         "t": text,
     }
     attributes = " ".join(f'data-{key}="{escape(str(value))}"' for key, value in data.items())
-    return f'<article {attributes}><h3>{escape(head)}</h3><div class="words" dir="auto">{words}</div></article>\n'
+    return f'<article {attributes}><h3>{escape(head)}</h3><div class="words" dir="auto">{words}</div>{more}</article>\n'
 
 
 def _word(letter: str, reference: str, hypothesis: str) -> str:
@@ -90,15 +96,16 @@ def _word(letter: str, reference: str, hypothesis: str) -> str:
     return f'<span class="w {letter}"><span>{above}</span><i>{below}</i><b>{letter}</b></span> '
 
 
-def _table(table: Table) -> str:
-    caption = f"<caption>{escape(table.title)}</caption>" if table.title else ""
-    numbers = [table.is_number(column) for column in range(len(table.header))]
+def table(made: Table) -> str:
+    """A table whose columns can be sorted by a click."""
+    caption = f"<caption>{escape(made.title)}</caption>" if made.title else ""
+    numbers = [made.is_number(column) for column in range(len(made.header))]
     head = "".join(
-        f"<th{_CLASS[is_number]}>{escape(name)}</th>" for name, is_number in zip(table.header, numbers, strict=True)
+        f"<th{_CLASS[is_number]}>{escape(name)}</th>" for name, is_number in zip(made.header, numbers, strict=True)
     )
     body = "".join(
         f"<tr>{''.join(_cell(cell, is_number) for cell, is_number in zip(row, numbers, strict=True))}</tr>\n"
-        for row in table.rows
+        for row in made.rows
     )
     return f'<div class="scroll"><table>{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 

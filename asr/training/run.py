@@ -1,11 +1,12 @@
 """One run: a recipe from its corpus to test figures, in one folder.
 
-The folder holds recipe.yaml (resolved), metrics.jsonl and TensorBoard events, last.pt (to resume), best.pt (the best
-epoch's weights), model.onnx (to transcribe with), parent.onnx (that it began with, if any) and the scored hypotheses of
-the test split.
+The folder holds recipe.yaml (resolved), environment.json, metrics.jsonl and TensorBoard events, last.pt (to resume),
+best.pt (the best epoch's weights), model.onnx (to transcribe with), parent.onnx (that it began with, if any) and the
+scored hypotheses of the test split.
 """
 
 import itertools
+import json
 import logging
 import subprocess
 import time
@@ -30,6 +31,7 @@ from asr.modelfile.card import ModelCard
 from asr.modelfile.locate import MODEL_FILE
 from asr.network.encoder import AcousticModel
 from asr.network.onnx_graph import export, read
+from asr.report.runs import ENVIRONMENT_FILE, environment
 from asr.tasks import TASKS
 from asr.tasks.task import Task
 from asr.text import letters_of
@@ -134,10 +136,11 @@ def start(path: Path, overrides: list[str], *, jobs: int = 2) -> Result | None:
                 if source:  # so that resuming needs nothing else
                     files.write_bytes(run / PARENT_FILE, source.read_bytes())
                 recipe.save(plan.settings, run / RECIPE_FILE, prepare=manifest.relative(str(plan.script), run))
+                files.write_text(run / ENVIRONMENT_FILE, json.dumps(environment(), indent=1) + "\n")
                 return _carry_out(plan, run, until_read)
             except Exception:
                 if not any((run / name).exists() for name in _LEARNED):  # it is free for the command without mistakes
-                    for name in (RECIPE_FILE, PARENT_FILE):
+                    for name in (RECIPE_FILE, PARENT_FILE, ENVIRONMENT_FILE):
                         (run / name).unlink(missing_ok=True)
                 raise
 

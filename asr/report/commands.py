@@ -1,0 +1,112 @@
+"""What a run's model makes of commands and of other sound: the right and the wrong ones, misses over false accepts."""
+
+from collections.abc import Sequence
+from html import escape
+
+import numpy as np
+
+from asr.data import corpus
+from asr.data.manifest import Utterance
+from asr.errors import UserError
+from asr.recognition import rejection
+from asr.recognition.recognizer import Options, Recognizer
+from asr.recognition.transcript import Transcript
+from asr.report import charts, worst
+from asr.report.runs import Run
+from asr.score import page
+from asr.score.commands import Command
+from asr.score.rejection import Rejection
+from asr.score.tables import Cell, Rate, Table
+
+_OPTIONS = Options(min_confidence=0.0)
+
+
+def section(run: Run) -> str:
+    """Commands that are right, those found in what is none, and the wrong ones to listen to."""
+    found = run.commands
+    rows: list[tuple[Cell, ...]] = []
+    for split, scored in found.get("commands", {}).items():
+        shares = {"commands": scored["commands"], "intents": scored["intents"], **scored["slots"]}
+        for name, one in shares.items():
+            between = f"{Rate(one['interval'][0])} to {Rate(one['interval'][1])}"
+            rows.append((split, name, Rate(one["accuracy"]), between, one["total"]))
+    if not rows:
+        return ""
+    parts = [page.table(Table("commands", ("split", "what", "right", "95% interval", "of"), rows))]
+    accepted: list[tuple[Cell, ...]] = []
+    for kind, one in found.get("accepted", {}).items():
+        between = " to ".join(f"{rate:.0f}" for rate in one["interval"])
+        accepted.append(
+            (kind, one["accepts"], one["recordings"], f"{one['hours']:.2f}", f"{one['per_hour']:.0f}", between)
+        )
+    if accepted:
+        header = ("found in", "commands", "recordings", "hours", "an hour", "95% interval")
+        parts.append(page.table(Table("commands found in what is none", header, accepted)))
+    recognizer = Recognizer.load(run.folder)
+    for split in found["commands"]:
+        utterances = run.splits.get(split, [])
+        wrong = [pair for pair in _recognised(recognizer, utterances) if not _is_right(*pair)]
+        if wrong:
+            title = f"{len(wrong)} of {len(utterances)} commands of the split {split} are wrong"
+            if len(wrong) > worst.NUM_UTTERANCES:
+                title += f"; the first {worst.NUM_UTTERANCES}"
+            parts.append(f'<h3 class="part">{escape(title)}</h3>{worst.wrong_commands(recognizer, wrong)}')
+    return f"<h2>{escape(run.name)}: commands</h2>{''.join(parts)}"
+
+
+def _recognised(
+    recognizer: Recognizer, utterances: Sequence[Utterance]
+) -> list[tuple[Utterance, Transcript | UserError]]:
+    labelled = [utterance for utterance in utterances if utterance.intent is not None]
+    return list(zip(labelled, recognizer.transcribe_all(labelled, options=_OPTIONS), strict=True))
+
+
+def _is_right(utterance: Utterance, transcript: Transcript | UserError) -> bool:
+    if isinstance(transcript, UserError):
+        return False
+    wanted = Command(utterance.intent, utterance.slots or {})
+    return wanted.is_met_by(Command(transcript.intent, transcript.slots))
+
+
+def rejected(run: Run, negatives: Sequence[Utterance]) -> str:
+    """Misses over false accepts as a curve and a table, where there is sound to be rejected."""
+    positives = run.splits.get(corpus.REAL) or next((list(one.utterances.values()) for one in run.tested.values()), [])
+    if not negatives or not positives or not run.is_recogniser:
+        return ""
+    try:
+        measured, what = _measured(Recognizer.load(run.folder), positives, negatives)
+    except UserError as error:
+        return f'<p class="how">no curve of rejection: {escape(str(error))}</p>'
+    curve = measured.curve()
+    points = [measured.at(threshold) for threshold in rejection.THRESHOLDS]
+    marks = [(one.false_accepts_per_hour, one.miss_rate, f"{one.threshold:g}") for one in points[1::2]]
+    chart = charts.tradeoff(curve.miss_rates.tolist(), curve.false_accepts_per_hour.tolist(), what, marks)
+    rows: list[tuple[Cell, ...]] = []
+    for one in points:
+        missed, accepts = one.miss_range, one.false_accepts_range
+        accepted = f"{one.false_accepts_per_hour:.2f}", f"{accepts.low:.2f} to {accepts.high:.2f}"
+        rows.append(
+            (f"{one.threshold:g}", Rate(one.miss_rate), f"{Rate(missed.low)} to {Rate(missed.high)}", *accepted)
+        )
+    header = ("threshold", "missed", "95% interval", "accepted an hour", "95% interval")
+    title = f"of {len(measured.positives)} {what}, and in {measured.negative_hours:.2f} h of other sound"
+    made = f'<div class="charts">{charts.figure(chart)}{page.table(Table(title, header, rows))}</div>'
+    return f"<h2>{escape(run.name)}: rejection</h2>{made}"
+
+
+def _measured(
+    recognizer: Recognizer, utterances: Sequence[Utterance], negatives: Sequence[Utterance]
+) -> tuple[Rejection, str]:
+    """Of a recogniser of sentences the confidence of whole commands, of any other that of its words."""
+    others = [one for one in recognizer.transcribe_all(negatives, options=_OPTIONS) if not isinstance(one, UserError)]
+    if recognizer.constraint is None:
+        texts = [recognizer.card.text.normalise(utterance.text) for utterance in utterances]
+        spoken = list(recognizer.transcribe_all(utterances, options=_OPTIONS))
+        return rejection.rejection(texts, spoken, others), "words"
+    positives = [
+        -1.0 if isinstance(one, UserError) or not _is_right(utterance, one) else one.confidence or 0.0
+        for utterance, one in _recognised(recognizer, utterances)
+    ]
+    accepts = [one.confidence or 0.0 for one in others if one.intent is not None]
+    hours = sum(one.duration_s for one in others) / 3600
+    return Rejection(np.array(positives), np.array(accepts), hours), "commands"
