@@ -25,7 +25,7 @@ def main() -> NoReturn:
         "recordings",
         type=Path,
         metavar="FOLDER_OR_MANIFEST",
-        help="recordings in folders named for their words, or beside a text each; or a manifest (.jsonl)",
+        help="recordings in folders named for their words, or beside a text each; or a manifest",
     )
     parser.add_argument("--output", "-o", type=Path, required=True, metavar="OUTPUT.onnx", help="the file to write")
     parser.add_argument("--lexicon", type=Path, metavar="WORDS.txt", help="words and phrases that may be spoken")
@@ -49,14 +49,14 @@ def main() -> NoReturn:
 
 
 def _adapt(arguments: argparse.Namespace) -> int:
-    from asr.data import manifest
+    from asr.data import formats
     from asr.decode.decoder import DecoderConfig
     from asr.modelfile.locate import model_file
 
     model = model_file(arguments.model)
     check_model_file(arguments.output, [model])
     utterances = _recordings(arguments)
-    known = manifest.read(arguments.known) if arguments.known else []
+    known = formats.read(arguments.known) if arguments.known else []
     with training_packages("adapting"):
         from asr.training import adapt
     decoding = DecoderConfig(lexicon=arguments.lexicon) if arguments.lexicon else None
@@ -91,10 +91,10 @@ def _adapt(arguments: argparse.Namespace) -> int:
 
 
 def _recordings(arguments: argparse.Namespace) -> "list[Utterance]":
-    from asr.data import folder, manifest
+    from asr.data import folder, formats
 
-    if arguments.recordings.suffix.lower() == ".jsonl":
-        return manifest.read(arguments.recordings)
+    if formats.is_manifest(arguments.recordings):
+        return formats.read(arguments.recordings)
     found = folder.read(arguments.recordings, has_texts=not arguments.unlabelled)
     for item in found.skipped:
         say(f"{item.id}: {item.reason}: skipped")

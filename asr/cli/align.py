@@ -27,8 +27,7 @@ def main() -> NoReturn:
     parser.add_argument(
         "source",
         metavar="AUDIO_OR_MANIFEST",
-        help="sound of any format, or - for standard input; or a manifest (.jsonl), whose texts are "
-        "aligned with its sounds",
+        help="sound of any format, or - for standard input; or a manifest, whose texts are aligned with its sounds",
     )
     parser.add_argument(
         "text",
@@ -47,18 +46,18 @@ def main() -> NoReturn:
 
 
 def _align(arguments: argparse.Namespace) -> int:
-    from asr.data import manifest
+    from asr.data import formats
     from asr.recognition.recognizer import Recognizer
 
     source: str = arguments.source
-    is_batch = source.lower().endswith(".jsonl")
+    is_batch = formats.is_manifest(source)
     if is_batch == (arguments.text is not None):
         raise UserError(
             f"{source} is a manifest, which has its own texts: leave TEXT away"
             if is_batch
             else f"what is spoken in {source}? Give the words, a file of them or - as TEXT"
         )
-    utterances = manifest.read(source) if is_batch else []
+    utterances = formats.read(source) if is_batch else []
     text = "" if is_batch else _read_text(arguments.text, source)
     check_output(arguments, len(utterances))
     recognizer = Recognizer.load(arguments.model)

@@ -23,7 +23,7 @@ def main() -> NoReturn:
         "asr-check", "Say what is wrong with a corpus. The exit code is 1 where something has to be mended."
     )
     parser.add_argument(
-        "corpus", type=Path, metavar="RECIPE_OR_MANIFEST_OR_FOLDER", help="recipe, .jsonl or recordings"
+        "corpus", type=Path, metavar="RECIPE_OR_MANIFEST_OR_FOLDER", help="recipe, manifest or recordings"
     )
     parser.add_argument("settings", nargs="*", metavar="key=value", help="settings of a recipe, as of asr-train")
     parser.add_argument("--quick", action="store_true", help="read the manifests alone, and no sound")
@@ -75,19 +75,19 @@ def _of_sounds(arguments: argparse.Namespace) -> "tuple[Splits, Settings]":
     """The manifest, or the recordings below a folder, as one split, at the sample rate that most of them have."""
     from asr import audio
     from asr.check.corpus import Settings
-    from asr.data import folder, manifest
+    from asr.data import folder, formats
     from asr.features import FeatureConfig
     from asr.text import TextConfig
 
     if arguments.settings:
         raise UserError(f"{arguments.settings[0]}: only a recipe has settings")
-    if arguments.corpus.is_dir():
+    if arguments.corpus.is_dir() and not formats.is_manifest(arguments.corpus):
         found = folder.read(arguments.corpus)
         utterances = found.utterances
         for item in found.skipped:
             say(f"error: {item.id}: {item.reason}")
     else:
-        utterances = manifest.read(arguments.corpus)
+        utterances = formats.read(arguments.corpus)
     rates: Counter[int] = Counter()
     for utterance in utterances[:: max(1, len(utterances) // 50)]:
         try:

@@ -94,7 +94,7 @@ def main() -> NoReturn:
 
 
 def _evaluate(arguments: argparse.Namespace) -> int:
-    from asr.data import manifest
+    from asr.data import formats
     from asr.decode.decoder import DecoderConfig
     from asr.recognition.evaluate import evaluate
     from asr.recognition.rejection import to_text
@@ -109,7 +109,7 @@ def _evaluate(arguments: argparse.Namespace) -> int:
             from asr.modelfile import convert  # noqa: F401
     if arguments.plot and not arguments.noise:
         raise UserError("--plot shows what noise does: name a recording of it with --noise")
-    utterances = manifest.read(arguments.manifest)
+    utterances = formats.read(arguments.manifest)
     if arguments.noise:
         return _evaluate_noisy(arguments, utterances)
     output = arguments.output or Path(f"{arguments.manifest.stem}.hyp.trn")
@@ -328,11 +328,11 @@ def _negatives(recognizer: "Recognizer", path: Path) -> "list[list[Part]]":
     Without cepstra, which hours of audio have many of, and which times alone need.
     """
     from asr.cli import inputs
-    from asr.data import manifest
+    from asr.data import formats
 
     sources: list[Any]
-    if path.suffix.lower() == ".jsonl":
-        sources = list(manifest.read(path))
+    if formats.is_manifest(path):
+        sources = list(formats.read(path))
     else:
         files, skipped = inputs.find([str(path)])
         sources = [name for name, _ in files]

@@ -38,7 +38,7 @@ def main() -> NoReturn:
 
 
 def _export(arguments: argparse.Namespace) -> int:
-    from asr.data import manifest
+    from asr.data import formats
     from asr.modelfile.locate import model_file
 
     paths: list[Path] = arguments.models + ([arguments.ensemble] if arguments.ensemble else [])
@@ -55,7 +55,7 @@ def _export(arguments: argparse.Namespace) -> int:
         page.write(sources[0], output)
         print(f"{output}: {output.stat().st_size / 1000:.0f} KB")
         return 0
-    utterances = manifest.read(arguments.check) if arguments.check else []
+    utterances = formats.read(arguments.check) if arguments.check else []
     with training_packages("exporting"):
         from asr.modelfile import convert
     if arguments.ensemble:

@@ -5,6 +5,7 @@ import json
 import math
 import os
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -113,6 +114,26 @@ def read(path: str | Path) -> list[Utterance]:
     if not utterances:
         raise ManifestError(f"{lines.name}: no utterances in this manifest")
     return utterances
+
+
+def check_ids(utterances: Iterable[Utterance], name: str) -> None:
+    """Raise ManifestError where an id stands for two utterances."""
+    known: set[str] = set()
+    for utterance in utterances:
+        if utterance.id in known:
+            raise ManifestError(f"{name}: the id {utterance.id} stands for two utterances")
+        known.add(utterance.id)
+
+
+def distinct(utterances: list[Utterance]) -> list[Utterance]:
+    """The same, where ids that repeat have the folders of their sound before them."""
+    counts = Counter(utterance.id for utterance in utterances)
+
+    def named(utterance: Utterance) -> Utterance:
+        folders = clean(Path(utterance.where).parent.as_posix()).strip("/")
+        return dataclasses.replace(utterance, id=f"{folders}/{utterance.id}" if folders else utterance.id)
+
+    return [named(one) if counts[one.id] > 1 else one for one in utterances]
 
 
 def write(path: str | Path, utterances: Iterable[Utterance]) -> None:

@@ -130,7 +130,7 @@ def table(groups: list[Group], title: str, what: str) -> Table:
 
 
 def confused(scored: Score, most: int = 24) -> tuple[np.ndarray, list[str], list[str]] | None:
-    """The words most often taken for others: counts (N, N + 1), their names, and those of the columns.
+    """The words most often taken for others: counts (N, M + 1), the words that were spoken, and those of the columns.
 
     The last column counts what was deleted or taken for a word that has no column. None where nothing was taken for
     something else.
@@ -143,10 +143,12 @@ def confused(scored: Score, most: int = 24) -> tuple[np.ndarray, list[str], list
         weight[word] += times
         weight[other] += times
     names = sorted(word for word, _ in weight.most_common(most))
+    spoken = {word for reference in scored.references for word in reference}
+    rows = [word for word in names if word in spoken]
     index = {word: place for place, word in enumerate(names)}
-    counts = np.zeros((len(names), len(names) + 1), np.int64)
+    counts = np.zeros((len(rows), len(names) + 1), np.int64)
     for reference, hypothesis, letters in zip(scored.references, scored.hypotheses, scored.alignments, strict=True):
         for letter, word, other in columns(reference, hypothesis, letters):
             if letter != "I" and word in index:
-                counts[index[word], index.get(word if letter == "C" else other, len(names))] += 1
-    return counts, names, [*names, "(other)"]
+                counts[rows.index(word), index.get(word if letter == "C" else other, len(names))] += 1
+    return counts, rows, [*names, "(other)"]

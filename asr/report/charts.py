@@ -113,6 +113,10 @@ def lines(
             axes.plot(epochs, values, style, color=color, linewidth=1.5, label=name, marker=mark, markersize=3)
         if is_log:
             axes.set_yscale("log")
+            axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+            every = [value for _, _, values, *_ in series for value in values if value > 0] or [1.0]
+            is_narrow = max(every) < 8 * min(every)  # no power of ten, or one alone, is between them
+            axes.yaxis.set_minor_formatter(lambda value, _: f"{value:.2g}" if is_narrow else "")
         else:
             axes.set_ylim(bottom=0)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))

@@ -9,7 +9,7 @@ from html import escape
 from pathlib import Path
 
 from asr import files
-from asr.data import corpus, manifest
+from asr.data import corpus, folder, formats
 from asr.data.manifest import Utterance
 from asr.modelfile.describe import describe
 from asr.modelfile.locate import MODEL_FILE
@@ -244,6 +244,6 @@ def _classes(tested: Tested) -> str:
 
 def read_negatives(path: Path) -> list[Utterance]:
     """Sound in which nothing is to be recognised: a manifest, or a folder of recordings."""
-    from asr.data import folder
-
-    return folder.read(path, has_texts=False).utterances if path.is_dir() else manifest.read(path)
+    if path.is_dir() and not formats.is_manifest(path):
+        return folder.read(path, has_texts=False).utterances
+    return formats.read(path)
