@@ -91,12 +91,13 @@ def _made(table: Path, number: int, key: str, text: Any, sound: str, **more: Any
 
 
 def read_common_voice(path: Path) -> list[Utterance]:
-    """A table of Common Voice (Ardila et al. 2020), whose clips lie in clips/ beside it."""
-    return [
-        _made(path, number, key_of(row["path"]), row["sentence"], below(path.parent, f"clips/{row['path']}"),
+    """A table of Common Voice (Ardila et al. 2020), whose clips lie in clips/ beside it; an id is a clip's name."""
+    made = [
+        _made(path, number, key_of(Path(row["path"]).name), row["sentence"], below(path.parent, f"clips/{row['path']}"),
               speaker=row["client_id"] or None)
         for number, row in _rows(path, "tsv")
     ]  # fmt: skip
+    return manifest.distinct(made)
 
 
 def write_common_voice(path: Path, utterances: Sequence[Utterance]) -> None:
