@@ -48,7 +48,7 @@ def _with_weights_of_8_bits(graph: Any) -> Any:
     del small.graph.initializer[:], small.graph.node[:]
     for item in graph.graph.initializer:
         values = numpy_helper.to_array(item)
-        if values.ndim != 3 and not item.name.endswith(onnx_file.HEAD):
+        if values.ndim != 3 and not item.name.endswith((onnx_file.PROJECTION, onnx_file.HEAD)):
             small.graph.initializer.append(item)
             continue
         whole, scales = layers.rounded(values, axis=2 if values.ndim == 3 else 0)

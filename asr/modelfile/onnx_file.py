@@ -10,8 +10,8 @@ from asr import extras, files
 from asr.modelfile import wire
 from asr.modelfile.card import ModelCard, ModelError
 
-HEAD = "head_weight"
-"""The name of the weights of the last layer in a graph."""
+PROJECTION, HEAD = "projection_weight", "head_weight"
+"""The names of the weights of the linear layers in a graph."""
 
 
 def read(path: Path) -> tuple[Any, dict[str, npt.NDArray[np.float32]], ModelCard]:

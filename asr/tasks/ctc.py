@@ -24,6 +24,7 @@ class Ctc:
 
     command = "asr-transcribe"
     choose_by = "cer"
+    spells = True
 
     def __init__(self, text: TextConfig, labels: Sequence[str] = ()) -> None:  # noqa: ARG002 -- it has characters
         self.text_config = text

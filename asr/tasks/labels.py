@@ -16,6 +16,7 @@ class Labels:
 
     command = "asr-classify"
     choose_by = "error"
+    spells = False
 
     def __init__(self, text: TextConfig, labels: Sequence[str]) -> None:  # noqa: ARG002 -- it spells nothing
         self.outputs = tuple(labels)

@@ -48,6 +48,8 @@ class Task(Targets, Protocol):
     """What a model of it is used with."""
     choose_by: str
     """The error rate of its reports that chooses the best epoch."""
+    spells: bool
+    """Whether it learns what the transcripts say."""
 
     def __init__(self, text: TextConfig, labels: Sequence[str]) -> None: ...
 

@@ -190,7 +190,7 @@ def _carry_out(plan: _Plan, run: Path | None, until_read: ExitStack) -> Result |
     task = tasks.of(card)
     if ranks.is_first:
         (run / corpus.SKIPPED).unlink(missing_ok=True)
-        if settings.task == "ctc":
+        if task.spells:
             checking.warn(splits, settings)
     train = _load(splits["train"], card, task, plan, run, "train", keep_sound=settings.augment.touches_sound)
     card = replace(card, statistics=_statistics(train, card, plan.origin))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from asr import files
+from asr import files, tasks
 from asr.features import FeatureExtractor
 from asr.features.speech_level import deemphasis
 from asr.modelfile import graph, session
@@ -33,7 +33,7 @@ def settings(source: Path) -> dict[str, Any]:
     _, card = session.load(source, runtime="numpy")
     networks = stacks(graph.read(source.read_bytes()))
     recognition = card.recognition
-    if card.task != "ctc" or card.sentences is not None or card.features.source != "audio" or len(networks) != 1:
+    if not tasks.of(card).spells or card.sentences is not None or card.features.source != "audio" or len(networks) != 1:
         raise ModelError(f"{source}: a page recognises sound by one network that spells, without sentences")
     if recognition.min_silence_ms or recognition.noise_pad_ms or recognition.vtln_warps != (1.0,):
         raise ModelError(
