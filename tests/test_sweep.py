@@ -59,7 +59,7 @@ def test_the_table_as_markdown():
             sweep.Row(("a=2",), 2000, 1.5, {"wer": (0.2, 0.2, 0.2)}, 0.0004)]  # fmt: skip
     made = sweep.to_markdown(sweep.Plan("r", (), {"a": ["1", "2"]}, (1, 2)), rows)
     assert made.splitlines() == [
-        "| a | weights | minutes | WER | p |",
+        "| a | weights | minutes | WER | p, by utterances |",
         "|---|---|---|---|---|",
         "| 1 | 1,000 | 0.5 | 10.0% (5.0% to 15.0%) |  |",
         "| 2 | 2,000 | 1.5 | 20.0% (20.0% to 20.0%) | <0.001 |",

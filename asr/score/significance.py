@@ -223,6 +223,14 @@ def sign_test(differences: Sequence[int]) -> float:
     return min(1.0, float(probabilities[: reach - seen + 1].sum() + probabilities[reach + seen :].sum()))
 
 
+def paired(differences: Sequence[int]) -> float:
+    """Two-sided p that whole differences of independent units sum to nothing but chance: the sign test's up to 10,000
+    errors of difference, above them the normal one."""
+    if sum(map(abs, differences)) <= _EXACT_UP_TO:
+        return sign_test(differences)
+    return math.erfc(abs(sum(differences)) / math.sqrt(2 * sum(difference**2 for difference in differences)))
+
+
 def mcnemar(a: Score, b: Score) -> McNemar:
     """McNemar's test on whole utterances, right or wrong."""
     wrong_a, wrong_b = (score.word_counts[:, 1:].any(axis=1) for score in (a, b))

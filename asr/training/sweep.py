@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 import threading
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
@@ -18,13 +19,16 @@ from statistics import fmean
 from typing import Any
 
 from asr import files, score
+from asr.data import manifest
 from asr.errors import UserError
 from asr.modelfile.locate import MODEL_FILE
-from asr.score.significance import mapsswe
+from asr.score import significance
 from asr.training import recipe
 
 _PLAN, _RESULT, _LOG = "sweep.json", "result.json", "log.txt"
 _OWN_CORPUS = ("data.", "features.")  # settings whose corpus, or what is kept of it, is another one
+
+_MIN_SPEAKERS = 6  # of five differences even those of one sign would have p = 1/16
 
 
 @dataclass(frozen=True)
@@ -65,7 +69,11 @@ class Row:
     rates: Mapping[str, tuple[float, float, float]]
     """Mean, lowest and highest."""
     p: float | None
-    """That it differs from the first row by chance alone, two-sided; None for the first row itself."""
+    """Of as many word errors more or less than in the first row by chance alone, two-sided, corrected for the number of
+    rows (Holm 1979); None for the first row itself. How much a row depends on the seeds is what its ranges say."""
+    by: str = "utterances"
+    """What the differences were summed over before they were tested, together with the seeds: what one utterance, or
+    one speaker, costs in several runs is no evidence of its own in each of them."""
 
 
 def carry_out(plan: Plan, folder: Path, jobs: int) -> list[Row]:
@@ -94,31 +102,25 @@ def carry_out(plan: Plan, folder: Path, jobs: int) -> list[Row]:
 
 def table(plan: Plan, folder: Path) -> list[Row]:
     """A row for each combination, of runs that are finished."""
+    found = [[_run_of(folder, point, seed) for seed in plan.seeds] for point in plan.points]
+    results = [[json.loads((run / _RESULT).read_bytes()) for run in runs] for runs in found]
+    by, unit_of = _units(found[0][0], results[0][0]["split"])
+    errors = [_errors(runs, made[0]["split"], unit_of) for runs, made in zip(found, results, strict=True)]
+    differences = [[count - errors[0].get(unit, 0) for unit, count in counts.items()] for counts in errors[1:]]
+    ps = [None, *significance.holm([significance.paired(one) for one in differences])]
     rows: list[Row] = []
-    first: score.Score | None = None
-    for point in plan.points:
-        runs = [_run_of(folder, point, seed) for seed in plan.seeds]
-        results = [json.loads((run / _RESULT).read_bytes()) for run in runs]
-        rates = {name: [result["rates"][name] for result in results] for name in results[0]["rates"]}
-        scored = _scored(runs, results[0]["split"])
-        test = mapsswe(first, scored) if first else None
-        rows.append(
-            Row(
-                point,
-                results[0]["num_weights"],
-                fmean(result["minutes"] for result in results),
-                {name: (fmean(values), min(values), max(values)) for name, values in rates.items()},
-                None if test is None else test.p if test.p_exact is None else test.p_exact,
-            )
-        )
-        first = first or scored
+    for point, made, p in zip(plan.points, results, ps, strict=True):
+        rates = {name: [result["rates"][name] for result in made] for name in made[0]["rates"]}
+        spread = {name: (fmean(values), min(values), max(values)) for name, values in rates.items()}
+        minutes = fmean(result["minutes"] for result in made)
+        rows.append(Row(point, made[0]["num_weights"], minutes, spread, p, by))
     return rows
 
 
 def to_markdown(plan: Plan, rows: Sequence[Row]) -> str:
     """The table as a page has it; rates in percent."""
     names = list(rows[0].rates)
-    header = [*plan.grid, "weights", "minutes", *(name.upper() for name in names), "p"]
+    header = [*plan.grid, "weights", "minutes", *(name.upper() for name in names), f"p, by {rows[0].by}"]
     lines = ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
     for row in rows:
         rates = ["{:.1%} ({:.1%} to {:.1%})".format(*row.rates[name]) for name in names]
@@ -128,15 +130,29 @@ def to_markdown(plan: Plan, rows: Sequence[Row]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _scored(runs: Sequence[Path], split: str) -> score.Score:
-    """The hypotheses of all seeds as those of one system."""
-    texts: list[dict[str, str]] = []
-    for side in ("ref", "hyp"):
-        texts.append({})
-        for number, run in enumerate(runs):
-            found = score.read(run / f"{split}.{side}.trn").texts
-            texts[-1] |= {f"{number}-{key}": text for key, text in found.items()}
-    return score.score(texts[0], texts[1])
+def _units(run: Path, split: str) -> tuple[str, Mapping[str, str]]:
+    """What may be taken as independent: speakers, where there are enough to say anything; and of which each id is."""
+    utterances = manifest.read(_corpus_of(run) / f"{split}.jsonl")
+    speaker_of = {utterance.id: utterance.speaker for utterance in utterances if utterance.speaker}
+    if len(speaker_of) == len(utterances) and len(set(speaker_of.values())) >= _MIN_SPEAKERS:
+        return "speakers", speaker_of
+    return "utterances", {}
+
+
+def _errors(runs: Sequence[Path], split: str, unit_of: Mapping[str, str]) -> Counter[str]:
+    """Word errors in the runs of all seeds, by unit; an id that `unit_of` does not have is a unit of its own."""
+    errors: Counter[str] = Counter()
+    for run in runs:
+        references, hypotheses = (score.read(run / f"{split}.{side}.trn").texts for side in ("ref", "hyp"))
+        scored = score.score(references, hypotheses)
+        for key, counts in zip(scored.ids, scored.word_counts[:, 1:].sum(axis=1).tolist(), strict=True):
+            errors[unit_of.get(key, key)] += counts
+    return errors
+
+
+def _corpus_of(run: Path) -> Path:
+    """The folder of its manifests."""
+    return Path(recipe.load_resolved(run / "recipe.yaml").data.folder).expanduser()
 
 
 def _run_of(folder: Path, point: tuple[str, ...], seed: int) -> Path:
@@ -192,14 +208,12 @@ def work() -> None:
 
 
 def _with_lexicon(run: Path, split: str, order: Mapping[str, Any]) -> dict[str, float]:
-    from asr.data import manifest
     from asr.decode.decoder import DecoderConfig
     from asr.recognition.evaluate import evaluate
     from asr.recognition.recognizer import Recognizer
 
-    folder = Path(recipe.load_resolved(run / "recipe.yaml").data.folder).expanduser()
     recognizer = Recognizer.load(run / MODEL_FILE, decoding=DecoderConfig(lexicon=Path(order["lexicon"])))
-    found = evaluate(recognizer, manifest.read(folder / f"{split}.jsonl")).score
+    found = evaluate(recognizer, manifest.read(_corpus_of(run) / f"{split}.jsonl")).score
     return {f"{name} with lexicon": rate for name, rate in found.rates.items()}
 
 
