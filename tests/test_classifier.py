@@ -86,7 +86,7 @@ def test_a_command_refuses_the_model_of_another_task(classified, tones_run, soun
     )
     fails(run("asr-classify", "--model", tones_run[0], sounds[0]), "its task is ctc, and asr-transcribe is for it")
     fails(run("asr-align", classified[0], sounds[0], "abc"), "asr-classify is for it")
-    fails(run("asr-export", classified[0], classified[0] / "page.html"), "page.html")
+    fails(run("asr-export", classified[0], classified[0] / "page.html"), "model.onnx: its task is classify")
 
 
 def test_evaluating_a_classifier_prints_its_report_and_paints_its_matrix(classified, tmp_path):

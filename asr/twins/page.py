@@ -14,7 +14,7 @@ from asr.features import FeatureExtractor
 from asr.features.speech_level import deemphasis
 from asr.modelfile import graph, session
 from asr.modelfile.card import ModelCard, ModelError
-from asr.modelfile.layers import stacks
+from asr.modelfile.layers import OtherNetwork, stacks
 
 _HERE = Path(__file__).parent
 
@@ -31,10 +31,14 @@ def write(source: Path, target: Path) -> None:
 def settings(source: Path) -> dict[str, Any]:
     """All that recognizer.js needs of a model, as values of JSON."""
     _, card = session.load(source, runtime="numpy")
-    networks = stacks(graph.read(source.read_bytes()))
+    tasks.check(source, card, "asr-transcribe")
+    try:
+        networks = stacks(graph.read(source.read_bytes()))
+    except OtherNetwork as error:
+        raise ModelError(f"{source}: {error}, and a page has no other cells than LSTMs") from None
     recognition = card.recognition
-    if not tasks.of(card).spells or card.sentences is not None or card.features.source != "audio" or len(networks) != 1:
-        raise ModelError(f"{source}: a page recognises sound by one network that spells, without sentences")
+    if card.sentences is not None or card.features.source != "audio" or len(networks) != 1:
+        raise ModelError(f"{source}: a page recognises sound by one network, without sentences")
     if recognition.min_silence_ms or recognition.noise_pad_ms or recognition.vtln_warps != (1.0,):
         raise ModelError(
             f"{source}: a page does not cut sound in pauses, pad it with noise or warp it: train with "
