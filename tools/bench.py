@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Measure what users wait for against what they would use instead; writes BENCHMARKS.md.
 
-    python tools/bench.py                 # everything, under 10 minutes on 2 cores
+    python tools/bench.py                 # everything, a quarter of an hour on 2 cores
     python tools/bench.py scoring         # some sections, printed and not written
 
 Each contender runs in a process of its own, on one core and with one thread, in turns with the others, as its user
@@ -15,19 +15,20 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import cores, decoding, features, growth, scoring, training, transcribing
+from benchmarks import cores, decoding, features, growth, live, load, scoring, training, transcribing
 from benchmarks.measuring import REPOSITORY, SECTIONS, contend, machine, measure
 
-MODULES = (features, training, transcribing, decoding, scoring)  # which fill SECTIONS
+MODULES = (features, training, transcribing, decoding, scoring, live)  # which fill SECTIONS
 ORDER = """
 features step ctc-6 ctc-50 epoch epoch-sound startup bulk cores forward greedy decode pocketsphinx scoring growth
+live load
 """.split()
 
 
 def main() -> None:
     """Measure the sections asked for, or all of them into BENCHMARKS.md."""
     names = ORDER
-    assert set(names) == {*SECTIONS, "cores", "growth"}
+    assert set(names) == {*SECTIONS, "cores", "growth", "load"}
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sections", nargs="*", help=f"of {', '.join(names)} (default: all, into BENCHMARKS.md)")
     parser.add_argument("--rounds", type=int, default=2, help="how often each contender gets its turn (default 2)")
@@ -55,7 +56,8 @@ def main() -> None:
 def _measure(keys: list[str], rounds: int, *, is_long: bool) -> None:
     began, script = time.monotonic(), Path(__file__)
     own: dict[str, Callable[[], str]] = {
-        "growth": lambda: growth.table(script, is_long=is_long), "cores": lambda: cores.table(script)
+        "growth": lambda: growth.table(script, is_long=is_long), "cores": lambda: cores.table(script),
+        "live": lambda: live.table(script), "load": load.table,
     }  # fmt: skip
     tables = [own[key]() if key in own else measure(key, rounds, script) for key in keys or ORDER]
     print("\n".join(tables))

@@ -51,6 +51,18 @@ def main() -> NoReturn:
     parser.add_argument(
         "--threads", type=positive, default=machine.num_cores(), metavar="N", help="recordings at once (default: cores)"
     )
+    record = parser.add_argument_group("record", "Record one's own words in the page, and train on them.")
+    record.add_argument("--record", type=Path, metavar="FOLDER", help="where takes, prompts and runs are kept")
+    record.add_argument(
+        "--recipe", type=Path, metavar="RECIPE.yaml", help="what trains on them (default: recipes/own_words.yaml)"
+    )
+    record.add_argument(
+        "--train-setting",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="a setting that replaces the recipe's, as in train.epochs=5; again for more",
+    )
     limits = parser.add_argument_group("limits", "What is refused.")
     limits.add_argument("--max-mb", type=not_negative, default=100.0, metavar="MB", help="of a file (default 100)")
     limits.add_argument(
@@ -80,8 +92,11 @@ def _serve(arguments: argparse.Namespace) -> int:
 
 def _config(arguments: argparse.Namespace) -> "ServeConfig":
     from asr.modelfile.locate import SHIPPED, newest_model
-    from asr.serve.config import Limits, ServeConfig, named_models
+    from asr.serve.config import Limits, RecordConfig, ServeConfig, named_models
 
+    if not arguments.record and (arguments.recipe or arguments.train_setting):
+        raise UserError("--recipe and --train-setting are for --record FOLDER")
+    record = RecordConfig(arguments.record, arguments.recipe, tuple(arguments.train_setting))
     limits = Limits(arguments.max_mb, arguments.max_seconds, arguments.max_waiting, arguments.max_streams)
     return ServeConfig(
         models=named_models(arguments.model, newest_model(Path()) or SHIPPED),
@@ -91,4 +106,5 @@ def _config(arguments: argparse.Namespace) -> "ServeConfig":
         token=arguments.token or os.environ.get("ASR_TOKEN") or None,
         threads=arguments.threads,
         limits=limits,
+        record=record if arguments.record else None,
     )

@@ -22,6 +22,7 @@ from asr.serve.config import ServeConfig
 from asr.serve.guard import Guard
 from asr.serve.metrics import Metrics
 from asr.serve.models import Models, UnknownModelError
+from asr.serve.recording import Recording
 from asr.serve.sentences import known_sentences
 from asr.serve.transcriptions import Transcriptions
 from asr.serve.vosk import VoskServer
@@ -41,12 +42,15 @@ class Server:
     metrics: Metrics
     live: LiveConfig
     options: Options
+    recording: Recording | None = None
 
     @classmethod
     def load(cls, config: ServeConfig, decoding: DecoderConfig | None, live: LiveConfig, options: Options) -> "Server":
-        """Raises UserError where a model cannot be loaded."""
+        """Raises UserError where a model cannot be loaded, or a folder for takes cannot be made."""
         work = Work(config.threads, config.limits.max_waiting)
-        return cls(config, Models(config.models, decoding), work, Metrics(work), live, options)
+        models = Models(config.models, decoding)
+        recording = Recording(config.record, models, work) if config.record else None
+        return cls(config, models, work, Metrics(work), live, options, recording)
 
     def app(self) -> Starlette:
         """The ASGI application."""
@@ -63,6 +67,7 @@ class Server:
             Route("/health", self._health),
             Route("/metrics", self._metrics_text),
             Route("/openapi.json", _openapi),
+            *(self.recording.routes() if self.recording else ()),
         ]
         guard = Middleware(Guard, metrics=self.metrics, token=self.config.token)
         return Starlette(routes=routes, middleware=[guard], lifespan=self._lifespan)
@@ -70,10 +75,15 @@ class Server:
     @asynccontextmanager
     async def _lifespan(self, _app: Starlette) -> AsyncIterator[None]:
         yield
+        if self.recording:
+            await self.recording.training.stop()
         self.work.close()
 
     async def _health(self, _request: Request) -> Response:
-        return JSONResponse({"status": "ok", "version": asr.__version__, "models": self.models.names})
+        records = self.recording is not None
+        return JSONResponse(
+            {"status": "ok", "version": asr.__version__, "models": self.models.names, "records": records}
+        )
 
     async def _metrics_text(self, _request: Request) -> Response:
         return Response(self.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")

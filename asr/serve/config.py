@@ -28,6 +28,17 @@ class Limits:
 
 
 @dataclass(frozen=True)
+class RecordConfig:
+    """Where one's own words are recorded, and how a model is trained on them."""
+
+    folder: Path
+    recipe: Path | None = None
+    """None: recipes/own_words.yaml of this package's repository."""
+    settings: tuple[str, ...] = ()
+    """key=value: settings of the recipe, as asr-train takes them."""
+
+
+@dataclass(frozen=True)
 class ServeConfig:
     """The settings of `asr-serve`."""
 
@@ -42,6 +53,8 @@ class ServeConfig:
     threads: int = 2
     """How many recordings and blocks are recognised at once."""
     limits: Limits = field(default_factory=Limits)
+    record: RecordConfig | None = None
+    """None: the page records nothing that is kept."""
 
 
 def named_models(given: list[str], default: Path) -> dict[str, Path]:

@@ -24,7 +24,8 @@ _HEADERS = {
     "Permissions-Policy": "microphone=(self)",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
-_PATHS = ("/v1/audio/transcriptions", "/v1/models", "/v1/sentences", "/health", "/metrics", "/openapi.json", "/")
+_PATHS = ("/v1/audio/transcriptions", "/v1/models", "/v1/sentences", "/health", "/metrics", "/openapi.json", "/",
+          "/v1/record", "/v1/record/prompts", "/v1/record/takes", "/v1/record/training")  # fmt: skip
 
 
 class Guard:

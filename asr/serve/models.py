@@ -12,6 +12,7 @@ from asr.recognition.recognizer import Recognizer
 
 _logger = logging.getLogger(__name__)
 _State = tuple[int, int, int]
+_AWAY = (0, 0, 0)
 
 
 class UnknownModelError(UserError):
@@ -23,11 +24,20 @@ class Models:
 
     def __init__(self, paths: Mapping[str, Path], decoding: DecoderConfig | None = None) -> None:
         """Load all of them; raises UserError where one cannot be."""
-        self._paths, self._decoding = dict(paths), decoding
+        self._paths = dict(paths)
+        self._decoding: dict[str, DecoderConfig | None] = dict.fromkeys(paths, decoding)
         self._lock = threading.Lock()
         self._loaded: dict[str, tuple[_State, Recognizer]] = {}
         for name in self._paths:
             self._loaded[name] = self._load(name)
+
+    def add(self, name: str, path: Path, decoding: DecoderConfig | None = None) -> None:
+        """Another model, or another file for a name. Raises UserError where it cannot be loaded."""
+        state = _state(path, _AWAY)
+        recognizer = Recognizer.load(path, decoding=decoding)
+        with self._lock:
+            self._loaded[name] = state, recognizer
+            self._paths[name], self._decoding[name] = path, decoding
 
     @property
     def names(self) -> list[str]:
@@ -48,26 +58,28 @@ class Models:
         if name not in self._paths:
             raise UnknownModelError(f"there is no model {name!r}; there are {', '.join(self.names)}")
         state, recognizer = self._loaded[name]
-        if self._state(name, state) == state or not self._lock.acquire(blocking=False):
+        if _state(self._paths[name], state) == state or not self._lock.acquire(blocking=False):
             return recognizer
         try:
             self._loaded[name] = self._load(name)
             _logger.info("model %s: loaded again", name)
         except UserError as error:
-            self._loaded[name] = self._state(name, state), recognizer
+            self._loaded[name] = _state(self._paths[name], state), recognizer
             _logger.warning("model %s: stays what it was: %s", name, error)
         finally:
             self._lock.release()
         return self._loaded[name][1]
 
     def _load(self, name: str) -> tuple[_State, Recognizer]:
-        state = self._state(name, (0, 0, 0))  # before it is read: what is replaced meanwhile is read again
-        return state, Recognizer.load(self._paths[name], decoding=self._decoding)
+        path = self._paths[name]
+        state = _state(path, _AWAY)  # before it is read: what is replaced meanwhile is read again
+        return state, Recognizer.load(path, decoding=self._decoding[name])
 
-    def _state(self, name: str, otherwise: _State) -> _State:
-        """What changes with the file; while it is away, what it was."""
-        try:
-            found = model_file(self._paths[name]).stat()
-        except (OSError, UserError):
-            return otherwise
-        return found.st_mtime_ns, found.st_size, found.st_ino
+
+def _state(path: Path, otherwise: _State) -> _State:
+    """What changes with the file; while it is away, what it was."""
+    try:
+        found = model_file(path).stat()
+    except (OSError, UserError):
+        return otherwise
+    return found.st_mtime_ns, found.st_size, found.st_ino

@@ -1,5 +1,7 @@
 // The page: its parts, wired to the server.
 
+import { peakOf } from "./microphone.js";
+import { Own } from "./own.js";
 import { element, leastConfidence, meaning, Result, UNSURE } from "./result.js";
 import { Talk } from "./talk.js";
 import { LiveWaveform } from "./waveform.js";
@@ -9,6 +11,7 @@ const IDLE = "Press the button, speak, and press it again. Escape stops, too.";
 const say = (text) => { $("status").textContent = text; };
 const result = new Result(say);
 const live = new LiveWaveform($("live"));
+const own = new Own({ ask, fail, trained: () => loadModels(true) });
 const MAX_SHOWN = 9; // sentences, until all are asked for
 let token = "";
 let talk = null;
@@ -33,9 +36,17 @@ async function ask(path, options = {}) {
   return values;
 }
 
-async function loadModels() {
+async function load() {
+  const { records } = await ask("/health");
+  await loadModels();
+  if (records) await own.load();
+}
+
+// The models of the server; after a training (`isLast`) the last one, which is new, is chosen.
+async function loadModels(isLast = false) {
   const { data } = await ask("/v1/models");
   $("model").replaceChildren(...data.map(({ id }) => element("option", id)));
+  if (isLast) $("model").value = data.at(-1).id;
   await loadSentences();
 }
 
@@ -106,9 +117,8 @@ function remember(recording) {
   }
 }
 
-function meter(block) {
-  const peak = block.reduce((most, sample) => Math.max(most, Math.abs(sample)), 1) / 32768;
-  const level = Math.max(-60, 20 * Math.log10(peak));
+function meter(peak) {
+  const level = Math.max(-60, 20 * Math.log10(Math.max(peak, 1e-4)));
   $("level").setAttribute("aria-valuenow", level.toFixed(0));
   $("level").classList.toggle("loud", level > -1);
   $("level").firstElementChild.style.width = `${((level + 60) / 60) * 100}%`;
@@ -125,7 +135,7 @@ function start() {
   say(target ? `Say: ${target.text}` : "Listening.");
   talk = new Talk({
     block(samples, rate, seconds) {
-      meter(samples);
+      meter(peakOf(samples));
       live.add(samples, rate, seconds);
       $("clock").textContent = `${seconds.toFixed(1)} s`;
     },
@@ -154,7 +164,7 @@ function ended(recording, error) {
   $("talk").setAttribute("aria-pressed", "false");
   $("talk").textContent = "Press and talk";
   $("partial").textContent = "";
-  meter([0]);
+  meter(0);
   say(IDLE);
   if (error) {
     fail(error.message);
@@ -216,6 +226,6 @@ $("access").addEventListener("submit", (event) => {
   token = $("token").value;
   $("access").hidden = true;
   fail("");
-  loadModels().catch((error) => fail(error.message));
+  load().catch((error) => fail(error.message));
 });
-loadModels().catch((error) => fail(error.message));
+load().catch((error) => fail(error.message));

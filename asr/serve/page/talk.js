@@ -1,11 +1,14 @@
 // From the microphone to the server and back, in Vosk's protocol.
 
+import { joined, Microphone, wav } from "./microphone.js";
+
 const MAX_SECONDS = 600; // of one recording: what the page keeps in memory
 
 export class Talk {
   // `on` has block(samples, rate), partial(reply), final(reply) and ended(recording, error).
   constructor(on) {
     this.on = on;
+    this.microphone = new Microphone();
     this.blocks = [];
     this.unsent = []; // what is spoken before the server has answered
     this.results = [];
@@ -16,23 +19,12 @@ export class Talk {
 
   async start(model, token) {
     try {
-      if (!navigator.mediaDevices) throw new Error("The browser gives the microphone to pages of https or localhost only.");
-      this.stream = await navigator.mediaDevices.getUserMedia({
-        audio: { channelCount: 1, echoCancellation: false, noiseSuppression: false, autoGainControl: false },
-      });
-      this.context = new AudioContext();
-      await this.context.resume();
-      this.rate = this.context.sampleRate;
-      await this.context.audioWorklet.addModule("/page/worklet.js");
+      await this.microphone.open((block) => this.take(block));
       if (this.isEnded) return;
-      this.node = new AudioWorkletNode(this.context, "blocks", { numberOfOutputs: 0, channelCount: 1, channelCountMode: "explicit" });
-      this.node.port.onmessage = ({ data }) => this.take(data);
-      this.context.createMediaStreamSource(this.stream).connect(this.node);
-      if (this.isStopping) this.node.port.postMessage("stop");
+      this.rate = this.microphone.rate;
       await this.connect(model, token);
     } catch (error) {
-      this.end(error.name === "NotAllowedError" ? new Error("The browser does not let this page use the microphone; allow it in its settings.")
-        : error.name === "NotFoundError" ? new Error("There is no microphone.") : error);
+      this.end(error);
     }
   }
 
@@ -66,8 +58,9 @@ export class Talk {
     this.blocks.push(block);
     this.numSamples += block.length;
     this.send(block.buffer);
-    this.on.block(block, this.rate, this.numSamples / this.rate);
-    if (this.numSamples > MAX_SECONDS * this.rate) this.stop();
+    const { rate } = this.microphone;
+    this.on.block(block, rate, this.numSamples / rate);
+    if (this.numSamples > MAX_SECONDS * rate) this.stop();
   }
 
   reply(values) {
@@ -84,25 +77,19 @@ export class Talk {
   stop() {
     if (this.isStopping) return;
     this.isStopping = true;
-    this.node?.port.postMessage("stop");
+    this.microphone.stop();
   }
 
   end(error) {
     if (this.isEnded) return;
     this.isEnded = true;
-    this.stream?.getTracks().forEach((track) => track.stop());
-    this.context?.close();
+    this.microphone.close();
     this.socket?.close();
-    this.on.ended(this.numSamples ? this.recording() : null, error);
+    this.on.ended(this.numSamples && this.rate ? this.recording() : null, error);
   }
 
   recording() {
-    const samples = new Int16Array(this.numSamples);
-    let start = 0;
-    for (const block of this.blocks) {
-      samples.set(block, start);
-      start += block.length;
-    }
+    const samples = joined(this.blocks);
     return { name: "microphone.wav", sound: wav(samples, this.rate), samples, rate: this.rate, ...transcript(this.results, this.numSamples / this.rate) };
   }
 }
@@ -112,14 +99,4 @@ function transcript(results, duration) {
   const segments = results.filter((one) => one.result?.length).map((one) => ({ start: one.result[0].start, end: one.result.at(-1).end, text: one.text }));
   const meanings = results.filter((one) => one.intent).map(({ text, intent, slots }) => ({ text, intent, slots }));
   return { duration, text: results.map((one) => one.text).join(" "), words, segments, meanings };
-}
-
-function wav(samples, rate) {
-  const head = new DataView(new ArrayBuffer(44));
-  const write = (at, text) => [...text].forEach((letter, index) => head.setUint8(at + index, letter.charCodeAt(0)));
-  write(0, "RIFF"); head.setUint32(4, 36 + samples.byteLength, true);
-  write(8, "WAVEfmt "); head.setUint32(16, 16, true); head.setUint16(20, 1, true); head.setUint16(22, 1, true);
-  head.setUint32(24, rate, true); head.setUint32(28, 2 * rate, true); head.setUint16(32, 2, true); head.setUint16(34, 16, true);
-  write(36, "data"); head.setUint32(40, samples.byteLength, true);
-  return new Blob([head, samples], { type: "audio/wav" });
 }
