@@ -194,3 +194,41 @@ def test_a_model_of_sentences_says_what_they_mean_and_asks_for_its_token(browser
         browser.find_element("id", "token").send_keys("secret" + Keys.ENTER)
         wait(browser, lambda: "Light, number = " in text(browser, "#sentences"))
         assert not browser.find_element("id", "error").is_displayed()
+
+
+@pytest.mark.slow
+def test_from_an_empty_folder_to_an_own_recogniser(browser, tmp_path):
+    """Words typed, said, checked, counted and trained on, and the report, without a terminal."""
+    tiny = [part for setting in ("train.epochs=2", "augment.room_ms=0") for part in ("--train-setting", setting)]
+    with serving("--model", "digits", "--record", str(tmp_path / "mine"), *tiny) as running:
+        browser.get(running.url)
+        browser.get_log("browser")
+        wait(browser, lambda: browser.find_element("id", "own-words").is_displayed())
+        browser.find_element("id", "own-words").send_keys("7")
+        browser.find_element("id", "own-save").click()
+        wait(browser, lambda: "numbers as words" in text(browser, "#error"))
+        browser.find_element("id", "own-words").send_keys(Keys.BACKSPACE + "Seven!")
+        browser.find_element("id", "own-save").click()
+        wait(browser, lambda: text(browser, "#own-prompt") == "seven")
+        assert not browser.find_element("id", "own-train").is_enabled()
+        browser.find_element("id", "own-speaker").send_keys("anna")
+        for count in range(1, 4):
+            browser.find_element("id", "own-record").click()
+            wait(browser, lambda n=count: f"{n} of anna" in text(browser, "#own-list"), 40)
+            wait(browser, lambda: text(browser, "#own-record") == "Record")
+            assert text(browser, "#own-status").startswith("Kept seven")
+        browser.find_element("id", "own-undo").click()
+        wait(browser, lambda: "2 of anna" in text(browser, "#own-list"))
+        browser.find_element("id", "own-record").click()
+        wait(browser, lambda: browser.find_element("id", "own-train").is_enabled(), 40)
+        browser.find_element("id", "own-train").click()
+        wait(browser, lambda: browser.find_element("id", "own-report").is_displayed(), 200)
+        assert "seven" in text(browser, "#own-report table")
+        wait(browser, lambda: text(browser, "#sentences") == "seven")
+        assert browser.execute_script("return document.getElementById('model').value") == "own"
+        controls = browser.find_elements(
+            "css selector", "#own button, #own input, #own textarea, #own canvas, progress"
+        )
+        assert all(one.accessible_name for one in controls if one.is_displayed())
+        severe = [one["message"] for one in browser.get_log("browser") if one["level"] == "SEVERE"]
+        assert len(severe) == 1 and "400" in severe[0]  # the word that was no word

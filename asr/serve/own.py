@@ -8,7 +8,7 @@ import re
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,16 +20,20 @@ from asr.serve.takes import Takes
 
 MIN_TAKES = 3  # of each prompt, over all speakers
 _MIN_SPEAKERS = 3  # for dev and test to have speakers of their own
-_NUM_SHOWN = 100  # recordings of the test split in a report
 _RECIPE = Path(asr.__file__).parents[1] / "recipes" / "own_words.yaml"
 _COMMAND = (sys.executable, "-c", "from asr.cli.train import main; main()")
+Trained = Callable[[Path, list[str], Path], Awaitable[list[dict[str, str]]]]
 _logger = logging.getLogger(__name__)
 
 
 class Training:
-    """At most one training at a time; `trained` is given the folder of a run that has ended well, and its prompts."""
+    """At most one training at a time.
 
-    def __init__(self, config: RecordConfig, takes: Takes, trained: Callable[[Path, list[str]], None]) -> None:
+    `trained` is given the folder of a run that has ended well, its prompts and the manifest it was tested on, and says
+    what is recognised in those recordings.
+    """
+
+    def __init__(self, config: RecordConfig, takes: Takes, trained: Trained) -> None:
         self._config, self._takes, self._folder = config, takes, config.folder.absolute()
         self._recipe = (config.recipe or _RECIPE).absolute()
         self._trained = trained
@@ -90,8 +94,9 @@ class Training:
             self._state = {"state": "failed", "message": last if code > 0 else "it was stopped"}
             return
         try:
-            report = {**json.loads(result), "recordings": self._recordings()}
-            self._trained(self._run, prompts)
+            report = json.loads(result)
+            tested = self._folder / "corpus" / f"{report['split']}.jsonl"
+            report["recordings"] = await self._trained(self._run, prompts, tested)
         except (UserError, ValueError) as error:
             self._state = {"state": "failed", "message": str(error)}
             _logger.warning("training: %s", error)
@@ -107,18 +112,3 @@ class Training:
             return {"epoch": 0, "epochs": None}
         epochs = int(wanted[1]) if wanted else None
         return {"epoch": len(lines), "epochs": epochs, **({"last": json.loads(lines[-1])} if lines else {})}
-
-    def _recordings(self) -> list[dict[str, str]]:
-        """What was said and what was recognised in the recordings that the model is tested on."""
-        for split in ("test", "dev", "train"):
-            if (self._run / f"{split}.ref.trn").is_file():
-                said, recognised = (
-                    [
-                        line.rpartition(" (")[0]
-                        for line in files.read_text(self._run / f"{split}.{kind}.trn").splitlines()
-                    ]
-                    for kind in ("ref", "hyp")
-                )
-                pairs = [{"said": one, "recognised": other} for one, other in zip(said, recognised, strict=True)]
-                return pairs[:_NUM_SHOWN]
-        return []

@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from asr.data import manifest
 from asr.decode.decoder import DecoderConfig
 from asr.errors import UserError
 from asr.serve import replies
@@ -23,6 +24,7 @@ OWN = "own"
 """The name of the model that is trained here."""
 _MAX_BYTES = 1 << 23  # of a take: 20 s at 192 kHz
 _MAX_JSON = 1 << 16
+_MAX_TRIED = 100
 
 
 class Recording:
@@ -43,8 +45,16 @@ class Recording:
             Route("/v1/record/training", self._train, methods=["POST", "DELETE"]),
         ]
 
-    def _trained(self, run: Path, prompts: list[str]) -> None:
-        self._models.add(OWN, run, DecoderConfig(lexicon=prompts))
+    async def _trained(self, run: Path, prompts: list[str], tested: Path) -> list[dict[str, str]]:
+        """Serve the new model -> what was said, and what it recognises, in the recordings that it is tested on."""
+
+        def tried() -> list[dict[str, str]]:
+            self._models.add(OWN, run, DecoderConfig(lexicon=prompts))
+            recognizer = self._models.get(OWN)
+            spoken = [(one.text, one.audio) for one in manifest.read(tested) if one.audio][:_MAX_TRIED]
+            return [{"said": text, "recognised": recognizer.transcribe(sound).text} for text, sound in spoken]
+
+        return await self._work.block(tried)
 
     async def _overview(self, _request: Request) -> Response:
         return await self._shown()

@@ -26,10 +26,13 @@ export class Microphone {
 
   stop() {
     this.isStopping = true;
-    this.node?.port.postMessage("stop");
+    if (!this.node || this.isStopped) return;
+    this.isStopped = true;
+    this.node.port.postMessage("stop");
   }
 
   close() {
+    if (this.isClosed) return;
     this.isClosed = true;
     this.stream?.getTracks().forEach((track) => track.stop());
     this.context?.close();
