@@ -36,7 +36,9 @@ def measuring(monkeypatch):
 def test_every_table_has_a_place_and_a_note(monkeypatch):
     monkeypatch.syspath_prepend(str(REPOSITORY / "tools"))
     bench, measuring = importlib.import_module("bench"), importlib.import_module("benchmarks.measuring")
-    assert set(bench.ORDER) == {*measuring.SECTIONS, "cores", "growth"} and len(set(bench.ORDER)) == len(bench.ORDER)
+    assert set(bench.ORDER) == {*measuring.SECTIONS, "cores", "growth", "load"} and len(set(bench.ORDER)) == len(
+        bench.ORDER
+    )
     for key in bench.ORDER:
         assert measuring.note(key), f"{key} has no note"
 

@@ -29,8 +29,8 @@ _logger = logging.getLogger(__name__)
 class Training:
     """At most one training at a time.
 
-    `trained` is given the folder of a run that has ended well, its prompts and the manifest it was tested on, and says
-    what is recognised in those recordings.
+    `trained` is given the folder of a run that has ended well, its prompts and the manifest it was tested on, and gives
+    references and hypotheses of its recordings.
     """
 
     def __init__(self, config: RecordConfig, takes: Takes, trained: Trained) -> None:

@@ -46,7 +46,7 @@ class Recording:
         ]
 
     async def _trained(self, run: Path, prompts: list[str], tested: Path) -> list[dict[str, str]]:
-        """Serve the new model -> what was said, and what it recognises, in the recordings that it is tested on."""
+        """Serve the new model -> references and hypotheses of the recordings that it is tested on."""
 
         def tried() -> list[dict[str, str]]:
             self._models.add(OWN, run, DecoderConfig(lexicon=prompts))

@@ -1,6 +1,6 @@
 """Takes of one's own words: checked, trimmed, and kept by speaker in a layout that recipes/prepare/folder.py reads.
 
-FOLDER/prompts.txt holds what is to be said, FOLDER/recordings/SPEAKER/NUMBER.wav and NUMBER.txt a take and its text.
+FOLDER/prompts.txt holds the words and sentences, FOLDER/recordings/SPEAKER/NUMBER.wav and NUMBER.txt a take and its text.
 """
 
 import re
@@ -54,7 +54,7 @@ class Takes:
 
     @property
     def prompts(self) -> list[str]:
-        """What is to be said."""
+        """Words and sentences that are to be recorded."""
         return files.read_text(self._prompts).splitlines() if self._prompts.is_file() else []
 
     def set_prompts(self, texts: Any) -> None:

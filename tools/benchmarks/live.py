@@ -26,7 +26,7 @@ lists: {one: {values: [DIGITS]}, two: {values: [DIGITS]}, three: {values: [DIGIT
 live = section("live", f"Live: {NUM_SPOKEN} sentences of one or three digits in real time", "sentences", NUM_SPOKEN)
 
 
-class Heard(NamedTuple):
+class Result(NamedTuple):
     """What a block gave: a partial result, final texts, or both."""
 
     partial: str | None
@@ -61,7 +61,7 @@ def spoken(count: int = NUM_SPOKEN, seed: int = 3) -> Spoken:
     return Spoken(samples, [" ".join(text) for text in texts], ends_s)
 
 
-def _in_real_time(feed: Callable[[Any], Heard]) -> Iterator[Any]:
+def _in_real_time(feed: Callable[[Any], Result]) -> Iterator[Any]:
     """Each block when its last sample would have been recorded; yields what was waited for, as a dict of seconds."""
     stream, size = spoken(), round(BLOCK_S * speech.SAMPLE_RATE)
     yield
@@ -73,13 +73,13 @@ def _in_real_time(feed: Callable[[Any], Heard]) -> Iterator[Any]:
     for start in range(0, len(stream.samples) - size + 1, size):
         due = began + (start + size) / speech.SAMPLE_RATE
         time.sleep(max(0.0, due - time.perf_counter()))
-        heard = feed(stream.samples[start : start + size])
+        found = feed(stream.samples[start : start + size])
         after_s = time.perf_counter() - due
-        if heard.partial is not None:
+        if found.partial is not None:
             partial_s.append(after_s)
-        if heard.finals:
+        if found.finals:
             final_s.append(after_s)
-        finals += [(time.perf_counter() - began, text) for text in heard.finals if text]
+        finals += [(time.perf_counter() - began, text) for text in found.finals if text]
         if not silent_s and due - began >= SILENT_S:
             silent_s = time.process_time() - processor
     used_s, clock_s = time.process_time() - processor, time.perf_counter() - began
@@ -104,10 +104,10 @@ def _asr(folder: Path, **settings: float) -> Iterator[Any]:
     recognizer = Recognizer.load("english_small", decoding=decoding, runtime="numpy")
     stream = Live(recognizer, LiveConfig(**settings), sample_rate=speech.SAMPLE_RATE)
 
-    def feed(block: Any) -> Heard:
+    def feed(block: Any) -> Result:
         events = stream.feed(block)
         partials = [event.text for event in events if isinstance(event, Partial)]
-        return Heard(partials[-1] if partials else None, [event.text for event in events if isinstance(event, Final)])
+        return Result(partials[-1] if partials else None, [event.text for event in events if isinstance(event, Final)])
 
     yield from _in_real_time(feed)
 
@@ -137,18 +137,18 @@ def _(folder: Path) -> Iterator[Any]:
         found = decoder.hyp()
         return str(found.hypstr) if found else ""
 
-    def feed(block: Any) -> Heard:  # as its own example of live speech does
+    def feed(block: Any) -> Result:  # as its own example of live speech does
         was_speech = pointer.in_speech
         sound = pointer.process(block.tobytes())
         if sound is None:
-            return Heard(None, [])
+            return Result(None, [])
         if not was_speech:
             decoder.start_utt()
         decoder.process_raw(sound)
         if pointer.in_speech:
-            return Heard(hypothesis(), [])
+            return Result(hypothesis(), [])
         decoder.end_utt()
-        return Heard(None, [hypothesis()])
+        return Result(None, [hypothesis()])
 
     yield from _in_real_time(feed)
 
