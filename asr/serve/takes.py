@@ -1,6 +1,6 @@
 """Takes of one's own words: checked, trimmed, and kept by speaker in a layout that recipes/prepare/folder.py reads.
 
-FOLDER/prompts.txt holds the words and sentences, FOLDER/recordings/SPEAKER/NUMBER.wav and NUMBER.txt a take and its text.
+FOLDER/prompts.txt holds words and sentences, FOLDER/recordings/SPEAKER/NUMBER.wav and NUMBER.txt a take and its text.
 """
 
 import re
@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from asr import audio, files, speech
+from asr import audio, endpointing, files
 from asr.audio import AudioError, Waveform
 from asr.check.sound import measure_waveform
 from asr.errors import UserError
@@ -22,7 +22,7 @@ MAX_SECONDS = 20.0
 _SHORTEST_S = 0.1
 _MAX_PROMPTS = 500
 _SILENT_DB, _MIN_PEAK_DB, _MAX_EDGE_DB = -45.0, -32.0, -12.0
-_SPEECH = speech.SpeechConfig(margin_ms=150.0, min_silence_ms=400.0)
+_SPEECH = endpointing.SpeechConfig(margin_ms=150.0, min_silence_ms=400.0)
 _PROMPT = re.compile(r"[a-z']+( [a-z']+)*")
 _SPEAKER = re.compile(r"[^\W_][\w -]{0,39}")
 
@@ -122,7 +122,7 @@ def examined(waveform: Waveform, rate: int) -> Take:
     duration_s = len(waveform) / rate
     take = Take(duration_s, 0.0, duration_s, measured.peak_db)
     config = FeatureConfig(sample_rate=SAMPLE_RATE)
-    segmenter = speech.Segmenter(_SPEECH, config)
+    segmenter = endpointing.Segmenter(_SPEECH, config)
     resampled = audio.resample(waveform, rate, SAMPLE_RATE)
     cepstra = FeatureExtractor(config).cepstra(resampled)
     spoken = [part for part in segmenter.feed(cepstra) + segmenter.flush() if part.is_speech]
