@@ -13,22 +13,33 @@ import numpy as np
 from asr import audio
 from asr.data import corpus, manifest
 from asr.data.corpus import CorpusError, Splits
+from asr.data.download import Archive, fetch
 from asr.data.manifest import ManifestError, Skipped, Utterance
 from asr.features import FeatureConfig
 from asr.features.sphinx import from_sphinx
 
+ARCHIVE = Archive(
+    "https://dldata-public.s3.us-east-2.amazonaws.com/an4_sphere.tar.gz",
+    "sha256:a0525579493735d32b60fb6fa5975dd0eaacde087b0a4eeb7f13b7ef33077b12",
+)
 SAMPLE_RATE, FRAMES_PER_S, NUM_CEPSTRA = 16000, 100, 13
 FRONT_END = FeatureConfig(
     window_ms=25.6, window_function="hamming", energy="c0", num_filters=40, low_hz=130, high_hz=6800, lifter=0
 )  # what the corpus's README says of its feature files, and Sphinx's defaults
 
 
-def prepare(folder: Path, source: str, dev_share: float = 0.15, seed: int = 1, convert: bool = False) -> Splits:
+def prepare(
+    folder: Path, source: str, dev_share: float = 0.15, seed: int = 1, convert: bool = False, download: bool = False
+) -> Splits:
     """Read the corpus below `source`; a seeded `dev_share` of the training speakers becomes dev.
 
     `convert` writes Sphinx features again as the cepstra of FRONT_END, so that they can be mixed with recordings.
+    `download` fetches the recordings into `source`.
     """
     root = Path(source)
+    if download:
+        fetch([ARCHIVE], root, "AN4, Carnegie Mellon University: BSD-like")
+    root = root / "an4" if (root / "an4" / "etc").is_dir() else root
     splits = Splits()
     train = _read_split(root, folder, "an4_train", splits.skipped, convert)
     if not train:

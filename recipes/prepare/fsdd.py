@@ -10,19 +10,29 @@ from pathlib import Path
 
 from asr.data import corpus
 from asr.data.corpus import CorpusError, Splits
+from asr.data.download import Archive, fetch
 from asr.data.manifest import Skipped, Utterance
 
+ARCHIVE = Archive("https://github.com/Jakobovski/free-spoken-digit-dataset/archive/refs/tags/v1.0.10.zip")
 DIGITS = "zero one two three four five six seven eight nine".split()
 
 
-def prepare(folder: Path, source: str, held_out_speaker: str = "", label: str = "digit") -> Splits:  # noqa: ARG001
+def prepare(
+    folder: Path,  # noqa: ARG001
+    source: str,
+    held_out_speaker: str = "",
+    label: str = "digit",
+    download: bool = False,
+) -> Splits:
     """Read the recordings below `source`; `held_out_speaker` is trained without and tested on.
 
-    `label` is what a classifier learns: digit or speaker.
+    `label` is what a classifier learns: digit or speaker. `download` fetches the recordings into `source`.
     """
     if label not in ("digit", "speaker"):
         raise CorpusError(f"data.label={label}: a recording has a digit and a speaker")
-    recordings = sorted(Path(source).glob("recordings/*.wav")) or sorted(Path(source).glob("*.wav"))
+    if download:
+        fetch([ARCHIVE], Path(source), "FSDD, Jackson et al.: CC BY-SA 4.0")
+    recordings = sorted(Path(source).glob("**/recordings/*.wav")) or sorted(Path(source).glob("*.wav"))
     splits, utterances, indices = Splits(), [], {}
     for path in recordings:
         name = re.fullmatch(r"(\d)_([^_]+)_(\d+)", path.stem)
