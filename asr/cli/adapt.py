@@ -28,11 +28,14 @@ def main() -> NoReturn:
         help="recordings in folders named for their words, or beside a text each; or a manifest",
     )
     parser.add_argument("--output", "-o", type=Path, required=True, metavar="OUTPUT.onnx", help="the file to write")
-    parser.add_argument("--lexicon", type=Path, metavar="WORDS.txt", help="words and phrases that may be spoken")
+    spoken = parser.add_mutually_exclusive_group()
+    spoken.add_argument("--lexicon", type=Path, metavar="WORDS.txt", help="words and phrases that may be spoken")
+    spoken.add_argument("--sentences", type=Path, metavar="FILE", help="sentences that may be spoken; else the model's")
     parser.add_argument(
         "--unlabelled",
         action="store_true",
-        help="the recordings have no texts: with --lexicon the model chooses them, and skips those it is not sure of",
+        help="the recordings have no texts: with --lexicon or sentences the model chooses them, those that have the "
+        "intent and the slots of a manifest where it gives some, and skips what it is not sure of",
     )
     parser.add_argument(
         "--min-confidence", type=probability, default=0.8, metavar="P", help="with --unlabelled (default 0.8)"
@@ -59,13 +62,14 @@ def _adapt(arguments: argparse.Namespace) -> int:
     known = formats.read(arguments.known) if arguments.known else []
     with training_packages("adapting"):
         from asr.training import adapt
-    decoding = DecoderConfig(lexicon=arguments.lexicon) if arguments.lexicon else None
+    spoken = arguments.lexicon or arguments.sentences
+    decoding = DecoderConfig(lexicon=arguments.lexicon, sentences=arguments.sentences) if spoken else None
     if arguments.unlabelled:
         from asr.recognition.recognizer import Recognizer
 
         recognizer = Recognizer.load(model, decoding=decoding)
         utterances, unsure = adapt.labelled(recognizer, utterances, arguments.min_confidence)
-        say(f"{len(utterances)} recordings have words that the model is sure of, {len(unsure)} are skipped")
+        say(f"{len(utterances)} recordings have words that the model finds, {len(unsure)} are skipped")
         if not utterances:
             raise UserError(f"{arguments.recordings}: the model is sure of no recording: give texts, or a lower "
                             "--min-confidence")  # fmt: skip
@@ -107,9 +111,9 @@ def _recordings(arguments: argparse.Namespace) -> "list[Utterance]":
 def _described(result: "Adaptation", output: Path) -> str:
     lines = [f"{result.num_recordings} recordings, {result.seconds:.0f} s"]
     if result.before is not None and result.after is not None:
-        lines.append(f"held-out takes ({result.held_out}): WER {result.before:.1%} before, {result.after:.1%} after")
+        lines.append(f"held-out takes ({result.held_out}): {result.before:.1%} wrong before, {result.after:.1%} after")
     if result.known_before is not None and result.known_after is not None:
-        lines.append(f"what the model knew: WER {result.known_before:.1%} before, {result.known_after:.1%} after")
+        lines.append(f"what the model knew: {result.known_before:.1%} wrong before, {result.known_after:.1%} after")
     if result.is_safe:
         lines.append(f"model: {output}")
     else:

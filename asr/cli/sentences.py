@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from asr.grammar.tree import Grammar
     from asr.text import TextConfig
 
-_ALPHABET = "abcdefghijklmnopqrstuvwxyz' "
 _INPUT = "hassil's YAML, JSGF (.jsgf, .gram) or a context of Rhino (.yml or .yaml with `context`)"
 
 
@@ -44,7 +43,7 @@ def main() -> NoReturn:
             action.add_argument("output", type=Path, metavar="OUTPUT.yaml", help="the file to write")
         if name != "convert":
             action.add_argument(
-                "--alphabet", default=_ALPHABET, metavar="LETTERS", help=f"of the recogniser (default {_ALPHABET!r})"
+                "--alphabet", metavar="LETTERS", help="of the recogniser (default: the letters of the sentences)"
             )
             add_format(action, "text", "json")
     run_command(_sentences, parser.parse_args())
@@ -56,9 +55,10 @@ def _sentences(arguments: argparse.Namespace) -> int:
     grammar = readers.read(arguments.sentences)
     if arguments.action == "convert":
         return _convert(grammar, arguments.output)
+    from asr.grammar.compiled import spelling
     from asr.text import TextConfig
 
-    text = TextConfig(alphabet=arguments.alphabet)
+    text = TextConfig(alphabet=arguments.alphabet) if arguments.alphabet else spelling(grammar)
     try:
         built = network.build(grammar, text)
     except UserError as error:

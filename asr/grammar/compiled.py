@@ -1,7 +1,7 @@
 """Sentences as a recogniser uses them: the network of a grammar for one alphabet, and words that are skipped."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ from asr.grammar import network as networks
 from asr.grammar.graph import BEGIN, OWED, Graph, Point, Walker, normalised_skip_words
 from asr.grammar.intent import Parser
 from asr.grammar.network import Network
-from asr.grammar.tree import Grammar
+from asr.grammar.tree import Grammar, texts
 from asr.text import TextConfig, Tokenizer
 
 
@@ -44,6 +44,13 @@ class Compiled:
         if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
             raise UserError("the sentences of this model cannot be read: skip_words is no list of words")
         return cls(network, tuple(words))
+
+
+def spelling(grammar: Grammar) -> TextConfig:
+    """Letters and a space that spell the sentences, in the lower case of their language."""
+    folded = TextConfig(language=grammar.language)
+    letters = {mark for part in grammar.sentences for piece in texts(part.item) for mark in folded.normalise(piece)}
+    return replace(folded, alphabet="".join([*sorted(letters - {" "}), " "]))
 
 
 def build(grammar: Grammar, text: TextConfig) -> Compiled:

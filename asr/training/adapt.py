@@ -28,11 +28,13 @@ from asr.features import FeatureExtractor, Frames, pad
 from asr.network.encoder import AcousticModel, ModelConfig
 from asr.network.onnx_graph import export, read
 from asr.recognition.evaluate import evaluate
-from asr.recognition.recognizer import Recognizer
+from asr.recognition.recognizer import Options, Recognizer
+from asr.score.commands import Command
 from asr.tasks.ctc import Ctc
 
 MIN_TAKES = 3  # of a text, before one of them is held out
-MAX_LOSS = 0.01  # of the word error rate on what the model knew
+MAX_LOSS = 0.01  # of the error rate on what the model knew
+_MANY = Options(nbest=100, has_words=False)  # paths, of which one has the slots that are labelled
 # Milder than in training: a few recordings are to be learned.
 _PERTURBATIONS = AugmentConfig(
     speed=0.08,
@@ -83,7 +85,8 @@ def held_out_takes(utterances: Sequence[Utterance]) -> tuple[list[Utterance], li
 
 @dataclass(frozen=True)
 class Adaptation:
-    """What adapting came to: word errors as fractions, None where nothing was there to measure them on."""
+    """What adapting came to: the shares of wrong commands where intents are labelled, else of wrong words; None where
+    nothing was there to measure them on."""
 
     num_recordings: int
     held_out: int
@@ -117,9 +120,9 @@ def adapt(
 ) -> Adaptation:
     """Write to `output` the model fitted to all `utterances`, unless it has lost more than MAX_LOSS on `known`.
 
-    It is measured, by word error rate with `decoding`, on takes held out of a first fit (see `held_out_takes`), and on
-    utterances that the model knew. `progress` is told the steps that are done, of twice `config.steps` where takes are
-    held out. Raises as `Adapter` does.
+    It is measured, by wrong commands or words with `decoding`, on takes held out of a first fit (see `held_out_takes`),
+    and on utterances that the model knew. `progress` is told the steps that are done, of twice `config.steps` where
+    takes are held out. Raises as `Adapter` does.
     """
     began = time.perf_counter()
     adapter = Adapter(model, utterances, config)
@@ -133,7 +136,8 @@ def adapt(
             if network:
                 path = Path(folder) / "model.onnx"
                 export(network, adapter.card, path)
-            return evaluate(Recognizer.load(path, decoding=decoding), tested).score.word.rate
+            evaluation = evaluate(Recognizer.load(path, decoding=decoding), tested)
+            return 1 - evaluation.commands.commands.rate if evaluation.commands else evaluation.score.word.rate
 
     after = errors(adapter.fit([one.id for one in learned], progress), held) if held else None
     network = adapter.fit([one.id for one in utterances], lambda step: progress(step + (config.steps if held else 0)))
@@ -154,14 +158,29 @@ def adapt(
 def labelled(
     recognizer: Recognizer, utterances: Sequence[Utterance], min_confidence: float
 ) -> tuple[list[Utterance], list[Utterance]]:
-    """Recordings without texts -> (those whose words the recogniser is sure of, with them as text; the others)."""
-    sure: list[Utterance] = []
+    """Recordings without texts -> (those whose words the recogniser finds, with them as text; the others).
+
+    Where an intent and slots are given, the words are those of the best path that has them; else those of the best
+    path, if each of them has the confidence.
+    """
+    found: list[Utterance] = []
     unsure: list[Utterance] = []
     for utterance in utterances:
+        text = utterance.text or _chosen(recognizer, utterance, min_confidence)
+        (found if text else unsure).append(replace(utterance, text=text))
+    return found, unsure
+
+
+def _chosen(recognizer: Recognizer, utterance: Utterance, min_confidence: float) -> str:
+    if utterance.intent is None or recognizer.parser is None:
         transcript = recognizer.transcribe(utterance)
-        is_sure = bool(transcript.words) and min(word.confidence for word in transcript.words) >= min_confidence
-        (sure if is_sure else unsure).append(replace(utterance, text=transcript.text) if is_sure else utterance)
-    return sure, unsure
+        return transcript.text if all(word.confidence >= min_confidence for word in transcript.words) else ""
+    wanted = Command(utterance.intent, utterance.slots or {})
+    for hypothesis in recognizer.transcribe(utterance, options=_MANY).nbest:
+        meaning = recognizer.parser(hypothesis.text) if hypothesis.text else None
+        if meaning and wanted.is_met_by(Command(meaning.intent, meaning.values())):
+            return hypothesis.text
+    return ""
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from asr import files
 from asr.data import corpus, manifest
 from asr.data.corpus import CorpusError, Splits
 from asr.data.manifest import Utterance
@@ -22,8 +23,8 @@ from asr.grammar import compiled, readers
 from asr.grammar.compiled import Compiled
 from asr.grammar.intent import Meaning
 from asr.grammar.sample import sample
-from asr.grammar.tree import texts
-from asr.synthesis import espeak, neural, speak
+from asr.synthesis import espeak, languages, neural, speak
+from asr.synthesis.cast import Speaker
 from asr.synthesis.speakers import draw_voice
 from asr.text import TextConfig, Tokenizer
 
@@ -63,16 +64,39 @@ class Sentences:
         own = list(self._counts)
         while True:
             words = self.draw(rng).text.split()
-            choice = own if own and rng.random() < 0.4 else self._others
+            choice = own if own and (not self._others or rng.random() < 0.4) else self._others
             words[int(rng.integers(len(words)))] = str(rng.choice(choice))
             text = " ".join(words)
             if not self._graph.accepts(text):
                 return Spoken(text, None)
 
 
+class Other:
+    """Speech beside the sentences in their language: general English, or the lines of a file of its own."""
+
+    def __init__(self, language: str, text: str) -> None:
+        self.is_english = languages.is_same(language or "en", "en") and not text
+        is_plain = language in ("", "en")
+        self.accents = english.ACCENTS if is_plain else languages.accents(language)
+        self.lines = files.read_text(Path(text)).split("\n") if text else []
+        self.lines = [" ".join(line.split()) for line in self.lines if line.strip()]
+        if text and not self.lines:
+            raise CorpusError(f"data.text: {text} holds no sentences")
+
+    def words(self) -> list[str]:
+        """Those that stand in a near miss for a word of the sentences; none where nothing is known of the language."""
+        if self.is_english:
+            words: list[str] = english.vocabulary(5000)[0]
+            return words
+        folded = TextConfig()
+        return sorted({word for line in self.lines for word in folded.normalise(line).split()})
+
+
 def prepare(
     folder: Path,
     sentences: str,
+    language: str = "",
+    text: str = "",
     utterances: int = 3500,
     held_out: int = 300,
     num_voices: int = 330,
@@ -89,6 +113,9 @@ def prepare(
     seed: int = 1,
 ) -> Splits:
     """Speak `utterances` sentences of the file `sentences` by `num_voices` drawn speakers of espeak-ng.
+
+    `language` is that of espeak-ng's voices (de, pt-br), English where it is not given. Neural voices that do not speak
+    it are passed over, and other speech than the sentences is drawn from the lines of the file `text`.
 
     `neural_voices` (NAME=COUNT or NAME=COUNTxREPEATS, as in prepare/english.py) speak as many more, each of which
     stands in the training split as often as it says. A share `near_misses` of all these has one word changed, and is
@@ -107,8 +134,9 @@ def prepare(
         raise CorpusError(f"data.slowest={slowest} must be below data.fastest={fastest} and {_NEURAL_FASTEST}")
     if not 0 <= near_misses < 1:
         raise CorpusError(f"data.near_misses must be at least 0 and below 1, not {near_misses:g}")
-    built, text = read(sentences)
-    speech = Sentences(built, text, english.vocabulary(5000)[0])
+    built, spelling = read(sentences, language)
+    other = Other(language, text)
+    speech = Sentences(built, spelling, other.words())
     rng = np.random.default_rng([seed, 10])
     drawn = {f"person{number:03}": draw_voice(rng) for number in range(num_voices)}
     lines: list[espeak.Line] = []
@@ -120,7 +148,8 @@ def prepare(
         commas = rng.random(said.text.count(" ") + 1) < (rng.random() < 0.3) * 0.3
         read = " ".join(f"{word}," if comma else word for word, comma in zip(said.text.split(), commas, strict=True))
         path = folder / split / f"{speaker}-{len(lines)}.wav"
-        lines.append(english.line(path, read, voice, rng, slowest, fastest))
+        somebody = Speaker(speaker, f"{rng.choice(other.accents)}+{voice}", fastest)
+        lines.append(somebody.line(path, read, slowest, fastest, rng))
         rows.append((split, said, speaker, repeats))
 
     for split, names, count in (("dev", english.DEV_VOICES, held_out), ("test", english.TEST_VOICES, held_out),
@@ -129,13 +158,16 @@ def prepare(
         for _ in range(count):
             name = str(rng.choice(names))
             say(split, rng, name, name, fastest)
+    splits = Splits()
     for network, count, repeats in english.read_voices(neural_voices):
+        if not any(languages.is_same(language or "en", spoken) for spoken in neural.load(network).languages):
+            splits.notes.append(f"the neural voice {network} does not speak {language}: passed over")
+            continue
         rng = np.random.default_rng([seed, 10, *Path(network).stem.encode()])
         speakers = neural.load(network).num_speakers
         order = itertools.cycle(range(speakers)) if speakers else itertools.count(_FIRST_SPEAKER)
         for number in itertools.islice(order, count):
             say("train", rng, f"{Path(network).stem}{number}", f"{network}:{number}", _NEURAL_FASTEST, repeats)
-    splits = Splits()
     durations_s = speak.speak_all(lines, sample_rate, voices=drawn)
     for line, (split, said, speaker, repeats), duration_s in zip(lines, rows, durations_s, strict=True):
         stem = Path(line.path).stem
@@ -146,36 +178,59 @@ def prepare(
             made = replace(made, intent="")
         names = [stem, *(f"{stem}-{again}" for again in range(1, repeats))]
         getattr(splits, split).extend(replace(made, id=name) for name in names)
-    _add_general(splits, folder / "general", general, held_out, general_voices, also, also_repeats, sample_rate, seed)
-    splits.real = _real(real, built, text) if real else []
+    if other.is_english:
+        spoken = english.prepare(folder / "general", utterances=general, held_out=held_out, num_voices=300,
+                                 neural_voices=general_voices, also=also, also_repeats=also_repeats,
+                                 sample_rate=sample_rate, seed=seed)  # fmt: skip
+        for split, target in (("train", "train"), ("test", corpus.NEGATIVES)):
+            getattr(splits, target).extend(replace(one, id=f"general-{one.id}") for one in getattr(spoken, split))
+    else:
+        _add_other(splits, folder / "general", other, drawn, general, held_out, (slowest, fastest), sample_rate, seed)
+        for again in range(also_repeats if also else 0):
+            splits.train += [replace(one, id=f"{one.id}-also{again}") for one in manifest.read(also)]
+    splits.real = _real(real, built, spelling) if real else []
     return splits
 
 
-def read(path: str) -> tuple[Compiled, TextConfig]:
+def read(path: str, language: str = "") -> tuple[Compiled, TextConfig]:
     """The sentences of a file, and an alphabet that spells them; raises UserError naming the file."""
     grammar = readers.read(path)
-    letters = {mark for part in grammar.sentences for piece in texts(part.item) for mark in piece.lower()}
-    spelled = sorted(letters - set(TextConfig.punctuation) - {" "})
-    text = TextConfig(alphabet="".join([*spelled, " "]))
+    if not languages.is_same(grammar.language, language or "en"):
+        raise CorpusError(f"{path}: its language is {grammar.language}: set data.language={grammar.language}, or "
+                          f"write language: {language or 'en'} in it")  # fmt: skip
+    text = compiled.spelling(grammar)
     return compiled.build(grammar, text), text
 
 
-def _add_general(
+def _add_other(
     splits: Splits,
     folder: Path,
+    other: Other,
+    drawn: dict[str, str],
     utterances: int,
     held_out: int,
-    voices: str,
-    also: str,
-    also_repeats: int,
+    rates: tuple[int, int],
     sample_rate: int,
     seed: int,
 ) -> None:
-    """General English: in training, and held out as what is to be refused; ids of its own."""
-    made = english.prepare(folder, utterances=utterances, held_out=held_out, num_voices=300, neural_voices=voices,
-                           also=also, also_repeats=also_repeats, sample_rate=sample_rate, seed=seed)  # fmt: skip
-    for split, target in (("train", "train"), ("test", corpus.NEGATIVES)):
-        getattr(splits, target).extend(replace(one, id=f"general-{one.id}") for one in getattr(made, split))
+    """Lines of a file by drawn speakers: in training, and by others as what is to be refused."""
+    if not other.lines:
+        splits.notes.append("no data.text: the recogniser hears no speech but its sentences and near misses of them")
+        return
+    rng = np.random.default_rng([seed, 11])
+    lines: list[espeak.Line] = []
+    rows: list[tuple[str, str, str]] = []  # split, text, speaker
+    for split, names, count in (("train", list(drawn), utterances), (corpus.NEGATIVES, english.TEST_VOICES, held_out)):
+        for _ in range(count):
+            name, said = str(rng.choice(names)), str(rng.choice(other.lines))
+            speaker = Speaker(name, f"{rng.choice(other.accents)}+{name}")
+            lines.append(speaker.line(folder / split / f"{name}-{len(lines)}.wav", said, *rates, rng))
+            rows.append((split, said, name))
+    durations_s = speak.speak_all(lines, sample_rate, voices=drawn)
+    for line, (split, said, name), duration_s in zip(lines, rows, durations_s, strict=True):
+        stem = f"general-{Path(line.path).stem}"
+        made = Utterance(stem, said, audio=line.path, speaker=name, duration_s=round(duration_s, 4))
+        getattr(splits, split).append(made)
 
 
 def _real(source: str, built: Compiled, text: TextConfig) -> list[Utterance]:
