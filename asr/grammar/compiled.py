@@ -65,12 +65,12 @@ def build(grammar: Grammar, text: TextConfig) -> Compiled:
 
 
 def read(path: str | Path, text: TextConfig) -> Compiled:
-    """The sentences of a file; raises UserError that names it."""
+    """The sentences of a file, in letters of their own where the alphabet is empty; raises UserError naming the file."""
     from asr.grammar import readers
 
     grammar = readers.read(path)
     try:
-        return build(grammar, text)
+        return build(grammar, text if text.alphabet else spelling(grammar))
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
 

@@ -215,7 +215,7 @@ def _add_other(
 ) -> None:
     """Lines of a file by drawn speakers: in training, and by others as what is to be refused."""
     if not other.lines:
-        splits.notes.append("no data.text: the recogniser hears no speech but its sentences and near misses of them")
+        splits.notes.append("no data.text: the recogniser is trained on no speech but its sentences and near misses")
         return
     rng = np.random.default_rng([seed, 11])
     lines: list[espeak.Line] = []
