@@ -38,7 +38,10 @@ def main() -> NoReturn:
         "intent and the slots of a manifest where it gives some, and skips what it is not sure of",
     )
     parser.add_argument(
-        "--min-confidence", type=probability, default=0.8, metavar="P", help="with --unlabelled (default 0.8)"
+        "--min-confidence",
+        type=probability,
+        metavar="P",
+        help="with --unlabelled: of each word (default 0.8), or of the words of a sentence in the mean (default 0.5)",
     )
     parser.add_argument(
         "--known",
@@ -68,7 +71,10 @@ def _adapt(arguments: argparse.Namespace) -> int:
         from asr.recognition.recognizer import Recognizer
 
         recognizer = Recognizer.load(model, decoding=decoding)
-        utterances, unsure = adapt.labelled(recognizer, utterances, arguments.min_confidence)
+        least = arguments.min_confidence
+        if least is None:
+            least = 0.5 if recognizer.parser else 0.8
+        utterances, unsure = adapt.labelled(recognizer, utterances, least)
         say(f"{len(utterances)} recordings have words that the model finds, {len(unsure)} are skipped")
         if not utterances:
             raise UserError(f"{arguments.recordings}: the model is sure of no recording: give texts, or a lower "

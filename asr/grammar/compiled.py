@@ -65,7 +65,7 @@ def build(grammar: Grammar, text: TextConfig) -> Compiled:
 
 
 def read(path: str | Path, text: TextConfig) -> Compiled:
-    """The sentences of a file, in letters of their own where the alphabet is empty; raises UserError naming the file."""
+    """The sentences of a file, in letters of their own where `text` has none; raises UserError that names it."""
     from asr.grammar import readers
 
     grammar = readers.read(path)

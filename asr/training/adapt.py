@@ -161,7 +161,7 @@ def labelled(
     """Recordings without texts -> (those whose words the recogniser finds, with them as text; the others).
 
     Where an intent and slots are given, the words are those of the best path that has them; else those of the best
-    path, if each of them has the confidence.
+    path, if each of them has the confidence, or in a sentence, where one word makes another likely, their mean.
     """
     found: list[Utterance] = []
     unsure: list[Utterance] = []
@@ -174,7 +174,9 @@ def labelled(
 def _chosen(recognizer: Recognizer, utterance: Utterance, min_confidence: float) -> str:
     if utterance.intent is None or recognizer.parser is None:
         transcript = recognizer.transcribe(utterance)
-        return transcript.text if all(word.confidence >= min_confidence for word in transcript.words) else ""
+        confidences = [word.confidence for word in transcript.words] or [0.0]
+        least = float(np.mean(confidences)) if recognizer.parser else min(confidences)
+        return transcript.text if least >= min_confidence else ""
     wanted = Command(utterance.intent, utterance.slots or {})
     for hypothesis in recognizer.transcribe(utterance, options=_MANY).nbest:
         meaning = recognizer.parser(hypothesis.text) if hypothesis.text else None
