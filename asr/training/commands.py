@@ -8,12 +8,13 @@ from asr.data.manifest import Utterance
 from asr.errors import UserError
 from asr.grammar import compiled
 from asr.grammar.compiled import Compiled
-from asr.modelfile.card import ModelCard
+from asr.modelfile.card import ModelCard, Tuning
 from asr.recognition.recognizer import Options, Recognizer
 from asr.score.commands import Accepted
 from asr.training.recipe import Recipe
 
 KIND = "beam+sentences"  # of the decoder that recognises nothing else
+GARBAGE_PENALTY = 12.0  # of a trained network: no real order lost, and no other speech taken for one (recipes/LOG.md)
 NEAR_MISSES, OTHER_SPEECH = "near misses", "other speech"
 
 
@@ -26,13 +27,14 @@ def sentences(settings: Recipe) -> Compiled | None:
 def with_sentences(card: ModelCard, settings: Recipe, parent: ModelCard | None) -> ModelCard:
     """The card with the sentences of its recipe, if there are some.
 
-    The confidence of a network in the blank comes from its `parent`, until a dev split of people's speech tells.
+    What was tuned for the `parent`, as how sure a network is of the blank, holds until people's speech tells more.
     """
     made = sentences(settings)
+    tuning = parent.tuning if parent else {}
     if made is None:
-        return card
-    tuned = parent.tuning.get(KIND) if parent else None
-    return replace(card, sentences=made.to_dict(), tuning={KIND: tuned} if tuned else {})
+        return replace(card, tuning=tuning)
+    tuned = replace(tuning.get(KIND, Tuning()), garbage_penalty=GARBAGE_PENALTY)
+    return replace(card, sentences=made.to_dict(), tuning={**tuning, KIND: tuned})
 
 
 def accepted(model: Path, negatives: Sequence[Utterance]) -> dict[str, Accepted]:
