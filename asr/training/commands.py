@@ -27,7 +27,7 @@ def sentences(settings: Recipe) -> Compiled | None:
 def with_sentences(card: ModelCard, settings: Recipe, parent: ModelCard | None) -> ModelCard:
     """The card with the sentences of its recipe, if there are some.
 
-    What was tuned for the `parent`, as how sure a network is of the blank, holds until people's speech tells more.
+    What was tuned for the `parent`, as its blank penalty, holds until people's speech tells more.
     """
     made = sentences(settings)
     tuning = parent.tuning if parent else {}
