@@ -10,7 +10,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from asr import files, machine, score
+from asr import files, machine, score, tasks
 from asr.data import corpus, manifest
 from asr.data.manifest import Utterance
 from asr.errors import UserError
@@ -92,7 +92,7 @@ class Run:
     @property
     def is_recogniser(self) -> bool:
         """Whether its outputs are texts, not labels."""
-        return self.card.task == "ctc"
+        return tasks.of(self.card).command == "asr-transcribe"
 
     @cached_property
     def splits(self) -> dict[str, list[Utterance]]:
