@@ -10,7 +10,6 @@ from conftest import TONES_RECIPE, TONES_SCRIPT, write_tones
 from test_cli import fails, run
 
 from asr.data import manifest
-from asr.data.manifest import Label
 from asr.recognition.classifier import Classifier
 from asr.score import read as read_trn
 from asr.training import run as training
@@ -109,20 +108,19 @@ def test_eight_bits_classify_alike(classified, sounds, tmp_path):
     assert (tmp_path / "small.onnx").stat().st_size < (classified[0] / "model.onnx").stat().st_size
 
 
-def test_a_tagger_names_the_parts_of_a_sound(tones_recipe, tmp_path):
-    """Of labels with times: the first half of each word, then the second."""
-
-    def halves(utterance):
-        middle_s = utterance.duration_s / 2
-        return replace(
-            utterance, labels=(Label("first", 0.0, middle_s), Label("second", middle_s, utterance.duration_s))
-        )
-
-    folder, source = learn(tones_recipe, tmp_path, halves, "task=tag", "train.epochs=8")
-    sound = manifest.read(source / "test.jsonl")[0]
-    parts = Classifier.load(folder).classify(sound.audio)
-    assert parts[0].start_s == 0 and parts[0].label == "first" and parts[-1].label == "second"
-    assert parts[-1].end_s == pytest.approx(sound.duration_s, abs=0.02)
+def test_a_tagger_learns_the_letters_that_a_recogniser_aligns(tones, tones_run, tones_recipe, tmp_path):
+    for name in ("train", "dev", "test"):
+        done = run("asr-align", tones_run[0], tones / f"{name}.jsonl", "--labels", tmp_path / f"{name}.jsonl")
+        assert done.returncode == 0 and not done.stdout
+    utterances = manifest.read(tmp_path / "test.jsonl")
+    assert all("".join(label.name for label in one.labels) == one.text for one in utterances)
+    folders = [f"data.source={tmp_path}", f"data.folder={tmp_path / 'made'}", f"run_dir={tmp_path / 'run'}"]
+    result = training.start(tones_recipe, [*SETTINGS, "task=tag", "train.epochs=6", *folders])
+    assert result.score.rates["error"] < 0.25
+    parts = Classifier.load(tmp_path / "run").classify(utterances[0].audio)
+    assert parts[0].start_s == 0 and parts[-1].end_s == pytest.approx(utterances[0].duration_s, abs=0.02)
     assert all(one.end_s == other.start_s for one, other in pairwise(parts))
-    lines = run("asr-classify", "--model", folder, sound.audio).stdout.decode().splitlines()
+    lines = run("asr-classify", "--model", tmp_path / "run", utterances[0].audio).stdout.decode().splitlines()
     assert [line.split("\t")[2] for line in lines] == [part.label for part in parts]
+    refused = run("asr-align", tones_run[0], utterances[0].audio, "ab", "--labels", tmp_path / "one.jsonl")
+    fails(refused, "--labels writes a manifest again")

@@ -20,8 +20,8 @@ from benchmarks.measuring import REPOSITORY, SECTIONS, contend, machine, measure
 
 MODULES = (features, training, transcribing, decoding, scoring, live)  # which fill SECTIONS
 ORDER = """
-features step ctc-6 ctc-50 epoch epoch-sound startup bulk cores forward greedy decode pocketsphinx scoring growth
-live load
+features step step-gru step-rnn step-lstm_peephole ctc-6 ctc-50 epoch epoch-sound startup bulk cores forward greedy
+decode pocketsphinx scoring growth live load
 """.split()
 
 

@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -41,6 +42,13 @@ def main() -> NoReturn:
         metavar="FOLDER",
         help="write one file for each utterance into this folder (default: all to stdout)",
     )
+    parser.add_argument(
+        "--labels",
+        type=Path,
+        metavar="OUT.jsonl",
+        help="write MANIFEST again, each utterance with its characters and their times as labels: what `task: tag` "
+        "learns from",
+    )
     add_format(parser, "text", "json", "ctm", "textgrid", "srt", "vtt")
     run_command(_align, parser.parse_intermixed_args())
 
@@ -57,6 +65,8 @@ def _align(arguments: argparse.Namespace) -> int:
             if is_batch
             else f"what is spoken in {source}? Give the words, a file of them or - as TEXT"
         )
+    if arguments.labels and not is_batch:
+        raise UserError("--labels writes a manifest again: give one, not a sound")
     utterances = formats.read(source) if is_batch else []
     text = "" if is_batch else _read_text(arguments.text, source)
     check_output(arguments, len(utterances))
@@ -74,7 +84,10 @@ def _align(arguments: argparse.Namespace) -> int:
 
 
 def _align_all(recognizer: "Recognizer", utterances: "Sequence[Utterance]", arguments: argparse.Namespace) -> int:
+    from asr.data import manifest
+
     failed = 0
+    labelled: list[Utterance] = []
     shared = shared_files(utterance.id for utterance in utterances) if arguments.output else {}
     made = _alignments(recognizer, utterances, [utterance.text for utterance in utterances])
     for utterance, (_, transcript) in zip(utterances, made, strict=True):
@@ -86,6 +99,9 @@ def _align_all(recognizer: "Recognizer", utterances: "Sequence[Utterance]", argu
             say(f"error: {utterance.id}: {transcript}")
             failed += 1
             continue
+        if arguments.labels:
+            labelled.append(_labelled(utterance, transcript))
+            continue
         lines = _aligned(utterance.where, utterance.id, transcript, arguments.format)
         if arguments.format == "text" and not arguments.output:
             lines = "\n".join(f"{utterance.id}\t{line}" for line in lines.splitlines())
@@ -95,9 +111,20 @@ def _align_all(recognizer: "Recognizer", utterances: "Sequence[Utterance]", argu
         except UserError as error:
             say(f"error: {utterance.id[:60]}: {error}")
             failed += 1
+    if arguments.labels:
+        manifest.write(arguments.labels, labelled)
+        say(f"labels: {arguments.labels}")
     if failed:
         say(f"{failed} of {len(utterances)} utterances could not be aligned")
     return 1 if failed else 0
+
+
+def _labelled(utterance: "Utterance", transcript: "Transcript") -> "Utterance":
+    from asr.data.manifest import Label
+
+    characters = (character for word in transcript.words for character in word.characters)
+    labels = tuple(Label(character.text, character.start_s, character.end_s) for character in characters)
+    return replace(utterance, labels=labels)
 
 
 def _alignments(

@@ -91,12 +91,14 @@ def carry_out(plan: Plan, folder: Path, jobs: int) -> list[Row]:
         files.write_text(folder / _PLAN, described)
         todo = [(point, seed) for seed in plan.seeds for point in plan.points]
         processes: list[subprocess.Popen[bytes]] = []
-        try:
-            with ThreadPoolExecutor(jobs) as pool:
+        with ThreadPoolExecutor(jobs) as pool:
+            try:
                 list(pool.map(lambda item: _train(plan, item[0], item[1], folder, processes), todo))
-        finally:
-            for process in processes:
-                process.kill()
+            except BaseException:  # before the pool waits for what is running
+                pool.shutdown(wait=False, cancel_futures=True)
+                for process in processes:
+                    process.kill()
+                raise
     return table(plan, folder)
 
 

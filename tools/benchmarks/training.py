@@ -29,24 +29,52 @@ def _same_gradients(ours: Any, peer: Any) -> str:
     return f"gradients within {max(difference, 1e-9):.0e} of the largest"
 
 
-step = section(
-    "step", "Training: forward, CTC loss and backward of 32 utterances of 1 to 2.5 s", "utterances", 32, repeats=5,
-    same=_same_gradients,
-)  # fmt: skip
+def _step(key: str, title: str) -> Section:
+    """A section of one step of training."""
+    return section(key, title, "utterances", 32, repeats=5, same=_same_gradients)
 
 
-@step.contender("asr")
-def _(_folder: Path) -> Iterator[Any]:
+def _step_of_asr(cell: str, _folder: Path) -> Iterator[Any]:
     from asr.network.encoder import AcousticModel, ModelConfig
     from asr.tasks.ctc import Ctc
     from asr.text import TextConfig
 
     frames, lengths, tokens, token_lengths = _training_batch()
-    model = AcousticModel(ModelConfig(dropout=0.0), 13, 27)
+    model = AcousticModel(ModelConfig(dropout=0.0, cell=cell), 13, 27)
     yield
     log_probs, output_lengths = model(frames, lengths)
     Ctc(TextConfig()).loss(log_probs, output_lengths, tokens, token_lengths).sum().backward()  # type: ignore[no-untyped-call]
     yield _gradient(model.head.bias)
+
+
+def _step_of_packed(cell: str, peer: str, _folder: Path) -> Iterator[Any]:
+    import torch
+    from torch import nn
+    from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+    from asr.network.encoder import AcousticModel, ModelConfig
+    from asr.tasks.ctc import Ctc
+    from asr.text import TextConfig
+
+    frames, lengths, tokens, token_lengths = _training_batch()
+    model = AcousticModel(ModelConfig(dropout=0.0, cell=cell), 13, 27)
+    layers = getattr(nn, peer)(13, 40, 2, bidirectional=True, batch_first=True)
+    for layer in range(2):
+        for suffix, own in (("", model.forwards[layer]), ("_reverse", model.backwards[layer])):
+            for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"):
+                getattr(layers, f"{name}_l{layer}{suffix}").data = getattr(own, f"{name}_l0").data
+    head = nn.Linear(80, 27)
+    head.load_state_dict(model.head.state_dict())
+    yield
+    packed = pack_padded_sequence(frames, lengths, batch_first=True, enforce_sorted=False)
+    hidden, _ = pad_packed_sequence(layers(packed)[0], batch_first=True)
+    log_probs = torch.log_softmax(head(hidden), dim=2)
+    Ctc(TextConfig()).loss(log_probs, lengths, tokens, token_lengths).sum().backward()  # type: ignore[no-untyped-call]
+    yield _gradient(head.bias)
+
+
+step = _step("step", "Training: forward, CTC loss and backward of 32 utterances of 1 to 2.5 s")
+step.contender("asr")(partial(_step_of_asr, "lstm"))
 
 
 @step.contender("numpy, as many products in big matrices (sgemm)", is_limit=True)
@@ -58,31 +86,13 @@ def _(_folder: Path) -> Iterator[Any]:
     yield from big_products(3 * weights * frames)  # forward, by the weights and by what went in
 
 
-@step.contender("nn.LSTM on packed sequences")
-def _(_folder: Path) -> Iterator[Any]:
-    import torch
-    from torch import nn
-    from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+step.contender("nn.LSTM on packed sequences")(partial(_step_of_packed, "lstm", "LSTM"))
 
-    from asr.network.encoder import AcousticModel, ModelConfig
-    from asr.tasks.ctc import Ctc
-    from asr.text import TextConfig
-
-    frames, lengths, tokens, token_lengths = _training_batch()
-    model = AcousticModel(ModelConfig(dropout=0.0), 13, 27)
-    lstm = nn.LSTM(13, 40, 2, bidirectional=True, batch_first=True)
-    for layer in range(2):
-        for suffix, own in (("", model.forwards[layer]), ("_reverse", model.backwards[layer])):
-            for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"):
-                getattr(lstm, f"{name}_l{layer}{suffix}").data = getattr(own, f"{name}_l0").data
-    head = nn.Linear(80, 27)
-    head.load_state_dict(model.head.state_dict())
-    yield
-    packed = pack_padded_sequence(frames, lengths, batch_first=True, enforce_sorted=False)
-    hidden, _ = pad_packed_sequence(lstm(packed)[0], batch_first=True)
-    log_probs = torch.log_softmax(head(hidden), dim=2)
-    Ctc(TextConfig()).loss(log_probs, lengths, tokens, token_lengths).sum().backward()  # type: ignore[no-untyped-call]
-    yield _gradient(head.bias)
+# PyTorch has no peepholes: its LSTM does less. They begin shut, so that both have the same gradients.
+for _cell, _peer in (("gru", "GRU"), ("rnn", "RNN"), ("lstm_peephole", "LSTM")):
+    of_cell = _step(f"step-{_cell}", f"Training with other cells: the same step with `model.cell: {_cell}`")
+    of_cell.contender("asr")(partial(_step_of_asr, _cell))
+    of_cell.contender(f"nn.{_peer} on packed sequences")(partial(_step_of_packed, _cell, _peer))
 
 
 def _gradient(bias: Any) -> list[float]:
