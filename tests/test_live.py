@@ -190,3 +190,77 @@ def test_memory_does_not_grow(recognizer, spoken, minutes):
     seconds = config.max_segment_s + live._recognizer.frontend.speech.noise_window_s + 4
     assert max(sizes) < 8 * 40 * 100 * seconds + 20_000, "doubles, bands and cepstra of a frame, frames a second"
     assert max(sizes[len(sizes) // 2 :]) <= 1.02 * max(sizes[: len(sizes) // 2]) or minutes == 4
+
+
+THREE = """
+language: en
+intents: {Digits: {data: [{sentences: ["{one} {two} {three}", "light on", "light on at {one}"]}]}}
+lists: {one: {values: [DIGITS]}, two: {values: [DIGITS]}, three: {values: [DIGITS]}}
+""".replace("DIGITS", ", ".join(WORDS))
+
+
+@pytest.fixture(scope="module")
+def sentences(tmp_path_factory):
+    path = tmp_path_factory.mktemp("sentences") / "three.yaml"
+    path.write_text(THREE, "utf-8")
+    return Recognizer.load("english_small", decoding=DecoderConfig(sentences=path))
+
+
+@pytest.fixture(scope="module")
+def said_in_threes():
+    """Sentences of three digits with pauses of 1.6 s, at 16 kHz."""
+    synthesizer, rng, parts = (
+        espeak.Synthesizer(),
+        np.random.default_rng(0),
+        [silence(2.2, np.random.default_rng(3), 16000)],
+    )
+    for words in (WORDS[:3], WORDS[3:6], WORDS[5:]):
+        for word in words:
+            spoken = synthesizer.speak(espeak.Line("", word, "en-us+f2"))
+            parts += [0.5 * audio.resample(spoken, synthesizer.sample_rate, 16000), silence(0.06, rng, 16000)]
+        parts.append(silence(1.6, rng, 16000))
+    return np.concatenate(parts)
+
+
+def early_and_late(recognizer, waveform, size):
+    """(seconds when it comes, final) of each final, with and without early ones."""
+    found = []
+    for config in (LiveConfig(partial_ms=0), LiveConfig(partial_ms=0, early_silence_ms=300)):
+        live, came = Live(recognizer, config), []
+        for start in range(0, len(waveform), size):
+            came += [((start + size) / 16000, event) for event in live.feed(waveform[start : start + size])]
+        found.append(came + [(len(waveform) / 16000, event) for event in live.flush()])
+    return found
+
+
+def test_where_nothing_can_follow_finals_come_earlier_with_the_same_texts(sentences, said_in_threes):
+    late, early = early_and_late(sentences, said_in_threes, 160)
+    assert [final.text for _, final in early if final.text] == [final.text for _, final in late if final.text]
+    assert len(late) == 3 and sum(final.is_early for _, final in early) == 2, "of one a word is unsure"
+    times = [(soon_s, late_s) for (soon_s, final), (late_s, _) in zip(early, late, strict=True) if final.is_early]
+    assert all(soon_s < late_s - 0.8 for soon_s, late_s in times)
+    for size in (37, 5000, len(said_in_threes)):
+        assert [final for _, final in early_and_late(sentences, said_in_threes, size)[1]] == [one for _, one in early]
+
+
+def test_what_comes_after_an_early_final_replaces_it(sentences, said_in_threes):
+    """Sentences so close that they are one segment: the last result of a start is what it is without early ones."""
+    close = np.concatenate([said_in_threes[: round(4.4 * 16000)], said_in_threes[round(4.9 * 16000) :]])
+    late, early = early_and_late(sentences, close, 160)
+    assert list({final.start_s: final.text for _, final in early}.values()) == [final.text for _, final in late]
+
+
+def test_when_something_can_follow(sentences, recognizer):
+    from asr.recognition.early import Completion
+
+    of = Completion(sentences.constraint, sentences.card.tokenizer, sentences.frontend.config, 300.0)
+    whole, parts = ("one two three", "light on at seven"), ("light on", "one two", "on light", "")
+    assert all(map(of.is_complete, whole)) and not any(map(of.is_complete, parts))
+    lexicon = Recognizer.load(decoding=DecoderConfig(lexicon=["seven", "seventeen", "two"]))
+    of = Completion(lexicon.resources.lexicon, lexicon.card.tokenizer, lexicon.frontend.config, 300.0)
+    assert [of.is_complete(word) for word in ("seven", "seventeen", "two")] == [False, True, True]
+    with pytest.raises(UserError):
+        LiveConfig(early_silence_ms=0)
+    plain = Live(recognizer, LiveConfig(early_silence_ms=300))  # knows no words: as without
+    found = [*plain.feed(np.zeros(RATE, np.float32)), *plain.flush()]
+    assert not any(isinstance(event, Final) and event.is_early for event in found)

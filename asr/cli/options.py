@@ -158,6 +158,12 @@ def add_live(parser: argparse.ArgumentParser) -> None:
         metavar="MS",
         help="a partial result every so much of speech; 0: none (default 100)",
     )
+    group.add_argument(
+        "--early-silence-ms",
+        type=not_negative,
+        metavar="MS",
+        help="with sentences or a lexicon: so much silence after what nothing can follow, and the result comes at once",
+    )
 
 
 def live_config(arguments: argparse.Namespace) -> "LiveConfig":

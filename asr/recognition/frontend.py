@@ -169,6 +169,11 @@ class SegmentStream:
         """Whether somebody speaks in the segment that is open, as far as is known by now."""
         return self._segmenter.is_speech
 
+    @property
+    def num_frames(self) -> int:
+        """Of cepstra, that have come so far."""
+        return self._first + len(self._held)
+
     def open_segment(self) -> Segment:
         """The open segment, as far as its sound has come; of silence after speech no more than will stay."""
         end = self._segmenter.end

@@ -18,6 +18,7 @@ from asr.audio import AudioError, Waveform
 from asr.decode import ctc_paths
 from asr.decode.hypothesis import Emission
 from asr.errors import UserError
+from asr.recognition.early import MIN_CONFIDENCE, Completion
 from asr.recognition.frontend import Segment
 from asr.recognition.recognizer import Options, Recognizer
 from asr.recognition.transcript import Transcript
@@ -40,9 +41,12 @@ class LiveConfig:
     """How much of the future the noise is measured over: less is a faster result that more noise gets into."""
     partial_ms: float = _STEP_MS
     """A partial result comes every so much of speech; 0: none does."""
+    early_silence_ms: float | None = None
+    """With sentences or a lexicon: so much silence after a text that nothing can follow, and its final result comes at
+    once, not with the end of its segment; None: with that, as all others."""
 
     def __post_init__(self) -> None:
-        for name in ("min_silence_ms", "max_segment_s", "min_speech_ms"):
+        for name in ("min_silence_ms", "max_segment_s", "min_speech_ms", "early_silence_ms"):
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise UserError(f"{name} must be above 0, not {value:g}")
@@ -97,6 +101,8 @@ class Final:
     start_s: float
     end_s: float
     letters: tuple[Letter, ...] = ()
+    is_early: bool = False
+    """Its segment is still open: where more comes nevertheless, another result of the same start replaces it."""
 
     @property
     def text(self) -> str:
@@ -110,8 +116,9 @@ Event = Partial | Final
 class Live:
     """A stream of sound -> events, as soon as they are known; for one thread at a time.
 
-    Blocks of any size give the same finals, which are those of `LiveConfig.of(recognizer).transcribe` of the whole.
-    Memory does not grow. Segments without speech give no event.
+    Blocks of any size give the same finals, which are those of `LiveConfig.of(recognizer).transcribe` of the whole (of
+    those with one start the last one, where some are early). Memory does not grow. Segments without speech give no
+    event.
     """
 
     def __init__(
@@ -131,12 +138,17 @@ class Live:
         self._every = max(self._step, round(config.partial_ms / features.hop_ms)) if config.partial_ms else 0
         self._unknown = round(self._recognizer.frontend.speech.start_ms / features.hop_ms)
         self._stream = self._recognizer.frontend.stream(self._step)
+        self._completion = _completion(self._recognizer, config.early_silence_ms)
+        # What makes one step of cepstra at most, so that where a sentence is over does not depend on the blocks.
+        self._piece = round(self._step * features.hop_s * features.sample_rate) if self._completion else 0
         self._reset()
 
     def _reset(self) -> None:
         self._recent: deque[tuple[str, ...]] = deque(maxlen=_AGREEING)
         self._num_recognised = 0  # frames of the open segment in its last partial result
         self._has_begun = False
+        self._early: Final | None = None  # of the open segment
+        self._num_looked_at = 0  # frames of the stream when it was last asked whether a sentence is over
 
     def feed(self, block: npt.NDArray[Any], *, has_partial: bool = True) -> list[Event]:
         """The next samples (num_samples,) of int16, or floating-point in [-1, 1] -> what is known by now.
@@ -150,18 +162,20 @@ class Live:
         """The sound has ended: what is still open is final, and another sound may begin at 0 s."""
         finals = [event for event in self._fed(self._resampler.flush(), has_partial=False) if isinstance(event, Final)]
         if self._has_begun:
-            finals += [self._final(segment) for segment in self._stream.flush() if segment.is_speech]
+            finals += [final for segment in self._stream.flush() for final in self._closed(segment)]
         self._stream = self._recognizer.frontend.stream(self._step)
         self._reset()
         return finals
 
     def _fed(self, waveform: Waveform, *, has_partial: bool) -> Iterator[Event]:
         self._has_begun |= len(waveform) > 0
-        for segment in self._stream.feed(waveform):
-            self._recent.clear()
-            self._num_recognised = 0
-            if segment.is_speech:
-                yield self._final(segment)
+        size = self._piece or max(1, len(waveform))
+        for start in range(0, len(waveform), size):
+            for segment in self._stream.feed(waveform[start : start + size]):
+                self._recent.clear()
+                self._num_recognised = 0
+                yield from self._closed(segment)
+            yield from self._over()
         if self._every and has_partial:
             segment = self._stream.open_segment()
             length = len(segment.cepstra)
@@ -170,7 +184,31 @@ class Live:
             is_shorter = length < self._num_recognised  # without the silence after its speech
             if (segment.is_speech or is_early) and (length >= self._num_recognised + self._every or is_shorter):
                 self._num_recognised = length
-                yield self._partial(segment)
+                partial = self._partial(segment)
+                if self._early is None or partial.text != self._early.text:
+                    yield partial
+
+    def _closed(self, segment: Segment) -> Iterator[Final]:
+        """The result of a segment that has ended, unless it was given early."""
+        early, self._early = self._early, None
+        if segment.is_speech:
+            final = self._final(segment)
+            if early is None or early.text != final.text:
+                yield final
+
+    def _over(self) -> Iterator[Final]:
+        """The result of the open segment, where its sentence is over."""
+        if self._completion is None or self._early or self._stream.num_frames == self._num_looked_at:
+            return
+        self._num_looked_at = self._stream.num_frames
+        segment = self._stream.open_segment()
+        if not segment.is_speech or not self._completion.is_quiet(segment.cepstra):
+            return
+        final = self._final(segment, replace(self._options, has_words=True))
+        is_sure = all(word.confidence >= MIN_CONFIDENCE for word in final.transcript.words)
+        if is_sure and self._completion.is_complete(final.text):
+            self._early = replace(final, is_early=True)
+            yield self._early
 
     def _partial(self, segment: Segment) -> Partial:
         (emission,) = self._recognizer.network.emissions([replace(segment, is_speech=True)])
@@ -181,9 +219,9 @@ class Live:
         letters = self._letters(segment, emission)
         return Partial(words, num_stable, round(segment.start_s, 3), round(segment.end_s, 3), letters)
 
-    def _final(self, segment: Segment) -> Final:
+    def _final(self, segment: Segment, options: Options | None = None) -> Final:
         (emission,) = self._recognizer.network.emissions([segment])
-        transcript = self._recognizer.transcript([(segment, emission)], self._options)
+        transcript = self._recognizer.transcript([(segment, emission)], options or self._options)
         letters = self._letters(segment, emission)
         return Final(transcript, round(segment.start_s, 3), round(segment.end_s, 3), letters)
 
@@ -191,6 +229,15 @@ class Live:
         tokens, frame_s = self._recognizer.card.tokenizer.tokens, self._recognizer.card.features.frame_ms / 1000
         found = ctc_paths.spikes(emission.argmax(axis=1))
         return tuple(Letter(tokens[token], round(segment.origin_s + frame * frame_s, 3)) for frame, token in found)
+
+
+def _completion(recognizer: Recognizer, silence_ms: float | None) -> Completion | None:
+    """What says that a sentence is over; None where nothing is known of the sentences, or it is not asked for."""
+    accepted = recognizer.constraint or recognizer.resources.lexicon
+    features = recognizer.frontend.config
+    if silence_ms is None or accepted is None or features.source != "audio":
+        return None
+    return Completion(accepted, recognizer.card.tokenizer, features, silence_ms)
 
 
 def _num_alike(hypotheses: Sequence[Sequence[str]]) -> int:
