@@ -3,6 +3,7 @@
 import json
 import subprocess
 from dataclasses import replace
+from types import SimpleNamespace
 
 import conftest
 import numpy as np
@@ -13,9 +14,12 @@ from conftest import spell
 from asr import audio
 from asr.data import manifest
 from asr.data.manifest import Utterance
+from asr.decode.hypothesis import Hypothesis
 from asr.errors import UserError
+from asr.grammar.intent import Meaning, Slot
 from asr.recognition.evaluate import evaluate
 from asr.recognition.recognizer import Recognizer
+from asr.recognition.transcript import Transcript, Word
 from asr.training import adapt
 from asr.training.adapt import AdaptConfig, Adapter, held_out_takes
 
@@ -89,6 +93,22 @@ def test_recordings_without_texts(tones_run, voice):
     sure, unsure = adapt.labelled(recognizer, unlabelled, 0.0)
     assert len(sure) + len(unsure) == len(unlabelled) and all(one.text for one in sure)
     assert adapt.labelled(recognizer, unlabelled, 1.0)[0] == []
+
+
+def test_recordings_of_sentences_get_the_best_path_that_has_their_slots():
+    """The first hypothesis with another value is passed over; without slots the words' mean confidence decides."""
+    paths = [Hypothesis(text, -index) for index, text in enumerate(("red light", "green light", "blue light"))]
+    words = tuple(Word(word, 0.0, 1.0, confidence, ()) for word, confidence in (("red", 0.3), ("light", 0.9)))
+    recognizer = SimpleNamespace(
+        parser=lambda text: Meaning("turnOn", (Slot("color", text.split()[0], 0, 0),), 0.0),
+        transcribe=lambda _one, **_options: Transcript("red light", 1.0, words, tuple(paths)),
+    )
+    one = Utterance("u", "", audio="u.wav")
+    for slots, text in (({"color": "green"}, "green light"), ({}, "red light"), ({"color": "black"}, "")):
+        found, unsure = adapt.labelled(recognizer, [replace(one, intent="turnOn", slots=slots)], 0.8)
+        assert [each.text for each in found] == ([text] if text else []) and len(unsure) == (not text)
+    assert adapt.labelled(recognizer, [one], 0.7)[0] == []
+    assert adapt.labelled(recognizer, [one], 0.5)[0][0].text == "red light"
 
 
 def test_the_command(tones, tones_run, voice, tmp_path):

@@ -111,6 +111,14 @@ def test_evaluating_counts_commands_in_noise_too(labelled, tones_run):
     assert done.returncode == 2 and "--noise" in done.stderr
 
 
+GERMAN = """language: de
+intents:
+  Dim: {data: [{sentences: ["dimme (die küche|das bad) auf {level} prozent"]}]}
+lists:
+  level: {range: {from: 20, to: 22}}
+"""
+
+
 class TestCorpus:
     @pytest.fixture(autouse=True)
     def _voices(self, monkeypatch, tmp_path):
@@ -170,6 +178,24 @@ class TestCorpus:
         audio.write(folder / "one.wav", np.full(1600, 0.1, "f4"), 16000)
         splits = self.prepare(**self.settings, utterances=5, held_out=1, real=str(tmp_path / "real"))
         assert [(one.intent, one.slots) for one in splits.real] == [("Order", {"size": 2, "drink": "latte"})]
+
+    def test_in_another_language(self, tmp_path):
+        """Its voices, its letters, numbers in its words; other speech from a file alone, and no English voice."""
+        (tmp_path / "licht.yaml").write_text(GERMAN, "utf-8")
+        settings = {**self.settings, "sentences": str(tmp_path / "licht.yaml"), "general": 4, "language": "de"}
+        (tmp_path / "text.txt").write_text("Schöne Grüße\n\n", "utf-8")
+        splits = self.prepare(**settings, utterances=30, held_out=4, text=str(tmp_path / "text.txt"))
+        texts = [one.text for one in splits.train if not one.id.startswith("general-")]
+        assert any("einundzwanzig" in text for text in texts) and any("küche" in text for text in texts)
+        other = [one for one in [*splits.train, *splits.negatives] if one.id.startswith("general-")]
+        assert len(other) == 8 and {one.text for one in other} == {"Schöne Grüße"}
+        alone = self.prepare(**settings, utterances=3, held_out=1)
+        assert len(alone.train) == 3 and "data.text" in alone.notes[0]
+        with pytest.raises(corpus.CorpusError, match=r"its language is de: set data\.language=de"):
+            self.prepare(**{**settings, "language": ""}, utterances=3, held_out=1)
+        (tmp_path / "text.txt").write_text("\n")
+        with pytest.raises(corpus.CorpusError, match=r"data\.text: .*holds no sentences"):
+            self.prepare(**settings, utterances=3, held_out=1, text=str(tmp_path / "text.txt"))
 
     def test_mistakes(self):
         with pytest.raises(corpus.CorpusError, match=r"data\.near_misses"):
