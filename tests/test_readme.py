@@ -38,8 +38,8 @@ def help_text(*command):
 
 def options(words):
     """The help of a command, and of its action where it has several, as asr-sentences has."""
-    actions = re.search(r"^  \{([\w,]+)\}$", help_text(words[0]), re.MULTILINE)
-    return help_text(*words[:2]) if actions and words[1] in actions[1].split(",") else help_text(words[0])
+    is_action = len(words) > 1 and re.search(rf"^    {re.escape(words[1])}\b", help_text(words[0]), re.MULTILINE)
+    return help_text(*words[:2]) if is_action else help_text(words[0])
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(REPOSITORY)))
