@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -96,6 +97,17 @@ class Recognizer:
         front_end, network = FrontEnd(extractor, card.recognition, card.speech), Network.of(network, card, extractor)
         made = cls(card, front_end, network, resources, decoder, Tuning(), constraint, parser)
         return made.with_tuning(card.tuning.get(made.kind, Tuning()))
+
+    def _repr_html_(self) -> str:
+        """In a notebook: what the model outputs, at which rate, and by which decoder."""
+        card = self.card
+        rows = {
+            "alphabet": card.text.alphabet,
+            "sample rate": f"{card.features.sample_rate} Hz",
+            "decoder": self.kind,
+            "recipe": str(card.recipe.get("name", "")),
+        }
+        return f"<table>{''.join(f'<tr><th>{escape(key)}<td>{escape(value)}' for key, value in rows.items())}</table>"
 
     @property
     def kind(self) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 from asr.decode.hypothesis import Hypothesis
@@ -59,6 +60,16 @@ class Transcript:
     """Of each value: that of its least certain word."""
     nearest: Nearest | None = None
     """Where somebody spoke, and none of the sentences."""
+
+    def _repr_html_(self) -> str:
+        """In a notebook: the text, the intent, and a table of the words."""
+        asked = f"<p>{escape(self.intent)} {escape(str(dict(self.slots)))}</p>" if self.intent else ""
+        rows = "".join(
+            f"<tr><td>{escape(word.text)}<td>{word.start_s:.2f}<td>{word.end_s:.2f}<td>{word.confidence:.0%}"
+            for word in self.words
+        )
+        table = f"<table><tr><th>word<th>from, s<th>to, s<th>confidence{rows}</table>" if rows else ""
+        return f"<p><b>{escape(self.text) or '(empty)'}</b> ({self.duration_s:.2f} s)</p>{asked}{table}"
 
 
 def meant(transcript: Transcript, meaning: "Meaning") -> Transcript:

@@ -109,6 +109,24 @@ class Score:
         """The same as a line of text; asr.score.tables has the tables."""
         return f"{self.summary}\n"
 
+    def _repr_html_(self) -> str:
+        """In a notebook: words and characters in a table."""
+        head = "".join(f"<th>{name}" for name in ("", "rate", "errors", "of", "subst", "delet", "insert"))
+        rows = [
+            (
+                name,
+                _percent(one.rate),
+                one.errors,
+                one.reference_length,
+                one.substitutions,
+                one.deletions,
+                one.insertions,
+            )
+            for name, one in (("words", self.word), ("characters", self.character))
+        ]
+        cells = "".join(f"<tr>{''.join(f'<td>{cell}' for cell in row)}" for row in rows)
+        return f"<table><tr>{head}{cells}</table>"
+
     def utterances(self) -> Iterator[Utterance]:
         """Utterance by utterance, in the order of the references."""
         for index in range(len(self.ids)):
