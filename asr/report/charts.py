@@ -242,6 +242,8 @@ def recognition(
             for word, start, end in spans:
                 axis.axvspan(start, end, color=SERIES[0], alpha=0.18, linewidth=0)
                 axis.axvline(start, color=LINE, linewidth=0.6)
+                if (end - start) / max(duration_s, 1e-3) * (width - 0.85) < 0.05 * len(word):
+                    continue  # it would lie on its neighbours
                 axis.text(
                     (start + end) / 2, 0.45, word, ha="center", va="center", fontsize=8, parse_math=False, clip_on=True
                 )

@@ -58,9 +58,9 @@ def wrong_commands(recognizer: Recognizer, found: Sequence[tuple[Utterance, Tran
         wanted = f"{utterance.intent} {dict(utterance.slots or {})}"
         got = transcript if isinstance(transcript, UserError) else f"{transcript.intent} {dict(transcript.slots)}"
         text = "" if isinstance(transcript, UserError) else transcript.text
-        lines = "".join(f"<p>{escape(line)}</p>" for line in (f"wanted: {wanted}", f"got: {got}", f"output: {text}"))
+        lines = "<br>".join(escape(line) for line in (f"wanted: {wanted}", f"got: {got}", f"output: {text}"))
         shown = _shown(utterance, recognizer, recognizer.card.text.normalise(utterance.text))
-        parts.append(f"<article><h3>{escape(utterance.id)}</h3>{lines}{shown}</article>\n")
+        parts.append(f"<article><h3>{escape(utterance.id)}</h3><p>{lines}</p>{shown}</article>\n")
     return "".join(parts)
 
 
