@@ -1,6 +1,6 @@
 """Voice activity detection and end-pointing: a running noise floor, speech above it, segments cut in pauses.
 
-Frames of cepstra come in blocks of any size, and the segments are the same for all of them: every `_STEP` frames are
+Frames of cepstra come in blocks of any size, and the segments are the same for all of them: every `STEP` frames are
 one step, which looks no further ahead than `SpeechConfig.look_ahead_ms`, but for the first `SpeechConfig.start_ms`
 of a sound, which are looked at together, as nothing is known of the noise before them. Memory does not grow.
 """
@@ -20,8 +20,8 @@ from asr.features import FeatureConfig
 
 Frames = npt.NDArray[np.floating[Any]]
 
-_STEP = 10  # frames that are worked on together: always as many, so that rounding does not depend on the blocks
-_SAMPLE = 5  # every so many frames the noise is looked at: neighbours are alike
+STEP = 10  # frames that are worked on together: always as many, so that rounding does not depend on the blocks
+SAMPLE = 5  # every so many frames the noise is looked at: neighbours are alike
 _DB = 10 / math.log(10)  # decibels in a natural logarithm of energy
 _RANGES = {
     "min_silence_ms": (0, 60_000), "max_segment_s": (1, 600), "margin_ms": (0, 60_000), "min_speech_ms": (0, 10_000),
@@ -74,6 +74,48 @@ class SpeechConfig:
                 raise UserError(f"speech.{name} must be from {least:g} to {most:g}, not {getattr(self, name)}")
 
 
+@dataclass(frozen=True)
+class SpeechPlan:
+    """Settings of speech in frames, or in steps of `STEP` frames where so named: all homes of a model count so."""
+
+    half: int
+    """Neighbours on each side that a level is the median of."""
+    window: int
+    """Steps of the past over which noise is measured,"""
+    ahead: int
+    """and of the future,"""
+    first_steps: int
+    """and at the beginning of a sound."""
+    first: int
+    """Frames of that beginning."""
+    min_speech: int
+    min_silence: int
+    margin: int
+    loud: int
+    longest: int
+
+    @classmethod
+    def of(cls, config: SpeechConfig, features: FeatureConfig) -> "SpeechPlan":
+        """The counts for cepstra that come as `features` says."""
+        hop_s = features.hop_s
+
+        def frames(ms: float) -> int:
+            return max(1, round(ms / 1000 / hop_s))
+
+        return cls(
+            half=round(config.smoothing_ms / 1000 / hop_s) // 2,
+            window=max(1, round(config.noise_window_s / hop_s / STEP)),
+            ahead=round(config.look_ahead_ms / 1000 / hop_s / STEP),
+            first_steps=max(1, round(config.start_ms / 1000 / hop_s / STEP)),
+            first=round(config.start_ms / 1000 / hop_s),
+            min_speech=frames(config.min_speech_ms),
+            min_silence=frames(config.min_silence_ms),
+            margin=frames(config.margin_ms),
+            loud=frames(1000 * config.loud_s),
+            longest=max(features.stack, frames(1000 * config.max_segment_s) // features.stack * features.stack),
+        )
+
+
 class Segment(NamedTuple):
     """Frames [start, end) of a sound, and whether somebody speaks in them."""
 
@@ -121,6 +163,14 @@ def speech_levels(cepstra: Frames, config: SpeechConfig, features: FeatureConfig
     return np.concatenate(steps) if steps else np.zeros(0)
 
 
+def band_basis(features: FeatureConfig) -> npt.NDArray[np.float64]:
+    """(num_cepstra - 1, num_filters): cepstra but the first -> the shape of the spectrum, in decibels."""
+    orders = np.arange(1, features.num_cepstra)
+    points = (np.arange(features.num_filters) + 0.5) / features.num_filters
+    basis = np.cos(np.pi * np.outer(orders, points)) * math.sqrt(2 / features.num_filters)
+    return np.asarray(basis * (_DB / features.liftering[1:])[:, None])
+
+
 class _Step(NamedTuple):
     """Frames that are worked on together."""
 
@@ -136,16 +186,9 @@ class _Levels:
     """Cepstra in blocks -> steps of levels above the noise."""
 
     def __init__(self, config: SpeechConfig, features: FeatureConfig) -> None:
-        self._config, hop_s = config, features.hop_s
-        orders = np.arange(1, features.num_cepstra)
-        points = (np.arange(features.num_filters) + 0.5) / features.num_filters
-        self._basis = np.cos(np.pi * np.outer(orders, points)) * math.sqrt(2 / features.num_filters)
-        self._basis *= (_DB / features.liftering[1:])[:, None]
-        self._is_log_energy = features.energy == "log_energy"
-        self._half = round(config.smoothing_ms / 1000 / hop_s) // 2
-        self._window = max(1, round(config.noise_window_s / hop_s / _STEP))  # steps
-        self._ahead = round(config.look_ahead_ms / 1000 / hop_s / _STEP)
-        self._first = max(1, round(config.start_ms / 1000 / hop_s / _STEP))
+        self._config, plan = config, SpeechPlan.of(config, features)
+        self._basis, self._is_log_energy = band_basis(features), features.energy == "log_energy"
+        self._half, self._window, self._ahead, self._first = plan.half, plan.window, plan.ahead, plan.first_steps
         self._reset()
 
     def _reset(self) -> None:
@@ -153,27 +196,27 @@ class _Levels:
         self._cepstra = np.zeros((0, self._basis.shape[0] + 1))  # that fill no step yet
         self._bands = np.zeros((0, num_bands + 1))  # that are not smoothed yet, or are neighbours of these
         self._smooth = np.zeros((0, num_bands + 1))  # that are not compared with the noise yet
-        self._sampled = np.zeros((0, num_bands + 1))  # every `_SAMPLE`-th of them, and of the past
+        self._sampled = np.zeros((0, num_bands + 1))  # every `SAMPLE`-th of them, and of the past
         self._num_compared = 0  # steps
 
     def feed(self, cepstra: Frames) -> list[_Step]:
         """The next frames (T, C) -> what is known by now."""
         self._cepstra = np.concatenate([self._cepstra, cepstra])
-        count = len(self._cepstra) // _STEP * _STEP
+        count = len(self._cepstra) // STEP * STEP
         ready, self._cepstra = self._cepstra[:count], self._cepstra[count:]
         return self._smoothed(self._to_bands(ready), is_end=False)
 
     def flush(self) -> list[_Step]:
-        """The rest of it, the last step of `_STEP` frames or fewer."""
+        """The rest of it, the last step of `STEP` frames or fewer."""
         left = len(self._cepstra)
-        padded = np.concatenate([self._cepstra, np.repeat(self._cepstra[-1:], -left % _STEP, axis=0)])
+        padded = np.concatenate([self._cepstra, np.repeat(self._cepstra[-1:], -left % STEP, axis=0)])
         steps = self._smoothed(self._to_bands(padded)[:left], is_end=True)
         self._reset()
         return steps
 
     def _to_bands(self, cepstra: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """Whole steps of cepstra (T, C) -> decibels in each band, and of all (T, B + 1)."""
-        by_step = cepstra.reshape(-1, _STEP, cepstra.shape[1])  # so that every product has the same shape
+        by_step = cepstra.reshape(-1, STEP, cepstra.shape[1])  # so that every product has the same shape
         shape, energy = by_step[:, :, 1:] @ self._basis, _DB * by_step[:, :, :1]
         if self._is_log_energy:
             bands = energy + shape - _DB * np.log(np.exp(shape / _DB).sum(axis=2, keepdims=True))
@@ -190,20 +233,20 @@ class _Levels:
         if is_end:
             self._bands = np.concatenate([self._bands, np.repeat(self._bands[-1:], self._half, axis=0)])
         count = len(self._bands) - 2 * self._half
-        count = max(0, count if is_end else count // _STEP * _STEP)
+        count = max(0, count if is_end else count // STEP * STEP)
         if count:
             width = 2 * self._half + 1
             neighbours = sliding_window_view(self._bands[: count + width - 1], width, axis=0)
             smooth = np.partition(neighbours, self._half, axis=-1)[..., self._half]
             self._smooth = np.concatenate([self._smooth, smooth])
-            self._sampled = np.concatenate([self._sampled, smooth[::_SAMPLE]])
+            self._sampled = np.concatenate([self._sampled, smooth[::SAMPLE]])
             self._bands = self._bands[count:]
         return self._compared(is_end=is_end)
 
     def _compared(self, *, is_end: bool) -> list[_Step]:
         """Steps of which enough of the future is known, beside the noise."""
-        per_step, steps = _STEP // _SAMPLE, []
-        num_known = len(self._smooth) // _STEP if not is_end else -(-len(self._smooth) // _STEP)
+        per_step, steps = STEP // SAMPLE, []
+        num_known = len(self._smooth) // STEP if not is_end else -(-len(self._smooth) // STEP)
         first = self._num_compared  # of these steps, in the sound
         begin = max(0, first - self._window)  # of the samples
         for step in range(first, first + num_known):
@@ -211,12 +254,12 @@ class _Levels:
             if end > first + num_known and not is_end:
                 break
             sampled = self._sampled[(max(0, step - self._window) - begin) * per_step : (end - begin) * per_step]
-            here = self._smooth[(step - first) * _STEP : (step + 1 - first) * _STEP]
+            here = self._smooth[(step - first) * STEP : (step + 1 - first) * STEP]
             noise = self._noise(sampled)
             usual = np.sort(_above(sampled, noise))[int(self._config.usual_share * len(sampled))]
             steps.append(_Step(_above(here, noise), here[:, -1], usual))
         self._num_compared += len(steps)
-        self._smooth = self._smooth[len(steps) * _STEP :]
+        self._smooth = self._smooth[len(steps) * STEP :]
         self._sampled = self._sampled[(max(0, self._num_compared - self._window) - begin) * per_step :]
         return steps
 
@@ -240,15 +283,9 @@ class _Cutter:
     """Steps of levels -> segments."""
 
     def __init__(self, config: SpeechConfig, features: FeatureConfig) -> None:
-        self._config, self._stack, hop_s = config, features.stack, features.hop_s
-        self._first = round(config.start_ms / 1000 / hop_s)
-
-        def frames(ms: float) -> int:
-            return max(1, round(ms / 1000 / hop_s))
-
-        self._min_speech, self._min_silence = frames(config.min_speech_ms), frames(config.min_silence_ms)
-        self._margin, self._loud = frames(config.margin_ms), frames(1000 * config.loud_s)
-        self._longest = max(self._stack, frames(1000 * config.max_segment_s) // self._stack * self._stack)
+        self._config, self._stack, plan = config, features.stack, SpeechPlan.of(config, features)
+        self._first, self._min_speech, self._min_silence = plan.first, plan.min_speech, plan.min_silence
+        self._margin, self._loud, self._longest = plan.margin, plan.loud, plan.longest
         self._reset()
 
     def _reset(self) -> None:

@@ -1,6 +1,8 @@
 """The README is true: the map has every room, commands have their options, its links lead somewhere."""
 
+import os
 import re
+import shutil
 import subprocess
 import sys
 from functools import cache
@@ -93,3 +95,21 @@ def test_the_example_of_sentences_means_what_its_page_says(tmp_path):
     arguments = [program, "parse", tmp_path / "light.yaml", command, "--format", "json"]
     done = subprocess.run(arguments, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == expected
+
+
+def test_a_page_and_a_board_are_made_as_the_readme_says(tmp_path):
+    """The command that it names for a page, and the lines of C between a start and an end."""
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    (board,) = blocks("c")
+    commands = [re.search(r"`(asr-export \S+ page\.html)`", README)[1], re.search(r"asr-export .*--bits 8", board)[0]]
+    for command in commands:
+        subprocess.run(command.split(), cwd=tmp_path, env=environment, check=True)
+    assert b"makeRecognizer" in (tmp_path / "page.html").read_bytes()
+    if not shutil.which("gcc"):
+        pytest.skip("there is no gcc")
+    first, *rest = board.splitlines()
+    silence = "static const int16_t samples[8000];\nstatic const size_t count = 8000;"
+    lines = ["#include <stdio.h>", first, silence, rest[0], "int main(void) {", *rest[1:], "return 0;\n}\n"]
+    (tmp_path / "main.c").write_text("\n".join(lines), "utf-8")
+    subprocess.run(["gcc", "-std=c99", "-Wall", "-Werror", "main.c", "-o", "main", "-lm"], cwd=tmp_path, check=True)
+    assert subprocess.run([tmp_path / "main"], capture_output=True, text=True, check=True).stdout == "\n"

@@ -2,10 +2,10 @@
 
 import json
 import re
-import shutil
 from html.parser import HTMLParser
 
 import pytest
+from chromium import chromium
 
 from asr import score
 from asr.score import Counting, Report, tables
@@ -155,19 +155,7 @@ def test_a_page_of_many_utterances_says_what_it_leaves_out(monkeypatch):
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory):
-    chromium, driver = shutil.which("chromium") or shutil.which("google-chrome"), shutil.which("chromedriver")
-    if not chromium or not driver:
-        pytest.skip("no Chromium with ChromeDriver on this machine")
-    from selenium import webdriver
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = chromium
-    for flag in ("headless", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-sync",
-                 "disable-background-networking", "disable-component-update"):  # fmt: skip
-        options.add_argument(f"--{flag}")
-    options.add_argument(f"--user-data-dir={tmp_path_factory.mktemp('chromium')}")
-    options.set_capability("goog:loggingPrefs", {"performance": "ALL", "browser": "ALL"})
-    with webdriver.Chrome(options=options, service=webdriver.ChromeService(driver)) as opened:
+    with chromium(tmp_path_factory.mktemp("chromium")) as opened:
         yield opened
 
 

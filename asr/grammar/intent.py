@@ -47,8 +47,14 @@ class Parser:
     """Finds the meaning of texts in one network."""
 
     def __init__(self, network: Network, skip_words: Iterable[str] = ()) -> None:
+        self.network = network
         self._walker = Walker(network, skip_words)
         self._arcs = network.arcs
+
+    @property
+    def skip_words(self) -> frozenset[str]:
+        """Words that may be spoken before any word of a sentence."""
+        return self._walker.skip_words
 
     def __call__(self, text: str) -> Meaning | None:
         """The likeliest meaning of a normalised text; None where it is no sentence of the network.
