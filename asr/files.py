@@ -17,9 +17,10 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO, cast
 
+from asr import limits
 from asr.errors import UserError
 
-MAX_BYTES, MAX_LINE_BYTES = 1 << 28, 1 << 24  # of a text, unpacked: far more than anybody's transcripts
+MAX_LINE_BYTES = 1 << 24  # of a line of text, unpacked: far more than anybody's transcripts
 
 _NO_TEXT = {
     **{b"BZh%d1AY&SY" % level: "compressed with bzip2; unpack it, or compress it with gzip" for level in range(1, 10)},
@@ -189,7 +190,7 @@ def _sync(path: Path) -> None:
 
 
 def read_text(
-    path: str | Path, *, kind: str = "file", max_bytes: int = MAX_BYTES, error: type[UserError] = UserError
+    path: str | Path, *, kind: str = "file", max_bytes: int | None = None, error: type[UserError] = UserError
 ) -> str:
     """The whole of a text file as `Lines` reads it, with lines of any length, line ends and byte-order mark kept.
 
@@ -222,7 +223,7 @@ class Lines:
         path: str | Path,
         *,
         kind: str = "file",
-        max_bytes: int = MAX_BYTES,
+        max_bytes: int | None = None,
         max_line_bytes: int = MAX_LINE_BYTES,
         error: type[UserError] = UserError,
     ) -> None:
@@ -235,7 +236,8 @@ class Lines:
         self.name = shown(path)
         self.number = 0
         self._path, self._kind, self._error = path, kind, error
-        self._max_bytes, self._max_line_bytes, self._num_bytes = max_bytes, max_line_bytes, 0
+        self._max_bytes = limits.max_text_bytes() if max_bytes is None else max_bytes
+        self._max_line_bytes, self._num_bytes = max_line_bytes, 0
 
     def __iter__(self) -> Iterator[str]:
         with self.opened() as stream, self.damage_named():
@@ -282,7 +284,8 @@ class Lines:
         """Raises the error where these are more than may be read."""
         self._num_bytes += num_bytes
         if self._num_bytes > self._max_bytes:
-            raise self._error(f"{self.name}: more than {_size(self._max_bytes)} of text; split it")
+            hint = ", or set ASR_MAX_TEXT_MB" if self._max_bytes == limits.max_text_bytes() else ""
+            raise self._error(f"{self.name}: more than {_size(self._max_bytes)} of text; split it{hint}")
 
     def _raw(self, stack: ExitStack) -> io.BufferedReader:
         if str(self._path) == "-":

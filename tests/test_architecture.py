@@ -12,6 +12,7 @@ from conftest import REPOSITORY
 # Rooms from the foundation up: a module imports from its own room and from rooms of the sets before its own.
 LAYERS = (
     {"errors", "machine", "signals"},
+    {"limits"},
     {"extras", "files", "noise", "text", "workers", "yaml_text"},
     {"audio", "features", "score"},
     {"decode", "endpointing"},

@@ -1,11 +1,13 @@
 """Files are written whole or not at all, and their names are printed in one line."""
 
+import gzip
 import os
 import subprocess
 import sys
 import threading
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from asr import files
@@ -94,3 +96,31 @@ def test_names_are_printed_in_one_line():
     assert files.shown("caf\udce9.wav") == r"caf\xe9.wav"
     assert files.printable("a\x1b\nb\u202e", keep="\n") == "a\\x1b\nb\\u202e"
     assert files.shown("a\x1b]0;x\x07\nb\u202ec\ud800") == r"a\x1b]0;x\x07\nb\u202ec\ud800"
+
+
+class TestLimits:
+    """Bombs are refused, at limits that the environment moves."""
+
+    def test_a_packed_text_of_much_more_than_its_size(self, tmp_path, monkeypatch):
+        (tmp_path / "bomb.gz").write_bytes(gzip.compress(b"a b\n" * 500_000))
+        assert len(files.read_text(tmp_path / "bomb.gz")) == 2_000_000
+        monkeypatch.setenv("ASR_MAX_TEXT_MB", "1.048576")
+        with pytest.raises(UserError, match=r"bomb\.gz: more than 1 MiB of text; split it, or set ASR_MAX_TEXT_MB"):
+            files.read_text(tmp_path / "bomb.gz")
+        for value in ("x", "0", "nan", "inf"):
+            monkeypatch.setenv("ASR_MAX_TEXT_MB", value)
+            with pytest.raises(UserError, match=r"ASR_MAX_TEXT_MB is .* where a number above 0 is wanted"):
+                files.read_text(tmp_path / "bomb.gz")
+
+    def test_hours_of_silence_in_a_small_file(self, tmp_path, monkeypatch):
+        from asr import audio
+
+        audio.write(tmp_path / "silence.flac", np.zeros(8000 * 60, np.float32), 8000)
+        assert (tmp_path / "silence.flac").stat().st_size < 10_000
+        assert len(audio.read(tmp_path / "silence.flac")) == 480_000
+        monkeypatch.setenv("ASR_MAX_SOUND_S", "59")
+        with pytest.raises(UserError, match=r"silence\.flac: longer than the 59 s .*set ASR_MAX_SOUND_S"):
+            audio.read(tmp_path / "silence.flac")
+        assert len(audio.read(tmp_path / "silence.flac", end_s=30.0)) == 240_000, "a part of it may be read"
+        blocks = audio.blocks(tmp_path / "silence.flac", block_s=1.0)
+        assert sum(map(len, blocks)) == 480_000, "what is not held needs no limit"

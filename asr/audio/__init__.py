@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from asr import limits
 from asr.audio.source import AudioError as AudioError
 from asr.audio.source import named, opened, reason
 from asr.files import shown, write_bytes
@@ -64,7 +65,7 @@ def read(
     """
     with opened(path) as sound:
         rate = sound.samplerate
-        parts = list(_parts(path, sound, start_s, end_s, _BLOCK))
+        parts = list(_limited(_parts(path, sound, start_s, end_s, _BLOCK), rate, shown(path)))
     waveform = parts[0] if len(parts) == 1 else np.concatenate(parts)
     return waveform if sample_rate is None else resample(waveform, rate, sample_rate)
 
@@ -151,6 +152,18 @@ def flac(waveform: Waveform, sample_rate: int) -> bytes:
 def _parts(path: str | Path, sound: Any, start_s: float, end_s: float | None, size: int) -> Iterator[Waveform]:
     """The samples from `start_s` to `end_s` as one channel, `size` at a time, checked."""
     return _mono(_blocks(path, sound, start_s, end_s, size), sound.samplerate, size)
+
+
+def _limited(parts: Iterator[Waveform], rate: int, name: str) -> Iterator[Waveform]:
+    """No more than may be held at once: a file of a megabyte may hold ten hours of silence."""
+    num_samples, max_s = 0, limits.max_sound_s()
+    for part in parts:
+        num_samples += len(part)
+        if num_samples > max_s * rate:
+            raise AudioError(
+                f"{name}: longer than the {max_s:g} s of sound that are held at once; cut it, or set ASR_MAX_SOUND_S"
+            )
+        yield part
 
 
 def _blocks(path: str | Path, sound: Any, start_s: float, end_s: float | None, size: int) -> Iterator[npt.NDArray[Any]]:

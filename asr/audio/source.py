@@ -17,11 +17,11 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
+from asr import limits
 from asr.audio import container, mpeg
 from asr.errors import UserError
 from asr.files import shown
 
-_MAX_PIPED = 1 << 30  # bytes that come through a pipe: 9 hours of 16 bits at 16 kHz
 _MIN_RATE = 1000
 
 
@@ -106,11 +106,12 @@ def _file(path: str | Path, stack: ExitStack) -> BinaryIO:
             return file
     else:
         file = sys.stdin.buffer
-    data = file.read(_MAX_PIPED + 1)
+    most = limits.max_pipe_bytes()
+    data = file.read(most + 1)
     if not data:
         raise _Unreadable("empty; pipe a sound file into it")
-    if len(data) > _MAX_PIPED:
-        raise _Unreadable(f"more than {_MAX_PIPED >> 20} MB; a pipe is held in memory, so write a file first")
+    if len(data) > most:
+        raise _Unreadable(f"more than {most / 1e6:.0f} MB; a pipe is held in memory, so write a file first")
     return io.BytesIO(data)
 
 

@@ -5,6 +5,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 MAX_EXAMPLES = 5
+_NUM_SHOWN = 2  # of them in a printed line
+_MAX_LETTERS = 60  # of one of those
 
 
 @dataclass(frozen=True)
@@ -34,13 +36,18 @@ class Finding:
     """Whether it costs utterances or makes figures wrong; what is no error is only worth a look."""
 
     def __str__(self) -> str:
-        shown = ", ".join(map(str, self.examples))
-        more = f" and {self.count - len(self.examples)} more" if self.count > len(self.examples) > 0 else ""
+        some = [_short(str(example)) for example in self.examples[:_NUM_SHOWN]]
+        shown = ", ".join(some)
+        more = f" and {self.count - len(some)} more" if self.count > len(some) > 0 else ""
         return f"{self.count} {self.what}{f': {shown}{more}' if shown else ''}. {self.fix}"
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""
         return asdict(self)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _MAX_LETTERS else text[: _MAX_LETTERS - 3] + "..."
 
 
 def finding(
