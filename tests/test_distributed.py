@@ -16,7 +16,7 @@ def test_two_processes_give_the_weights_of_one_with_as_many_shards(tones_recipe,
     run.start(tones_recipe, [*settings, f"run_dir={tmp_path / 'one'}"])
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
     command = [*torchrun, "-m", "asr.training", tones_recipe, *settings, f"run_dir={tmp_path / 'many'}"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=200)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=500)
     assert done.returncode == 0, done.stderr
     ours, theirs = (load_state(tmp_path / name / "last.pt")["weights"] for name in ("one", "many"))
     assert ours.keys() == theirs.keys()
@@ -54,7 +54,7 @@ def test_a_worker_that_is_killed_is_started_again_and_goes_on_from_the_last_stat
     (tmp_path / "killed.py").write_text(KILLED)
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "--max-restarts=2"]
     command = [*torchrun, tmp_path / "killed.py", rank, tones_recipe, *settings, f"run_dir={tmp_path / 'many'}"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=500)
     assert done.returncode == 0, done.stderr
     assert "Signal 9" in done.stderr or "exitcode: -9" in done.stderr, "one was killed"
     ours, theirs = (load_state(tmp_path / name / "last.pt")["weights"] for name in ("one", "many"))

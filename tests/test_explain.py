@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -34,3 +36,14 @@ def test_what_cannot_be_expected_says_why_and_silence_is_named(recognizer, tmp_p
     assert "it is silent" in found.lines()[0] and json.dumps(found.to_dict())
     with pytest.raises(UserError, match=r"gone\.wav"):
         explain(recognizer, str(tmp_path / "gone.wav"))
+
+
+def test_a_picture_shows_what_was_recognised_above_what_was_expected(tones_run, tmp_path):
+    audio.write(tmp_path / "x.wav", spell("abc", np.random.default_rng(3)), 16000)
+    arguments = [tmp_path / "x.wav", "--model", tones_run[0], "--expected", "abd", "--picture"]
+    command = [sys.executable, "-c", "from asr.cli.explain import main; main()", *map(str, arguments)]
+    done = subprocess.run([*command, str(tmp_path / "x.svg")], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "<!-- expected -->" in (tmp_path / "x.svg").read_text() and "expected: 'abd'" in done.stdout
+    refused = subprocess.run([*command, str(tmp_path / "x.txt")], capture_output=True, text=True)
+    assert refused.returncode == 2 and "a picture's name ends in" in refused.stderr

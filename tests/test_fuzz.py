@@ -65,6 +65,12 @@ def test_the_tool_counts_and_goes_on_and_keeps_what_escapes(tmp_path, monkeypatc
             "`slots` must be a mapping from names to lists",
         ),
         ("recipe", b"extends: " + b"a" * 5000, "a name too long"),
+        (
+            "recipe",
+            b"name: ../../x\ndata: {prepare: prepare.py, folder: x, source: y}",
+            "the name of a folder below runs",
+        ),
+        ("recipe", b"model: {num_layers: 1000000}\ndata: {prepare: prepare.py, folder: x, source: y}", "from 1 to 100"),
         ("recipe", b"train: {<<: {epochs: 3}, batch_size: 2}", "data.prepare is missing"),
     ],
 )

@@ -1,6 +1,7 @@
 """`asr-explain`: why a sound was recognised, refused, or taken for something else."""
 
 import argparse
+from pathlib import Path
 from typing import NoReturn
 
 from asr.cli.exits import run_command
@@ -17,6 +18,9 @@ def main() -> NoReturn:
     parser.add_argument(
         "--expected", metavar="WORDS", help="what was spoken: where it loses against what is recognised"
     )
+    parser.add_argument(
+        "--picture", type=Path, metavar="FILE.png", help="draw it, with the alignment of the expected words; .svg, .pdf"
+    )
     add_model(parser)
     add_decoding(parser)
     add_format(parser, "text", "json")
@@ -29,12 +33,22 @@ def _explain(arguments: argparse.Namespace) -> int:
     from asr.recognition import explain
     from asr.recognition.recognizer import Recognizer
 
+    if arguments.picture:
+        from asr.report import plot
+
+        plot.check(arguments.picture)
     config = decoding_config(arguments)
     if config.decoder is None:  # alternatives are the beam decoder's
         config = replace(config, decoder="beam")
     recognizer = Recognizer.load(choose_model(arguments), decoding=config)
     options = replace(call_options(arguments), nbest=_NUM_ALTERNATIVES)
     found = explain.explain(recognizer, arguments.file, arguments.expected, options)
+    if arguments.picture:
+        from asr.recognition import source
+
+        sound = source.open(arguments.file, recognizer.card.features)
+        whole = recognizer.network.join(found.parts)
+        plot.write(arguments.picture, plot.figure(recognizer.card, sound, whole, found.transcript, found.aligned))
     if arguments.format == "json":
         print_json(found.to_dict())
     else:

@@ -43,6 +43,14 @@ def main() -> NoReturn:
         "name, with as much more of the path as tells them apart (default: all to stdout)",
     )
     add_workers(parser)
+    parser.add_argument(
+        "--engine",
+        choices=("local", "ray"),
+        default="local",
+        help="ray: on the machines of a Ray cluster ($RAY_ADDRESS; else this one), files and manifests into shards "
+        "below --output (default local)",
+    )
+    parser.add_argument("--shards", choices=("jsonl", "parquet"), default="jsonl", help="of --engine ray (jsonl)")
     add_decoding(parser)
     add_format(parser, "text", "json", "trn", "ctm", "srt", "vtt", "textgrid")
     run_command(_transcribe, parser.parse_intermixed_args())
@@ -55,6 +63,11 @@ def _transcribe(arguments: argparse.Namespace) -> int:
     files, skipped = _find(arguments.files)
     for path, why in skipped:
         say(f"error: {shown(path)}: {why}")
+    if arguments.engine == "ray":
+        from asr.cli import cluster
+
+        failed = len(skipped) + cluster.transcribe(arguments, model, [path for path, _ in files])
+        return end_batch("transcribed", failed, len(files) + len(skipped), is_batch=True)
     check_output(arguments, len(files))
     if arguments.output or arguments.format in ("trn", "ctm"):  # where an id says whose words they are
         files = inputs.distinct(files)

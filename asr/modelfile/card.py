@@ -155,7 +155,7 @@ class ModelCard:
                 sentences=parse(metadata, "sentences") if "sentences" in metadata else None,
                 precision=parse(metadata, "precision"),
                 task=parse(metadata, "task") if "task" in metadata else "ctc",
-                labels=tuple(parse(metadata, "labels")) if "labels" in metadata else (),
+                labels=_labels(parse(metadata, "labels")) if "labels" in metadata else (),
             )
             made._check_kinds()
         except (KeyError, UserError) as error:
@@ -170,10 +170,18 @@ class ModelCard:
 
     def _check_kinds(self) -> None:
         self.recognition.check(self.features)
+        if not isinstance(self.task, str):
+            raise UserError("task is no name")
         if self.precision not in ("float32", "int8"):
             raise UserError("precision is neither float32 nor int8")
         if self.sentences is not None and not isinstance(self.sentences, dict):
             raise UserError("sentences is no JSON object")
+
+
+def _labels(values: Any) -> tuple[str, ...]:
+    if not isinstance(values, list) or not all(isinstance(label, str) for label in values):
+        raise UserError("labels are not a list of names")
+    return tuple(values)
 
 
 def _statistics(values: Any, features: FeatureConfig) -> Statistics | None:

@@ -29,8 +29,8 @@ class ModelConfig:
     """Linear units between the last recurrent layer and the head; 0: none."""
 
     def __post_init__(self) -> None:
-        if self.hidden_size < 1 or self.num_layers < 1:
-            raise UserError("model.hidden_size and model.num_layers must be at least 1")
+        if not (1 <= self.hidden_size <= 1 << 14 and 1 <= self.num_layers <= 100):
+            raise UserError("model.hidden_size must be from 1 to 16384, and model.num_layers from 1 to 100")
         if not 0 <= self.dropout < 1:
             raise UserError(f"model.dropout must be in [0, 1), not {self.dropout}")
         if self.projection < 0:

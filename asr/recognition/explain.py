@@ -53,6 +53,10 @@ class Explanation:
     transcript: Transcript
     expected: Expected | None
     min_confidence: float
+    parts: Sequence[Part] = ()
+    """What the network gave, for a picture."""
+    aligned: Transcript | None = None
+    """Where the expected words would lie."""
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -110,7 +114,8 @@ def explain(recognizer: Recognizer, path: str, expected: str | None = None, opti
     min_confidence = options.min_confidence
     if min_confidence is None:
         min_confidence = recognizer.tuning.min_confidence or 0.0
-    return Explanation(measured, speech, transcript, found, min_confidence)
+    aligned = recognizer.alignment(parts, expected) if expected and found and not found.why else None
+    return Explanation(measured, speech, transcript, found, min_confidence, parts, aligned)
 
 
 def _expected(recognizer: Recognizer, parts: Sequence[Part], text: str, recognised: str) -> Expected:

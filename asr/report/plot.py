@@ -72,8 +72,13 @@ def draw(recognizer: Recognizer, sound: Sound, options: Options = Options()) -> 
     return figure(recognizer.card, held, recognizer.network.join(parts), transcript), transcript
 
 
-def figure(card: ModelCard, sound: Sound, whole: Part, transcript: Transcript) -> "Figure":
-    """The picture of a sound, of its cepstra and log-probabilities as one segment, and of its transcript."""
+def figure(
+    card: ModelCard, sound: Sound, whole: Part, transcript: Transcript, expected: Transcript | None = None
+) -> "Figure":
+    """The picture of a sound, of its cepstra and log-probabilities as one segment, and of its transcript.
+
+    Below it where the words `expected` would lie, if they are given.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -84,12 +89,13 @@ def figure(card: ModelCard, sound: Sound, whole: Part, transcript: Transcript) -
     is_upright = _are_upright(transcript, (width - _MARGINS) / max(duration_s, 1e-9))
     longest = max((len(word.text) for word in transcript.words), default=0)
     heights = [1.3, 1.9, max(1.2, 0.17 * len(rows)), 0.75 if is_upright else 0.35 + 0.1 * (longest + 6)]
+    heights += [heights[3]] if expected else []
     title = textwrap.fill(transcript.text, max(40, round(9 * width))) or "(empty transcript)"
     picture = Figure((width, sum(heights) + 1.0 + 0.25 * title.count("\n")), layout="constrained")
     FigureCanvasAgg(picture)
-    grid = picture.add_gridspec(4, 2, height_ratios=heights, width_ratios=[width - 0.15, 0.15])
+    grid = picture.add_gridspec(len(heights), 2, height_ratios=heights, width_ratios=[width - 0.15, 0.15])
     axes: list[Axes] = []
-    for row in range(4):
+    for row in range(len(heights)):
         axes.append(picture.add_subplot(grid[row, 0], sharex=axes[0] if axes else None))
     picture.suptitle(title, fontsize=14, color=_INK, parse_math=False)
     axes[0].set_title(sound.name, fontsize=9, color="#666666", loc="left", parse_math=False)
@@ -100,6 +106,9 @@ def figure(card: ModelCard, sound: Sound, whole: Part, transcript: Transcript) -
     image = _letters(axes[2], emission, rows, card, segment.origin_s)
     picture.colorbar(image, cax=picture.add_subplot(grid[2, 1]), label="probability", ticks=[0, 0.5, 1])
     _words(axes[3], transcript, is_upright=is_upright)
+    if expected:
+        _words(axes[4], expected, is_upright=is_upright)
+        axes[4].set_ylabel("expected", color=_INK)
     _style(axes, transcript, segment.padding_s, duration_s)
     picture.align_ylabels(axes)
     return picture
@@ -115,13 +124,15 @@ def _style(axes: "list[Axes]", transcript: Transcript, padding_s: float, duratio
     """The seconds and the bounds of the words, alike on all rows; the network may spell a word in the padding."""
     for row, axis in enumerate(axes):
         axis.set_xlim(-padding_s, max(duration_s, 1e-3) + padding_s)
-        axis.tick_params(labelbottom=row == 3, labelsize=9, colors=_INK)
+        axis.tick_params(labelbottom=axis is axes[-1], labelsize=9, colors=_INK)
         for side in ("top", "right"):
             axis.spines[side].set_visible(False)
-        for word in transcript.words:
+        for word in [] if row == 4 else transcript.words:
             for second in {word.start_s, word.end_s}:
-                axis.axvline(second, color=_PALE if row in (0, 3) else _INK, linewidth=0.6, linestyle=":", zorder=0.5)
-    axes[3].set_xlabel("seconds", color=_INK)
+                axis.axvline(
+                    second, color=_PALE if row in (0, 3, 4) else _INK, linewidth=0.6, linestyle=":", zorder=0.5
+                )
+    axes[-1].set_xlabel("seconds", color=_INK)
 
 
 def likely(emission: Emission) -> list[int]:

@@ -126,7 +126,12 @@ def join(config: TrainConfig) -> Ranks:
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
     if not dist.is_initialized():
         # The others wait while the first one makes the corpus. A process that dies is noticed at once all the same.
-        dist.init_process_group("nccl" if config.device == "cuda" else "gloo", timeout=timedelta(days=1))
+        elastic: Any = dist  # what it exports is not all declared
+        backend, timeout = "nccl" if config.device == "cuda" else "gloo", timedelta(days=1)
+        store, rank, _ = next(elastic.rendezvous("env://", timeout=timeout))
+        # torchrun keeps its store where it starts processes again: there they would find the addresses of dead ones.
+        attempt = elastic.PrefixStore(f"attempt-{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}", store)
+        dist.init_process_group(backend, store=attempt, rank=rank, world_size=count, timeout=timeout)
     ranks = Ranks(dist.get_rank(), dist.get_world_size())
     if not ranks.is_first:
         logging.getLogger("asr").setLevel(logging.ERROR)

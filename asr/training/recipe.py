@@ -58,6 +58,8 @@ class Recipe:
 
     def __post_init__(self) -> None:
         self.recognition.check(self.features)
+        if Path(self.name).name != self.name:
+            raise UserError(f"name must be the name of a folder below runs, not {self.name!r}")
         if self.features.source == "precomputed" and self.augment.touches_sound:
             raise UserError(
                 f"augment.{', '.join(SOUND)} change sound, and features.source is precomputed: leave them out"
