@@ -72,8 +72,24 @@ def test_the_tool_counts_and_goes_on_and_keeps_what_escapes(tmp_path, monkeypatc
         ),
         ("recipe", b"model: {num_layers: 1000000}\ndata: {prepare: prepare.py, folder: x, source: y}", "from 1 to 100"),
         ("recipe", b"train: {<<: {epochs: 3}, batch_size: 2}", "data.prepare is missing"),
+        ("recipe", b"extends: base.yaml\nrun_dir: null\nx: 1\n", "unknown setting x"),
+        (
+            "manifest",
+            b'{"id": "d", "audio": "d", "labels": [{"label": "b", "start_s": 0, "end_s": %s}]}' % (b"9" * 400),
+            "labels holds names, or objects",
+        ),
+        ("sentences", b"intents: {A: ['a {n}']}\nlists: {n: {range: {from: 0, to: .inf}}}", "a range of whole numbers"),
+        ("other_sounds", b"caff\x00\x01\x00\x00desc" + b"\xff" * 60, "sound"),
     ],
 )
 def test_depth_and_length_are_named_at_once(made, name, data, message):
     with pytest.raises(fuzz.UserError, match=message):
         made[name].read(data)
+
+
+def test_servers_end_what_is_no_message(made):
+    """Payloads that would never end, events that are none, and depth."""
+    for data in (b'{"type": "audio-chunk", "payload_length": 1000000000000}\n' + b"x" * 100, b"[1]\n", b'{"a": 1}\n'):
+        made["server_wyoming"].read(data)
+    sent = made["server_stream"].read(b"[" * 100_000)
+    assert any("no JSON" in message.get("text", "") for message in sent)
