@@ -58,6 +58,16 @@ def test_every_command_has_options_that_exist(page):
                 assert (REPOSITORY / path).is_file()
 
 
+def test_the_first_commands_stand_in_blocks_of_their_own():
+    """CI runs the one that names pytest."""
+    commands = [
+        block.strip()
+        for block in re.findall(r"```sh\n(.*?)```", (REPOSITORY / "README.md").read_text("utf-8"), re.DOTALL)
+    ]
+    assert "asr-train recipes/english_letters.yaml" in commands[0]
+    assert commands[1] == 'pip install -e ".[test]" && python -m pytest'
+
+
 def test_python_examples_compile():
     for block in blocks("python"):
         compile(block, "README.md", "exec")
