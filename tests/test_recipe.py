@@ -55,7 +55,7 @@ def test_english_letters_has_27_outputs_and_phrases_have_28():
 
     for path in RECIPES:
         loaded = recipe.load(path, SOURCES.get(path.stem, ["data.source=somewhere"]))
-        if loaded.task != "ctc":
+        if loaded.task != "ctc" or loaded.data.prepare.endswith("corpora.py"):  # public corpora: each has its own size
             continue
         phrases, english = (
             ("an4", "an4_large", "digit_strings", "spelling", "wake_words"),
@@ -82,7 +82,7 @@ def test_overrides_are_checked_like_the_file():
     )
     assert (loaded.train.epochs, loaded.model.hidden_size, loaded.train.learning_rate) == (5, 80, 1e-3)
     assert (loaded.features.high_hz, loaded.run_dir) == (3500.0, "here")
-    assert loaded.data.settings == {"source": "there", "held_out_speaker": "theo", "label": "digit"}
+    assert loaded.data.settings == {"source": "there", "held_out_speaker": "theo", "label": "digit", "download": False}
 
 
 @pytest.mark.parametrize(
