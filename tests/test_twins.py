@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -274,32 +275,35 @@ def test_a_model_of_8_bits_runs_in_onnxruntime_web(tmp_path):
     assert not any(node.operator not in {"Cast", "Mul"} for node in graph.read(model.read_bytes()).nodes[:2])
 
 
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory):
+    """Words with pauses as a WAV file, long enough for the start of a browser."""
+    path = tmp_path_factory.mktemp("sound") / "words.wav"
+    waveform = dict(golden.sounds(48000))["words"]
+    audio.write(path, waveform, 48000)
+    return path
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory, sound):
+    flags = ("use-fake-device-for-media-stream", "use-fake-ui-for-media-stream",
+             f"use-file-for-fake-audio-capture={sound}")  # fmt: skip
+    with chromium(tmp_path_factory.mktemp("chromium"), *flags) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module", params=["digits", "english_small"])
+def opened(request, browser, tmp_path_factory):
+    model = model_file(Path(request.param))
+    path = tmp_path_factory.mktemp("page") / "page.html"
+    page.write(Twin.read(model), path)
+    browser.get(path.as_uri())
+    recognizer = Recognizer.load(model, runtime="numpy")
+    return browser, recognizer, golden.golden(recognizer)
+
+
 @pytest.mark.slow
 class TestInChromium:
-    @pytest.fixture(scope="class")
-    def sound(self, tmp_path_factory):
-        """Words with pauses as a WAV file, long enough for the start of a browser."""
-        path = tmp_path_factory.mktemp("sound") / "words.wav"
-        waveform = dict(golden.sounds(48000))["words"]
-        audio.write(path, waveform, 48000)
-        return path
-
-    @pytest.fixture(scope="class")
-    def browser(self, tmp_path_factory, sound):
-        flags = ("use-fake-device-for-media-stream", "use-fake-ui-for-media-stream",
-                 f"use-file-for-fake-audio-capture={sound}", "allow-file-access-from-files")  # fmt: skip
-        with chromium(tmp_path_factory.mktemp("chromium"), *flags) as opened:
-            yield opened
-
-    @pytest.fixture(scope="class", params=["digits", "english_small"])
-    def opened(self, request, browser, tmp_path_factory):
-        model = model_file(Path(request.param))
-        path = tmp_path_factory.mktemp("page") / "page.html"
-        page.write(Twin.read(model), path)
-        browser.get(path.as_uri())
-        recognizer = Recognizer.load(model, runtime="numpy")
-        return browser, recognizer, golden.golden(recognizer)
-
     def test_log_probabilities_and_text_are_those_of_python(self, opened):
         browser, _, expected = opened
         script = "const r = recognise(Float32Array.from(arguments[0]));" \
@@ -312,6 +316,8 @@ class TestInChromium:
             assert browser.find_element("id", "final").text == one["text"]
 
     def test_it_is_fifty_times_faster_than_real_time(self, opened):
+        if os.getloadavg()[0] > os.cpu_count():
+            pytest.skip("others use this machine: a page has no clock of its own processor")
         browser, recognizer, expected = opened
         script = "const s = Float32Array.from(arguments[0]), took = []; for (let i = 0; i < 20; i++) {" \
                  "const t = performance.now(); recognizer.recognise(s); took.push(performance.now() - t); }" \

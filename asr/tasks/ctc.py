@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from asr import score
 from asr.data.examples import Target
 from asr.data.manifest import Skipped, Utterance
 from asr.decode import ctc_paths, greedy
@@ -17,6 +16,8 @@ from asr.text import BLANK, TextConfig, TextError, Tokenizer
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from asr import score
 
 
 class Ctc:
@@ -107,6 +108,8 @@ class Ctc:
         bounds = [0, *(np.flatnonzero(np.diff(best)) + 1).tolist(), len(best)]
         return [(start, end, np.exp(outputs[start:end]).mean(axis=0)) for start, end in itertools.pairwise(bounds)]
 
-    def report(self, references: Mapping[str, str], hypotheses: Mapping[str, str]) -> score.Score:
+    def report(self, references: Mapping[str, str], hypotheses: Mapping[str, str]) -> "score.Score":
         """Word and character errors."""
+        from asr import score  # which transcribing never needs
+
         return score.score(references, hypotheses)

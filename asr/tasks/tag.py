@@ -11,13 +11,14 @@ import numpy.typing as npt
 from asr.data.examples import Target
 from asr.data.manifest import Skipped, Utterance
 from asr.errors import UserError
-from asr.score.classes import Classes
 from asr.tasks.labels import Labels
 from asr.tasks.task import Outputs, Span, divergence, is_inside
 from asr.text import TextConfig
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from asr.score.classes import Classes
 
 NOTHING = "_"
 """The label of frames that no label of an utterance covers."""
@@ -82,7 +83,7 @@ class Tag(Labels):
         bounds = [0, *(np.flatnonzero(np.diff(best)) + 1).tolist(), len(best)]
         return [(start, end, np.exp(outputs[start:end]).mean(axis=0)) for start, end in itertools.pairwise(bounds)]
 
-    def report(self, references: Mapping[str, str], hypotheses: Mapping[str, str]) -> Classes:
+    def report(self, references: Mapping[str, str], hypotheses: Mapping[str, str]) -> "Classes":
         """Accuracy over labels, and precision, recall and F1 of each; frames are laid over the labels evenly."""
         true: dict[str, str] = {}
         found: dict[str, str] = {}
@@ -93,6 +94,8 @@ class Tag(Labels):
                 # The frame in the middle of the label's share of them.
                 place = (2 * index + 1) * len(frames) // (2 * len(labels))
                 found[f"{key}#{index}"] = frames[place] if frames else ""
+        from asr.score.classes import Classes  # which transcribing never needs
+
         return Classes.of(true, found)
 
 
