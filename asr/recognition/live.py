@@ -148,6 +148,7 @@ class Live:
         self._num_recognised = 0  # frames of the open segment in its last partial result
         self._has_begun = False
         self._early: Final | None = None  # of the open segment
+        self._unsure: tuple[str, ...] = ()  # words of it that are complete, and may be wrong
         self._num_looked_at = 0  # frames of the stream when it was last asked whether a sentence is over
 
     def feed(self, block: npt.NDArray[Any], *, has_partial: bool = True) -> list[Event]:
@@ -190,7 +191,7 @@ class Live:
 
     def _closed(self, segment: Segment) -> Iterator[Final]:
         """The result of a segment that has ended, unless it was given early."""
-        early, self._early = self._early, None
+        early, self._early, self._unsure = self._early, None, ()
         if segment.is_speech:
             final = self._final(segment)
             if early is None or early.text != final.text:
@@ -204,11 +205,16 @@ class Live:
         segment = self._stream.open_segment()
         if not segment.is_speech or not self._completion.is_quiet(segment.cepstra):
             return
-        final = self._final(segment, replace(self._options, has_words=True))
-        is_sure = all(word.confidence >= MIN_CONFIDENCE for word in final.transcript.words)
-        if is_sure and self._completion.is_complete(final.text):
+        (emission,) = self._recognizer.network.emissions([segment])
+        words = self._recognizer.decoder(emission, 1)[0].words
+        if words == self._unsure or not self._completion.is_complete(" ".join(words)):
+            return
+        final = self._made(segment, emission, replace(self._options, has_words=True))
+        if all(word.confidence >= MIN_CONFIDENCE for word in final.transcript.words):
             self._early = replace(final, is_early=True)
             yield self._early
+        else:
+            self._unsure = words
 
     def _partial(self, segment: Segment) -> Partial:
         (emission,) = self._recognizer.network.emissions([replace(segment, is_speech=True)])
@@ -219,9 +225,12 @@ class Live:
         letters = self._letters(segment, emission)
         return Partial(words, num_stable, round(segment.start_s, 3), round(segment.end_s, 3), letters)
 
-    def _final(self, segment: Segment, options: Options | None = None) -> Final:
+    def _final(self, segment: Segment) -> Final:
         (emission,) = self._recognizer.network.emissions([segment])
-        transcript = self._recognizer.transcript([(segment, emission)], options or self._options)
+        return self._made(segment, emission, self._options)
+
+    def _made(self, segment: Segment, emission: Emission, options: Options) -> Final:
+        transcript = self._recognizer.transcript([(segment, emission)], options)
         letters = self._letters(segment, emission)
         return Final(transcript, round(segment.start_s, 3), round(segment.end_s, 3), letters)
 

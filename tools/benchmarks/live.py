@@ -16,6 +16,7 @@ from benchmarks.measuring import SECTIONS, Section, note, section, spawn
 BLOCK_S = 0.03  # what PocketSphinx's end-pointer takes
 PAUSE_S = 1.5
 SILENT_S = 20.0
+KINDS = ("waited", "final clock", "final processor", "partial clock", "partial processor")
 NUM_SPOKEN = 20
 SENTENCES = """
 language: en
@@ -61,35 +62,41 @@ def spoken(count: int = NUM_SPOKEN, seed: int = 3) -> Spoken:
     return Spoken(samples, [" ".join(text) for text in texts], ends_s)
 
 
-def _in_real_time(feed: Callable[[Any], Result]) -> Iterator[Any]:
-    """Each block when its last sample would have been recorded; yields what was waited for, as a dict of seconds."""
+def _in_real_time(feed: Callable[[Any, bool], Result]) -> Iterator[Any]:
+    """Each block when its last sample would have been recorded; yields what was waited for, as a dict of seconds.
+
+    `feed` is told whether a partial result is wanted: it is not where the next block has come meanwhile.
+    """
     stream, size = spoken(), round(BLOCK_S * speech.SAMPLE_RATE)
     yield
-    partial_s: list[float] = []
-    final_s: list[float] = []
-    finals: list[tuple[float, str]] = []  # when, and what
+    partial_s: list[tuple[float, float]] = []  # on the clock from the block on, and of the processor
+    final_s: list[tuple[float, float]] = []
+    finals: list[tuple[float, float, str]] = []  # after so much of the stream, when on the clock, and what
     silent_s = 0.0
     began, processor = time.perf_counter(), time.process_time()
     for start in range(0, len(stream.samples) - size + 1, size):
         due = began + (start + size) / speech.SAMPLE_RATE
         time.sleep(max(0.0, due - time.perf_counter()))
-        found = feed(stream.samples[start : start + size])
-        after_s = time.perf_counter() - due
-        if found.partial is not None:
-            partial_s.append(after_s)
+        before = time.thread_time()
+        found = feed(stream.samples[start : start + size], time.perf_counter() < due + BLOCK_S)
+        needed = time.perf_counter() - due, time.thread_time() - before
         if found.finals:
-            final_s.append(after_s)
-        finals += [(time.perf_counter() - began, text) for text in found.finals if text]
+            final_s.append(needed)
+        elif found.partial is not None:
+            partial_s.append(needed)
+        finals += [(due - began, time.perf_counter() - began, text) for text in found.finals if text]
         if not silent_s and due - began >= SILENT_S:
             silent_s = time.process_time() - processor
     used_s, clock_s = time.process_time() - processor, time.perf_counter() - began
     waited_s, num_right = [], 0
     for end_s, next_s, text in zip(stream.ends_s, [*stream.ends_s[1:], clock_s + 9], stream.texts, strict=True):
         own = [one for one in finals if end_s < one[0] < next_s]
-        waited_s += [own[0][0] - end_s] if own else []
-        num_right += " ".join(said for _, said in own) == text
+        waited_s += [own[0][1] - end_s] if own else []
+        num_right += bool(own) and own[-1][2] == text
     yield {
-        "waited": waited_s, "final": final_s, "partial": partial_s, "num_right": num_right,
+        "waited": waited_s, "num_right": num_right,
+        **{f"{kind} {way}": [one[at] for one in found] for kind, found in (("final", final_s), ("partial", partial_s))
+           for at, way in enumerate(("clock", "processor"))},
         "silent": silent_s / SILENT_S, "speech": (used_s - silent_s) / (clock_s - SILENT_S),
     }  # fmt: skip
 
@@ -104,8 +111,8 @@ def _asr(folder: Path, **settings: float) -> Iterator[Any]:
     recognizer = Recognizer.load("english_small", decoding=decoding, runtime="numpy")
     stream = Live(recognizer, LiveConfig(**settings), sample_rate=speech.SAMPLE_RATE)
 
-    def feed(block: Any) -> Result:
-        events = stream.feed(block)
+    def feed(block: Any, has_partial: bool) -> Result:
+        events = stream.feed(block, has_partial=has_partial)
         partials = [event.text for event in events if isinstance(event, Partial)]
         return Result(partials[-1] if partials else None, [event.text for event in events if isinstance(event, Final)])
 
@@ -137,7 +144,7 @@ def _(folder: Path) -> Iterator[Any]:
         found = decoder.hyp()
         return str(found.hypstr) if found else ""
 
-    def feed(block: Any) -> Result:  # as its own example of live speech does
+    def feed(block: Any, _has_partial: bool) -> Result:  # as its own example of live speech does
         was_speech = pointer.in_speech
         sound = pointer.process(block.tobytes())
         if sound is None:
@@ -158,9 +165,9 @@ def table(script: Path) -> str:
     one: Section = SECTIONS["live"]
     lines = [
         f"## {one.title}", "",
-        "| | end of speech to final, with the silence waited for | without it | block to partial | core while somebody "
-        "speaks | in silence | peak MB | right |",
-        "|---|---:|---:|---:|---:|---:|---:|---:|",
+        "| | end of speech to final, with the silence waited for | without it | of the processor | block to partial "
+        "| of the processor | core while somebody speaks | in silence | peak MB | right |",
+        f"|---|{'---:|' * 9}",
     ]  # fmt: skip
     began, skipped = time.monotonic(), []
     with tempfile.TemporaryDirectory() as folder:
@@ -174,7 +181,7 @@ def table(script: Path) -> str:
                 continue
             result = json.loads(done.stdout.splitlines()[-1])
             found = result["check"]
-            times = " | ".join(spread(found[kind]) for kind in ("waited", "final", "partial"))
+            times = " | ".join(spread(found[kind]) for kind in KINDS)
             lines.append(
                 f"| {name} | {times} | {found['speech']:.1%} | {found['silent']:.1%} | {result['peak_mb']:.0f} | "
                 f"{found['num_right']} of {one.amount:g} |"
