@@ -9,8 +9,8 @@ from asr.decode.constraint import Constraint
 from asr.features import FeatureConfig, Frames
 from asr.text import Tokenizer
 
-MIN_CONFIDENCE = 0.5
-"""Of every word of a sentence that is over."""
+MIN_CONFIDENCE = 0.2
+"""Of every word of a sentence that is over: one that is not spoken yet, and is there because it must be, has none."""
 _PAUSE_DB = 12.0  # below the loudest sound: as asr.endpointing has it
 _DB = 10 / math.log(10)
 
