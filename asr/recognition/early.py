@@ -11,7 +11,7 @@ from asr.text import Tokenizer
 
 MIN_CONFIDENCE = 0.2
 """Of every word of a sentence that is over: one that is not spoken yet, and is there because it must be, has none."""
-_PAUSE_DB = 12.0  # below the loudest sound: as asr.endpointing has it
+_PAUSE_DB = 20.0  # below the loudest sound: more than in a pause within a word, and than a fricative
 _DB = 10 / math.log(10)
 
 
