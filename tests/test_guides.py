@@ -1,5 +1,6 @@
 """The guides are true: settings exist, what is quoted is printed, and the path of five words is walked."""
 
+import functools
 import re
 import shlex
 import subprocess
@@ -53,12 +54,18 @@ def run(folder, *words, **options):
     return done.stdout.decode()
 
 
+@functools.cache
+def synthesizer():
+    from asr.synthesis import espeak
+
+    return espeak.Synthesizer()
+
+
 def spoken(word, voice, speed):
     from asr.synthesis import espeak
 
-    synthesizer = spoken.__dict__.setdefault("synthesizer", espeak.Synthesizer())
-    waveform = synthesizer.speak(espeak.Line("", word, voice, words_per_minute=speed))
-    return 0.5 * audio.resample(waveform, synthesizer.sample_rate, 16000)
+    waveform = synthesizer().speak(espeak.Line("", word, voice, words_per_minute=speed))
+    return 0.5 * audio.resample(waveform, synthesizer().sample_rate, 16000)
 
 
 @pytest.mark.slow

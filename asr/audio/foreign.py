@@ -1,4 +1,4 @@
-"""What browsers and phones record and libsndfile does not read: WebM, MP4, through PyAV, of which this is the owner."""
+"""What browsers and phones record and libsndfile does not read, through PyAV: WebM, MP4, 3GP, AAC, AMR, WMA."""
 
 import io
 import itertools
@@ -15,11 +15,12 @@ if TYPE_CHECKING:
 
 _EBML, _MP4_BOX = b"\x1a\x45\xdf\xa3", b"ftyp"
 _ADTS = (b"\xff\xf1", b"\xff\xf9")
+_AMR, _ASF = b"#!AMR", b"\x30\x26\xb2\x75\x8e\x66\xcf\x11"
 
 
 def is_foreign(data: bytes) -> bool:
     """Whether the bytes of a file are of a format that is read here."""
-    return data[:4] == _EBML or data[4:8] == _MP4_BOX or data[:2] in _ADTS
+    return data[:4] == _EBML or data[4:8] == _MP4_BOX or data[:2] in _ADTS or data.startswith((_AMR, _ASF))
 
 
 def blocks(data: bytes, sample_rate: int) -> "Iterator[Waveform]":
@@ -30,7 +31,7 @@ def blocks(data: bytes, sample_rate: int) -> "Iterator[Waveform]":
     try:
         import av
     except ModuleNotFoundError:
-        raise AudioError(extras.missing("sound in WebM or MP4", "av", "serve")) from None
+        raise AudioError(extras.missing("sound in WebM, MP4, AMR or WMA", "av", "serve")) from None
     resampler = av.AudioResampler(format="flt", layout="mono", rate=sample_rate)
     num_samples = 0
     try:
