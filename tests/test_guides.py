@@ -1,11 +1,11 @@
 """The guides are true: settings exist, what is quoted is printed, and the path of five words is walked."""
 
 import functools
+import os
 import re
 import shlex
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -75,7 +75,7 @@ def test_from_an_empty_folder_to_a_recogniser_of_five_words(tmp_path):
     path = [words for words in commands(GUIDES["your-words"].partition("## From")[0]) if words[0].startswith("asr-")]
     names = [words[0] for words in path]
     assert names == "asr-serve asr-check asr-train asr-report asr-listen asr-export asr-export".split()
-    began, rng = time.monotonic(), np.random.default_rng(1)
+    rng = np.random.default_rng(1)
     recordings = tmp_path / "mine" / "recordings"
     for person in range(10):
         for word in WORDS:
@@ -100,4 +100,6 @@ def test_from_an_empty_folder_to_a_recogniser_of_five_words(tmp_path):
     for words in path[-2:]:
         run(tmp_path, *words)
     assert (tmp_path / "mine.onnx").stat().st_size > 10_000 and (tmp_path / "mine.html").is_file()
-    assert time.monotonic() - began < 600
+    # Of processor time, which other work on the machine does not lengthen.
+    used = os.times()
+    assert used.children_user + used.children_system < 600
