@@ -42,6 +42,7 @@ class Training:
         self._run = self._folder
         self._state: dict[str, Any] = {"state": "none"}
         self._began = 0.0
+        self._is_stopped = False
 
     async def start(self) -> None:
         """Begin. Raises UserError where there is too little to learn from, or one is running."""
@@ -66,6 +67,7 @@ class Training:
             *_COMMAND, str(self._recipe), *settings, *self._config.settings, "--format", "json",
             stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
         )  # fmt: skip
+        self._is_stopped = False
         self._state = {"state": "running", "message": ""}
         self._task = asyncio.create_task(self._follow(self._process, prompts))
 
@@ -78,6 +80,7 @@ class Training:
     async def stop(self) -> None:
         """End what is running, and wait until it has."""
         if self._process and self._task and not self._task.done():
+            self._is_stopped = True
             with contextlib.suppress(ProcessLookupError):
                 self._process.send_signal(signal.SIGTERM)
             await self._task
@@ -91,7 +94,8 @@ class Training:
             self._state["message"] = last
         code, result = await process.wait(), await output
         if code:
-            self._state = {"state": "failed", "message": last if code > 0 else "it was stopped"}
+            is_stopped = self._is_stopped or code < 0
+            self._state = {"state": "failed", "message": "it was stopped" if is_stopped else last}
             return
         try:
             report = json.loads(result)
