@@ -23,6 +23,7 @@ from websockets.sync.client import connect
 
 from asr import audio
 from asr.audio import foreign
+from asr.errors import UserError
 from asr.modelfile.locate import SHIPPED
 from asr.recognition.live import LiveConfig
 from asr.recognition.recognizer import Recognizer
@@ -466,3 +467,23 @@ def test_mistakes_at_the_start():
         port = str(taken.getsockname()[1])
         done = subprocess.run([*COMMAND, "--model", "digits", "--port", port], capture_output=True, text=True)
         assert done.returncode == 2 and "choose another --port" in done.stderr
+
+
+def test_a_file_that_is_replaced_while_a_broken_one_is_read_is_loaded_next(tmp_path, monkeypatch):
+    """What was seen of a file that fails is what it was before it was read."""
+    from asr.serve import models
+
+    path = tmp_path / "mine.onnx"
+    shutil.copy(SHIPPED, path)
+    known, load = models.Models({"mine": path}), models.Recognizer.load
+
+    def fails(read, **_options):
+        shutil.copy(SHIPPED, tmp_path / "new.onnx")
+        (tmp_path / "new.onnx").replace(path)
+        raise UserError(f"{read}: damaged")
+
+    path.write_bytes(b"broken")
+    monkeypatch.setattr(models.Recognizer, "load", fails)
+    old = known.get("mine")
+    monkeypatch.setattr(models.Recognizer, "load", load)
+    assert known.get("mine") is not old

@@ -58,13 +58,14 @@ class Models:
         if name not in self._paths:
             raise UnknownModelError(f"there is no model {name!r}; there are {', '.join(self.names)}")
         state, recognizer = self._loaded[name]
-        if _state(self._paths[name], state) == state or not self._lock.acquire(blocking=False):
+        found = _state(self._paths[name], state)  # before it is read: what replaces it meanwhile is another
+        if found == state or not self._lock.acquire(blocking=False):
             return recognizer
         try:
             self._loaded[name] = self._load(name)
             _logger.info("model %s: loaded again", name)
         except UserError as error:
-            self._loaded[name] = _state(self._paths[name], state), recognizer
+            self._loaded[name] = found, recognizer
             _logger.warning("model %s: stays what it was: %s", name, error)
         finally:
             self._lock.release()
