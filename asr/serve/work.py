@@ -1,6 +1,7 @@
 """Recognition beside the event loop: so many threads, and a queue that refuses more than it can answer."""
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
@@ -10,16 +11,25 @@ from asr.errors import UserError
 Made = TypeVar("Made")
 
 
+_PATIENCE_S = 0.1  # that a recording gives way to blocks of live sound
+
+
 class BusyError(UserError):
     """More waits than may wait."""
 
 
 class Work:
-    """Threads that recognise. Streams have their own, so that no long recording keeps a speaker waiting."""
+    """Threads that recognise. Streams have their own, so that no long recording keeps a speaker waiting.
+
+    While there are streams, recordings go one at a time, each when no block of a stream waits, or after a moment.
+    """
 
     def __init__(self, threads: int, max_waiting: int) -> None:
         self._pool = ThreadPoolExecutor(threads, "recognise")
         self._live = ThreadPoolExecutor(threads, "live")
+        self._turns, self._one_turn = asyncio.Semaphore(threads), asyncio.Semaphore(1)
+        self._num_blocks, self._has_none = 0, asyncio.Event()
+        self._has_none.set()
         self._max_waiting = max_waiting
         self.num_waiting = 0
         self._streams: set[Callable[[], Awaitable[None]]] = set()
@@ -31,13 +41,23 @@ class Work:
             raise BusyError(f"{self.num_waiting} requests are waiting; try again in a moment")
         self.num_waiting += 1
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._pool, make)
+            async with self._one_turn if self._streams else self._turns:
+                with contextlib.suppress(asyncio.TimeoutError):
+                    await asyncio.wait_for(self._has_none.wait(), _PATIENCE_S)
+                return await asyncio.get_running_loop().run_in_executor(self._pool, make)
         finally:
             self.num_waiting -= 1
 
     async def block(self, make: Callable[[], Made]) -> Made:
         """What a thread makes of a block of live sound."""
-        return await asyncio.get_running_loop().run_in_executor(self._live, make)
+        self._num_blocks += 1
+        self._has_none.clear()
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._live, make)
+        finally:
+            self._num_blocks -= 1
+            if not self._num_blocks:
+                self._has_none.set()
 
     @property
     def num_streams(self) -> int:
