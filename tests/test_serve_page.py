@@ -2,16 +2,14 @@
 
 import base64
 import json
-import shutil
-from contextlib import contextmanager
 
 import numpy as np
 import pytest
+from chromium import chromium
 
 for package in ("selenium", "starlette", "uvicorn", "websockets"):
     pytest.importorskip(package)
 
-from selenium import webdriver
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 from serving import serving
@@ -52,22 +50,6 @@ def server(tmp_path_factory):
     lexicon.write_text("\n".join("one two three four five six seven eight nine zero".split()) + "\n", "utf-8")
     with serving("--lexicon", str(lexicon)) as running:
         yield running
-
-
-@contextmanager
-def chromium(folder, *flags):
-    binary, driver = shutil.which("chromium") or shutil.which("google-chrome"), shutil.which("chromedriver")
-    if not binary or not driver:
-        pytest.skip("no Chromium with ChromeDriver on this machine")
-    options = webdriver.ChromeOptions()
-    options.binary_location = binary
-    common = ("headless", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-sync")
-    for flag in (*common, "disable-background-networking", "disable-component-update", *flags):
-        options.add_argument(f"--{flag}")
-    options.add_argument(f"--user-data-dir={folder}")
-    options.set_capability("goog:loggingPrefs", {"performance": "ALL", "browser": "ALL"})
-    with webdriver.Chrome(options=options, service=webdriver.ChromeService(driver)) as opened:
-        yield opened
 
 
 @pytest.fixture(scope="module")

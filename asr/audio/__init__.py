@@ -132,20 +132,16 @@ def write(path: str | Path, waveform: Waveform, sample_rate: int) -> None:
 
     The file is there whole or not at all; an OSError names it.
     """
-    import soundfile
-
-    held = io.BytesIO()
-    held.name = str(path)  # which tells soundfile the format
-    soundfile.write(held, np.clip(waveform, -1, 1), sample_rate, subtype="PCM_16")
-    write_bytes(Path(path), held.getvalue(), is_synced=False)
+    write_bytes(Path(path), encoded(waveform, sample_rate, str(path)), is_synced=False)
 
 
-def flac(waveform: Waveform, sample_rate: int) -> bytes:
-    """(num_samples,) in [-1, 1] as a 16-bit FLAC file, which browsers play; values outside are clipped."""
+def encoded(waveform: Waveform, sample_rate: int, name: str) -> bytes:
+    """The bytes of a file of that name: (num_samples,) in [-1, 1] as 16-bit sound in the format of the suffix."""
     import soundfile
 
     file = io.BytesIO()
-    soundfile.write(file, np.clip(waveform, -1, 1), sample_rate, format="FLAC", subtype="PCM_16")
+    file.name = name  # which tells soundfile the format
+    soundfile.write(file, np.clip(waveform, -1, 1), sample_rate, subtype="PCM_16")
     return file.getvalue()
 
 

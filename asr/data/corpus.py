@@ -138,6 +138,20 @@ def build(prepare: Prepare, folder: Path, values: dict[str, Any]) -> bool:
     return True
 
 
+def lines_of(path: str) -> list[str]:
+    """The lines of data.text, a file of sentences, but for empty ones; raises UserError where there are none."""
+    lines = [" ".join(line.split()) for line in files.read_text(Path(path)).splitlines()]
+    if not any(lines):
+        raise CorpusError(f"data.text: {path} holds no sentences")
+    return [line for line in lines if line]
+
+
+def read_split(folder: Path, split: str) -> list[Utterance]:
+    """The utterances of a split of the corpus in a folder; none where it has no such manifest, or an empty one."""
+    path = folder / f"{split}.jsonl"
+    return manifest.read(path) if path.is_file() and path.stat().st_size else []
+
+
 def _sync(folder: Path, splits: Splits) -> None:
     """Wait until sound that was written below `folder` would outlast a power failure, before anything says it is there.
 

@@ -11,7 +11,7 @@ from asr.grammar.graph import BEGIN, OWED, Graph, Point, Walker, normalised_skip
 from asr.grammar.intent import Parser
 from asr.grammar.network import Network
 from asr.grammar.tree import Grammar, texts
-from asr.text import TextConfig, Tokenizer
+from asr.text import TextConfig, Tokenizer, letters_of
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ def spelling(grammar: Grammar) -> TextConfig:
     """Letters and a space that spell the sentences, in the lower case of their language."""
     folded = TextConfig(language=grammar.language)
     letters = {mark for part in grammar.sentences for piece in texts(part.item) for mark in folded.normalise(piece)}
-    return replace(folded, alphabet="".join([*sorted(letters - {" "}), " "]))
+    return replace(folded, alphabet=letters_of(letters | {" "}))
 
 
 def build(grammar: Grammar, text: TextConfig) -> Compiled:

@@ -66,9 +66,9 @@ def evaluate(
         else:
             hypotheses[utterance.id] = transcript.text
             nbest[utterance.id] = [hypothesis.text for hypothesis in transcript.nbest]
-            command = Command(transcript.intent, transcript.slots)
+            command = Command.of(transcript)
         if utterance.intent is not None:
-            wanted.append(Command(utterance.intent, utterance.slots or {}))
+            wanted.append(Command.of(utterance))
             got.append(command)
     has_text = [utterance for utterance in utterances if utterance.text or utterance.intent is None]
     references = {utterance.id: recognizer.card.text.normalise(utterance.text) for utterance in has_text}

@@ -42,7 +42,7 @@ def section(run: Run) -> str:
     if accepted:
         header = ("found in", "commands", "recordings", "hours", "an hour", "95% interval")
         parts.append(page.table(Table("commands found in what is none", header, accepted)))
-    recognizer = Recognizer.load(run.folder)
+    recognizer = run.recognizer
     for split in found["commands"]:
         utterances = run.splits.get(split, [])
         wrong = [pair for pair in _recognised(recognizer, utterances) if not _is_right(*pair)]
@@ -64,8 +64,7 @@ def _recognised(
 def _is_right(utterance: Utterance, transcript: Transcript | UserError) -> bool:
     if isinstance(transcript, UserError):
         return False
-    wanted = Command(utterance.intent, utterance.slots or {})
-    return wanted.is_met_by(Command(transcript.intent, transcript.slots))
+    return Command.of(utterance).is_met_by(Command.of(transcript))
 
 
 def rejected(run: Run, negatives: Sequence[Utterance]) -> str:
@@ -74,7 +73,7 @@ def rejected(run: Run, negatives: Sequence[Utterance]) -> str:
     if not negatives or not positives or not run.is_recogniser:
         return ""
     try:
-        measured, what = _measured(Recognizer.load(run.folder), positives, negatives)
+        measured, what = _measured(run.recognizer, positives, negatives)
     except UserError as error:
         return f'<p class="how">no curve of rejection: {escape(str(error))}</p>'
     curve = measured.curve()

@@ -8,16 +8,19 @@ from dataclasses import dataclass
 from functools import cached_property
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from asr import files, machine, score, tasks
-from asr.data import corpus, manifest
+from asr.data import corpus
 from asr.data.manifest import Utterance
 from asr.errors import UserError
 from asr.modelfile import session
 from asr.modelfile.card import ModelCard
 from asr.modelfile.locate import MODEL_FILE
 from asr.score.classes import Classes
+
+if TYPE_CHECKING:
+    from asr.recognition.recognizer import Recognizer
 
 ENVIRONMENT_FILE, METRICS_FILE, COMMANDS_FILE = "environment.json", "metrics.jsonl", "commands.json"
 _PACKAGES = "bilstm-ctc-asr numpy torch onnx onnxruntime soundfile soxr pydantic pyyaml matplotlib".split()
@@ -76,7 +79,7 @@ class Run:
         for split in (*reversed(corpus.SPLITS), corpus.REAL):
             texts = [_texts(folder / f"{split}.{side}.trn") for side in ("ref", "hyp")]
             if texts[0] and texts[1]:
-                known = {one.id: one for one in _utterances(data / f"{split}.jsonl")}
+                known = {one.id: one for one in _utterances(data, split)}
                 tested[split] = Tested(split, texts[0], {key: texts[1].get(key, "") for key in texts[0]}, known)
         return cls(folder, folder.name, card, epochs, tested)
 
@@ -95,9 +98,16 @@ class Run:
         return tasks.of(self.card).command == "asr-transcribe"
 
     @cached_property
+    def recognizer(self) -> "Recognizer":
+        """Of its model, loaded once."""
+        from asr.recognition.recognizer import Recognizer
+
+        return Recognizer.load(self.folder)
+
+    @cached_property
     def splits(self) -> dict[str, list[Utterance]]:
         """The manifests that are still there."""
-        found = {name: _utterances(self.data / f"{name}.jsonl") for name in corpus.PARTS}
+        found = {name: _utterances(self.data, name) for name in corpus.PARTS}
         return {name: utterances for name, utterances in found.items() if utterances}
 
     @cached_property
@@ -139,9 +149,9 @@ def _texts(path: Path) -> dict[str, str]:
     return dict(score.read(path).texts) if path.is_file() and path.stat().st_size else {}
 
 
-def _utterances(path: Path) -> list[Utterance]:
+def _utterances(folder: Path, split: str) -> list[Utterance]:
     try:
-        return manifest.read(path) if path.is_file() and path.stat().st_size else []
+        return corpus.read_split(folder, split)
     except UserError:  # made by another version, or for another corpus since
         return []
 

@@ -30,7 +30,7 @@ def articles(run: Run, tested: Tested, most: int = NUM_UTTERANCES) -> str:
     """The `most` worst utterances as HTML."""
     scored = tested.score
     worst = scored.worst(most)
-    recognizer = Recognizer.load(run.folder) if run.is_recogniser and worst else None
+    recognizer = run.recognizer if run.is_recogniser and worst else None
     parts = []
     for index in worst:
         one = scored.utterance(index)
@@ -73,7 +73,7 @@ def _shown(utterance: Utterance, recognizer: Recognizer | None, reference: str) 
         waveform = manifest.read_waveform(utterance, rate)
         if len(waveform) > _MAX_PLAYED_S * rate:
             return ""
-        data = base64.b64encode(audio.flac(waveform, rate)).decode()
+        data = base64.b64encode(audio.encoded(waveform, rate, "utterance.flac")).decode()
         player = f'<audio controls preload="none" src="data:audio/flac;base64,{data}"></audio>'
         return player + _picture(utterance, recognizer, reference, waveform, rate)
     except UserError as error:

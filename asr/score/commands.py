@@ -3,9 +3,21 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from asr.score.rejection import Range, poisson_range, wilson_range
+
+
+class Labelled(Protocol):
+    """What has an intent and slots, or none."""
+
+    @property
+    def intent(self) -> str | None:
+        """None: nothing is asked for, or it is not known."""
+
+    @property
+    def slots(self) -> Mapping[str, Any] | None:
+        """Values by name."""
 
 
 @dataclass(frozen=True)
@@ -14,6 +26,11 @@ class Command:
 
     intent: str | None
     slots: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, labelled: "Labelled") -> "Command":
+        """That of an utterance, or of a transcript."""
+        return cls(labelled.intent, labelled.slots or {})
 
     def is_met_by(self, other: "Command") -> bool:
         """Whether the other has this intent and all these slots; what it has beyond them is not punished."""

@@ -99,9 +99,7 @@ class Takes:
             numbers = [int(path.stem) for path in folder.glob("*.txt") if path.stem.isdecimal()]
             name = f"{max(numbers, default=0) + 1:04d}"
             files.write_text(folder / f"{name}.txt", f"{text}\n")  # first: a sound without it has its folder's name
-            part = folder / f".{name}.wav"  # hidden files are read by nobody
-            audio.write(part, audio.resample(kept, rate, SAMPLE_RATE), SAMPLE_RATE)
-            part.replace(folder / f"{name}.wav")
+            audio.write(folder / f"{name}.wav", audio.resample(kept, rate, SAMPLE_RATE), SAMPLE_RATE)
         return replace(take, name=name)
 
     def remove(self, speaker: str, name: str) -> None:

@@ -177,7 +177,7 @@ def _chosen(recognizer: Recognizer, utterance: Utterance, min_confidence: float)
         confidences = [word.confidence for word in transcript.words] or [0.0]
         least = float(np.mean(confidences)) if recognizer.parser else min(confidences)
         return transcript.text if least >= min_confidence else ""
-    wanted = Command(utterance.intent, utterance.slots or {})
+    wanted = Command.of(utterance)
     for hypothesis in recognizer.transcribe(utterance, options=_MANY).nbest:
         meaning = recognizer.parser(hypothesis.text) if hypothesis.text else None
         if meaning and wanted.is_met_by(Command(meaning.intent, meaning.values())):

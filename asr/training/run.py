@@ -92,7 +92,9 @@ class _Plan:
         settings = self.settings
         if settings.text.alphabet:
             return self
-        texts = {settings.text.normalise(one.text) for name in corpus.SPLITS for one in _read(self.folder, name)}
+        texts = {
+            settings.text.normalise(one.text) for name in corpus.SPLITS for one in corpus.read_split(self.folder, name)
+        }
         alphabet = letters_of({*texts, " "} if settings.augment.join > 1 else texts)
         if self.ranks.is_first:
             logger.info("text.alphabet: the %d characters of the transcripts: %r", len(alphabet), alphabet)
@@ -184,7 +186,7 @@ def _carry_out(plan: _Plan, run: Path | None, until_read: ExitStack) -> Result |
     run = Path(plan.ranks.share(str(run)))
     plan = plan.with_alphabet()
     settings, ranks = plan.settings, plan.ranks
-    splits = {name: _read(plan.folder, name) for name in corpus.PARTS}
+    splits = {name: corpus.read_split(plan.folder, name) for name in corpus.PARTS}
     card = _card(settings, plan.script, TASKS[settings.task].labels_of(splits["train"]))
     card = commands.with_sentences(card, settings, plan.origin.card if plan.origin else None)
     task = tasks.of(card)
@@ -259,11 +261,6 @@ def _statistics(train: list[Example], card: ModelCard, origin: _Origin | None) -
 def _export_best(model: AcousticModel, card: ModelCard, run: Path) -> None:
     model.cpu().load_state_dict(best_weights(run))
     export(model, card, run / MODEL_FILE)
-
-
-def _read(folder: Path, split: str) -> list[Utterance]:
-    path = folder / f"{split}.jsonl"
-    return manifest.read(path) if path.is_file() and path.stat().st_size else []
 
 
 def _load(

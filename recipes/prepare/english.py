@@ -18,12 +18,12 @@ from asr.data.corpus import CorpusError, Splits
 from asr.data.manifest import Utterance
 from asr.noise import background
 from asr.synthesis import espeak, neural, speak
+from asr.synthesis.cast import DEV_VOICES, Speaker
 from asr.synthesis.general import Generator, Speech, vocabulary
 from asr.synthesis.speakers import draw_voice
 
 ACCENTS = "en-us en-us en-us en-us-nyc en en en-gb-x-rp en-gb-scotland en-gb-x-gbclan en-gb-x-gbcwmd en-029".split()
-# espeak-ng's own voices that could be people's; training has none of them: its speakers are drawn.
-DEV_VOICES = "Alex Mike adam benjamin edward grandpa klatt2 klatt4 linda m1 m5 m8 max mike2 norbert rob".split()
+# espeak-ng's own voices that could be people's, beside DEV_VOICES; training has none of them: its speakers are drawn.
 TEST_VOICES = "Andrea Gene Nguyen antonio aunty belinda david f1 f2 f3 f4 f5 john m2 m3 m4 m6 m7 paul quincy".split()
 
 
@@ -38,18 +38,6 @@ def read_voices(text: str) -> list[tuple[str, int, int]]:
             )
         found.append((match[1], int(match[2]), int(match[3] or 1)))
     return found
-
-
-def line(path: Path, text: str, voice: str, rng: Generator, slowest: int, fastest: int) -> espeak.Line:
-    """`text` in `voice`, with an accent, a rate from `slowest` up to `fastest`, and a pitch that are drawn."""
-    return espeak.Line(
-        str(path),
-        text,
-        f"{rng.choice(ACCENTS)}+{voice}",
-        words_per_minute=int(rng.integers(slowest, fastest)),
-        pitch=int(rng.integers(30, 70)),
-        pitch_range=int(rng.integers(20, 80)),
-    )
 
 
 def prepare(
@@ -94,7 +82,8 @@ def prepare(
     def say(split: str, rng: Generator, speaker: str, voice: str, fastest: int, repeats: int = 1) -> None:
         said = speech.draw(rng)
         path = folder / split / f"{speaker}-{len(lines)}.wav"
-        lines.append(line(path, said.read, voice, rng, slowest, fastest))
+        somebody = Speaker(speaker, f"{rng.choice(ACCENTS)}+{voice}", fastest)
+        lines.append(somebody.line(path, said.read, slowest, fastest, rng))
         rows.append((split, said.text, speaker, repeats))
 
     for split, names, count in (("dev", DEV_VOICES, held_out), ("test", TEST_VOICES, held_out),

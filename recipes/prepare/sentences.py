@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 
-from asr import files
 from asr.data import corpus, manifest
 from asr.data.corpus import CorpusError, Splits
 from asr.data.manifest import Utterance
@@ -78,10 +77,7 @@ class Other:
         self.is_english = languages.is_same(language or "en", "en") and not text
         is_plain = language in ("", "en")
         self.accents = english.ACCENTS if is_plain else languages.accents(language)
-        self.lines = files.read_text(Path(text)).split("\n") if text else []
-        self.lines = [" ".join(line.split()) for line in self.lines if line.strip()]
-        if text and not self.lines:
-            raise CorpusError(f"data.text: {text} holds no sentences")
+        self.lines = corpus.lines_of(text) if text else []
 
     def words(self) -> list[str]:
         """Those that stand in a near miss for a word of the sentences; none where nothing is known of the language."""

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from asr import audio, files
+from asr import audio
 from asr.data import corpus
 from asr.data.corpus import CorpusError, Splits
 from asr.data.manifest import Utterance
@@ -130,10 +130,7 @@ class Others:
                 raise CorpusError(f"data.text: name a file of sentences in the language {self.language!r} for "
                                   "data.general and data.other_speech, whose own are English")  # fmt: skip
             return []
-        lines = [" ".join(line.split()) for line in files.read_text(Path(self.file)).splitlines()]
-        if not any(lines):
-            raise CorpusError(f"data.text: {self.file} holds no sentences")
-        return [line for line in lines if line]
+        return corpus.lines_of(self.file)
 
     @cached_property
     def _speech(self) -> Speech:
