@@ -106,7 +106,7 @@ def lines(
     from matplotlib.ticker import MaxNLocator
 
     with _plain():
-        picture, axes = _new(*_INCHES, (0.6, 0.42, 0.1, 0.3))
+        picture, axes = _new(*_INCHES, (0.7, 0.42, 0.1, 0.3))
         for name, epochs, values, number, style in series:
             mark = "o" if len(values) < 3 else None
             color = SERIES[number % len(SERIES)]
@@ -118,7 +118,8 @@ def lines(
             is_narrow = max(every) < 8 * min(every)  # no power of ten, or one alone, is between them
             axes.yaxis.set_minor_formatter(lambda value, _: f"{value:.2g}" if is_narrow else "")
         else:
-            axes.set_ylim(bottom=0)
+            highest = max((value for _, _, values, *_ in series for value in values), default=0.0)
+            axes.set_ylim(0, 1.05 * highest or 1.0)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(color=LINE, linewidth=0.5)
         axes.set_xlabel("epoch")

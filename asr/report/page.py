@@ -59,7 +59,8 @@ def html(runs: Sequence[Run], negatives: Sequence[Utterance] = ()) -> str:
             parts.append(f"<section><h2>{escape(split)}</h2>{_details(run, tested)}</section>")
         parts.append(commands.section(run))
         parts.append(commands.rejected(run, negatives or run.splits.get(corpus.NEGATIVES, [])))
-    return page.document(" beside ".join(names), "\n".join(filter(None, parts)), _STYLE)
+    titles = [f"{run.card.recipe.get('name', '')} {name}".strip() for run, name in zip(runs, names, strict=True)]
+    return page.document(" beside ".join(titles), "\n".join(filter(None, parts)), _STYLE)
 
 
 def _names(runs: Sequence[Run]) -> list[str]:
@@ -119,9 +120,7 @@ def _minutes(run: Run) -> str:
 def _training(runs: Sequence[Run], names: Sequence[str]) -> str:
     """Losses, error rates, the share of the blank and the learning rate over epochs, a colour a run."""
 
-    def series(
-        key: str, number: int, name: str, style: str = "-"
-    ) -> list[tuple[str, list[float], list[float], int, str]]:
+    def series(key: str, number: int, name: str, style: str = "-") -> list[_Line]:
         found = [(epoch["epoch"], epoch[key]) for epoch in runs[number].epochs if epoch.get(key) is not None]
         return [(name, [one for one, _ in found], [value for _, value in found], number, style)] if found else []
 
