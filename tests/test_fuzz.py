@@ -19,6 +19,7 @@ EDITS = st.lists(
     min_size=1,
     max_size=6,
 )
+_SLOW = [hypothesis.HealthCheck.too_slow]  # of a machine that is busy with other things
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +32,7 @@ def test_what_is_damaged_is_read_or_refused(made, name):
     reader = made[name]
     assert any(fuzz.tried(reader, seed) == "read" for seed in reader.seeds), "the inputs to damage are good"
 
-    @hypothesis.settings(max_examples=40, database=None, derandomize=True)
+    @hypothesis.settings(max_examples=40, database=None, derandomize=True, suppress_health_check=_SLOW)
     @hypothesis.given(st.sampled_from(reader.seeds), EDITS, st.sampled_from(reader.seeds))
     def damaged(seed, some, other):
         fuzz.tried(reader, edits.apply(seed, some, other))
@@ -88,8 +89,25 @@ def test_depth_and_length_are_named_at_once(made, name, data, message):
 
 
 def test_servers_end_what_is_no_message(made):
-    """Payloads that would never end, events that are none, and depth."""
-    for data in (b'{"type": "audio-chunk", "payload_length": 1000000000000}\n' + b"x" * 100, b"[1]\n", b'{"a": 1}\n'):
+    """Payloads that would never end, events that are none, depth, and names that no UTF-8 can hold."""
+    events = (
+        b'{"type": "audio-chunk", "payload_length": 1000000000000}\n' + b"x" * 100,
+        *(b"[1]\n", b'{"a": 1}\n', b'{"type": "ping", "data": {"text": "\\ud800"}}\n'),
+    )
+    for data in events:
         made["server_wyoming"].read(data)
-    sent = made["server_stream"].read(b"[" * 100_000)
-    assert any("no JSON" in message.get("text", "") for message in sent)
+    for data, reason in ((b"[" * 100_000, "no JSON"), (b'{"config": {"sample_rate": "\\ud800"}}', r"not \\ud800")):
+        sent = made["server_stream"].read(data)
+        assert any(reason in message.get("text", "") for message in sent)
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "status"),
+    [
+        ("server_form", b"origin: http://[\nhost: x\n\n", 403),
+        ("server_prompts", b"host: x\n\n" + b"[" * 50_000, 400),
+        ("server_prompts", b'host: x\n\n{"prompts": ["\\ud800"]}', 400),
+    ],
+)
+def test_a_server_refuses_what_is_no_request(made, name, data, status):
+    assert made[name].read(data)[0] == status

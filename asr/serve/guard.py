@@ -70,7 +70,10 @@ class Guard:
 def _is_of_here(headers: Headers) -> bool:
     """Whether no browser says that a page of another site sends this: programs say nothing."""
     origin = headers.get("origin")
-    return origin is None or urlsplit(origin).netloc == headers.get("host")
+    try:
+        return origin is None or urlsplit(origin).netloc == headers.get("host")
+    except ValueError:  # [ without ]
+        return False
 
 
 async def _refuse(scope: Scope, receive: Receive, send: Send, status: int, message: str) -> None:

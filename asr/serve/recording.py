@@ -78,7 +78,7 @@ class Recording:
                     return replies.error(413, "the prompts are too long")
             values = json.loads(body)
             await self._work.block(lambda: self._takes.set_prompts(values.get("prompts")))
-        except (ValueError, AttributeError):
+        except (ValueError, AttributeError, RecursionError):
             return replies.error(400, 'send {"prompts": [...]}')
         except UserError as error:
             return replies.error(400, str(error), param="prompts")

@@ -5,6 +5,7 @@ from typing import Any
 
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
+from asr.files import printable
 from asr.recognition import formats
 from asr.recognition.transcript import Transcript, Word
 
@@ -16,7 +17,7 @@ _TYPES = {"srt": "application/x-subrip", "vtt": "text/vtt", "text": "text/plain"
 def error(status: int, message: str, *, param: str | None = None, code: str | None = None) -> JSONResponse:
     """An error as OpenAI's clients read it: one sentence."""
     kind = "invalid_request_error" if status < 500 else "server_error"
-    body = {"error": {"message": message, "type": kind, "param": param, "code": code}}
+    body = {"error": {"message": printable(message), "type": kind, "param": param, "code": code}}
     headers = {"Retry-After": "1"} if status == 429 else {"WWW-Authenticate": "Bearer"} if status == 401 else None
     return JSONResponse(body, status, headers)
 

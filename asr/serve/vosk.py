@@ -14,6 +14,7 @@ import numpy as np
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from asr.errors import UserError
+from asr.files import printable
 from asr.recognition.live import Event, Final, Letter, Live, LiveConfig, Partial
 from asr.recognition.recognizer import Options
 from asr.serve.config import Limits
@@ -187,6 +188,7 @@ async def _read(socket: WebSocket, waiting: "asyncio.Queue[dict[str, Any]]", idl
 
 async def _end(socket: WebSocket, code: int, reason: str) -> None:
     """Say why, then close; the reason of a close holds 123 bytes."""
+    reason = printable(reason)  # it may quote what no UTF-8 can hold
     try:
         await socket.send_text(json.dumps({"error": reason}, ensure_ascii=False))
         await socket.close(code, reason.encode()[:120].decode(errors="ignore"))

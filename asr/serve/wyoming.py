@@ -21,6 +21,7 @@ from wyoming.wake import Detect, Detection, NotDetected
 
 import asr
 from asr.errors import UserError
+from asr.files import printable
 from asr.recognition.live import Event as Recognised
 from asr.recognition.live import Final, Live, LiveConfig
 from asr.serve.app import Server
@@ -99,9 +100,10 @@ class _Handler(AsyncEventHandler):
             async with self._turn:
                 return await self._handle(event)
         except UserError as error:
-            await self.write_event(Error(text=str(error)).event())
+            await self.write_event(Error(text=printable(str(error))).event())
         except (KeyError, TypeError, ValueError) as error:
-            await self.write_event(Error(text=f"an event of type {event.type} that is malformed: {error}").event())
+            text = f"an event of type {printable(event.type)} that is malformed: {printable(str(error))}"
+            await self.write_event(Error(text=text).event())
         return False
 
     async def disconnect(self) -> None:

@@ -170,7 +170,7 @@ def child(action: Callable[[], object], log: Path) -> int:
         os._exit(code)
 
 
-def wait(process: int, seconds: float = 120) -> int:
+def wait(process: int, seconds: float = 900) -> int:
     """The exit code of a process, or minus the signal that ended it; one that takes too long is killed: -9."""
     end = time.monotonic() + seconds
     while True:

@@ -4,6 +4,7 @@ import asyncio
 import io
 import json
 import wave
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,7 +14,7 @@ from asr.modelfile.locate import SHIPPED
 from asr.recognition.live import LiveConfig
 from asr.recognition.recognizer import Options
 from asr.serve.app import Server
-from asr.serve.config import ServeConfig
+from asr.serve.config import RecordConfig, ServeConfig
 from asr.serve.wyoming import _Handler
 from fuzzing.readers import Reader, reader
 
@@ -21,8 +22,8 @@ _BOUNDARY = b"----x"
 _BETWEEN = b"\n--\n"  # messages of one connection
 
 
-def _server() -> Server:
-    config = ServeConfig({"digits": SHIPPED}, threads=1)
+def _server(takes: Path | None = None) -> Server:
+    config = ServeConfig({"digits": SHIPPED}, threads=1, record=RecordConfig(takes) if takes else None)
     server = Server.load(config, None, LiveConfig(), Options())
     server.models.get(None)
     return server
@@ -38,17 +39,29 @@ def _wav() -> bytes:
     return file.getvalue()
 
 
-@reader
-def server_form(_folder: Path) -> Reader:
-    """Requests for transcriptions: the form, its file and its headers. A status of 500 is an escape."""
-    app = _server().app()
+def _form(*parts: tuple[str, bytes, str]) -> bytes:
+    """Headers and body of a request that sends a form."""
+    body = b""
+    for name, value, more in parts:
+        head = f'\r\nContent-Disposition: form-data; name="{name}"{more}\r\n\r\n'.encode()
+        body += b"--" + _BOUNDARY + head + value + b"\r\n"
+    body += b"--" + _BOUNDARY + b"--\r\n"
+    kind = b"content-type: multipart/form-data; boundary=" + _BOUNDARY
+    return kind + b"\ncontent-length: %d\norigin: http://x:80\nhost: x:80\n\n" % len(body) + body
+
+
+def _requests(app: Any, method: str, path: str) -> Callable[[bytes], object]:
+    """A reader of requests: headers by line, an empty line, the body. A status of 500 is an escape."""
     loop = asyncio.new_event_loop()
 
     def read(data: bytes) -> object:
         head, _, body = data.partition(b"\n\n")
-        headers = [(b"content-type", head.strip() or b"x")]
+        lines = (line.partition(b":") for line in head.split(b"\n"))
+        headers = [(name.strip().lower(), value.strip()) for name, _, value in lines]
+        # What a server refuses before it asks an application.
+        headers = [(name, value) for name, value in headers if name != b"content-length" or value.isdigit()]
         messages = [{"type": "http.request", "body": body, "more_body": False}]
-        scope = {"type": "http", "method": "POST", "path": "/v1/audio/transcriptions", "headers": headers,
+        scope = {"type": "http", "method": method, "path": path, "headers": headers,
                  "query_string": b"", "http_version": "1.1", "scheme": "http", "server": ("x", 80)}  # fmt: skip
         statuses: list[int] = []
 
@@ -63,15 +76,34 @@ def server_form(_folder: Path) -> Reader:
             raise RuntimeError(f"status {max(statuses)}")
         return statuses
 
-    def part(name: str, value: bytes, more: str = "") -> bytes:
-        head = f'\r\nContent-Disposition: form-data; name="{name}"{more}\r\n\r\n'.encode()
-        return b"--" + _BOUNDARY + head + value + b"\r\n"
+    return read
 
-    parts = part("file", _wav(), '; filename="a.wav"') + part("model", b"whisper-1")
-    parts += part("response_format", b"verbose_json") + part("timestamp_granularities[]", b"word")
-    parts += part("stream", b"true")
-    form = b"multipart/form-data; boundary=" + _BOUNDARY
-    return Reader(read, (form + b"\n\n" + parts + b"--" + _BOUNDARY + b"--\r\n", b"application/json\n\n{}"))
+
+@reader
+def server_form(_folder: Path) -> Reader:
+    """Requests for transcriptions: the headers, the form and its file."""
+    more = (("model", b"whisper-1"), ("response_format", b"verbose_json"), ("timestamp_granularities[]", b"word"),
+            ("stream", b"true"))  # fmt: skip
+    form = _form(("file", _wav(), '; filename="a.wav"'), *((name, value, "") for name, value in more))
+    read = _requests(_server().app(), "POST", "/v1/audio/transcriptions")
+    return Reader(read, (form, b"content-type: application/json\n\n{}"))
+
+
+@reader
+def server_take(folder: Path) -> Reader:
+    """Requests that keep a take of one's own words."""
+    server = _server(folder)
+    assert server.recording
+    server.recording._takes.set_prompts(["one"])
+    form = _form(("file", _wav(), '; filename="a.wav"'), ("speaker", b"anna", ""), ("text", b"one", ""))
+    return Reader(_requests(server.app(), "POST", "/v1/record/takes"), (form,))
+
+
+@reader
+def server_prompts(folder: Path) -> Reader:
+    """Requests that say which words are to be recorded."""
+    seeds = (b'host: x\n\n{"prompts": ["one", "two three"]}', b"origin: http://x\nhost: x\n\n{}")
+    return Reader(_requests(_server(folder).app(), "PUT", "/v1/record/prompts"), seeds)
 
 
 @reader
