@@ -113,6 +113,15 @@ def test_weights_of_8_bits_stay_within_what_their_export_measures(tmp_path, soun
         assert moved.mean() < 0.01
 
 
+@pytest.mark.parametrize("name", ["digits", "english_small", "english"])
+def test_weights_of_8_bits_cost_what_the_card_says(tmp_path, name):
+    rows = [row.split("|") for row in (SHIPPED.parent / "README.md").read_text("utf-8").splitlines()]
+    (limit,) = (float(row[3]) for row in rows if row[1:2] == [f" `{name}` "])
+    small = tmp_path / "small.onnx"
+    assert convert.quantise(SHIPPED.with_name(f"{name}.onnx"), small) <= limit
+    assert f"{small.stat().st_size / 1000:.0f} KB" in next(row[2] for row in rows if row[1:2] == [f" `{name}` "])
+
+
 @pytest.mark.parametrize("options", [["--jobs", "2"], ["--jobs", "1"]])
 def test_jobs_and_order_change_no_byte(sounds, options):
     def run(*arguments):
