@@ -1,8 +1,13 @@
 """Nothing but a UserError comes out of what reads files and messages of strangers; tools/fuzz.py does it for longer."""
 
 import importlib
+import os
 import signal
 import sys
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
 
 import hypothesis
 import pytest
@@ -51,6 +56,43 @@ def test_the_tool_counts_and_goes_on_and_keeps_what_escapes(tmp_path, monkeypatc
     monkeypatch.setitem(readers.READERS, "sphinx", lambda _folder: readers.Reader(broken, (b"x",)))
     assert fuzz.main([*arguments, "25"]) == 1 and "| sphinx | 25 |" in capsys.readouterr().out
     assert len(list(tmp_path.glob("sphinx-*KeyError"))) == 1, "one input for each place"
+
+
+def _odd(path, kind):
+    """A file that is none."""
+    path.unlink(missing_ok=True)
+    if kind == "loop":
+        path.symlink_to(path)
+    elif kind == "endless":
+        path.symlink_to("/dev/zero")
+    elif kind == "folder":
+        path.mkdir()
+    else:
+        os.mkfifo(path)
+        threading.Thread(target=_feed, args=[path], daemon=True).start()
+
+
+def _feed(path):
+    """Zeros without end, for as long as somebody reads."""
+    with suppress(OSError), path.open("wb") as pipe:
+        while True:
+            pipe.write(b"\0" * 65536)
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="no devices and named pipes")
+@pytest.mark.parametrize("kind", ["loop", "endless", "folder", "pipe"])
+@pytest.mark.parametrize("name", sorted(readers.READERS))
+def test_what_is_no_file_is_refused_at_once(tmp_path, monkeypatch, name, kind):
+    monkeypatch.setenv("ASR_MAX_PIPE_MB", "20")
+    monkeypatch.setenv("ASR_MAX_TEXT_MB", "20")
+    reader = readers.made([name], tmp_path)[name]
+    if reader.file is None:
+        pytest.skip("it reads no file")
+    _odd(reader.file, kind)
+    began = time.process_time()
+    with pytest.raises((fuzz.UserError, OSError)):
+        reader.read_file(reader.file)
+    assert time.process_time() - began < 10
 
 
 @pytest.mark.parametrize(

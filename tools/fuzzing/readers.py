@@ -21,10 +21,15 @@ _TEXT = TextConfig("abcdefghijklmnopqrstuvwxyz' ")
 
 @dataclass(frozen=True)
 class Reader:
-    """`read` takes the bytes of an input and raises nothing but UserError; `seeds` are inputs that it reads."""
+    """`read` takes the bytes of an input and raises nothing but UserError; `seeds` are inputs that it reads.
+
+    Where inputs are files, `file` is theirs, and `read_file` reads what lies there.
+    """
 
     read: Callable[[bytes], object]
     seeds: tuple[bytes, ...]
+    file: Path | None = None
+    read_file: Callable[[Path], object] | None = None
 
 
 READERS: dict[str, Callable[[Path], Reader]] = {}
@@ -44,7 +49,7 @@ def _at(path: Path, read: Callable[[Path], object], *seeds: str | bytes) -> Read
         path.write_bytes(data)
         return read(path)
 
-    return Reader(written, tuple(seed.encode() if isinstance(seed, str) else seed for seed in seeds))
+    return Reader(written, tuple(seed.encode() if isinstance(seed, str) else seed for seed in seeds), path, read)
 
 
 # Sound
@@ -61,12 +66,14 @@ def _sound(form: str, subtype: str, channels: int = 1, seconds: float = 0.05, en
     return file.getvalue()
 
 
-def _read_sound(data: bytes) -> int:
+def _read_sound(data: bytes | Path) -> int:
     return sum(len(block) for block in audio.blocks(data, 16000, block_s=1.0))
 
 
 def _sounds(*kinds: tuple[Any, ...]) -> Callable[[Path], Reader]:
-    return lambda _folder: Reader(_read_sound, tuple(_sound(*kind) for kind in kinds))
+    return lambda folder: Reader(
+        _read_sound, tuple(_sound(*kind) for kind in kinds), folder / f"a.{kinds[0][0].lower()}", _read_sound
+    )
 
 
 READERS |= {
