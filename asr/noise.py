@@ -1,4 +1,4 @@
-"""Noise: of a colour, and what a microphone picks up while nobody speaks."""
+"""Noise: of a colour, of a household, and what a microphone picks up while nobody speaks."""
 
 from typing import Any
 
@@ -41,6 +41,50 @@ def background(rng: np.random.Generator, num_samples: int, sample_rate: int) -> 
             sound += rng.uniform(1, 8) * envelope * ring * _drawn(rng, num_samples)
     loudest = np.abs(sound).max(initial=0)
     return np.asarray(sound * (10 ** rng.uniform(-3.5, -0.1) / loudest if loudest else 0), np.float32)
+
+
+def household(rng: np.random.Generator, num_samples: int, sample_rate: int) -> npt.NDArray[np.float32]:
+    """What a kitchen or a workshop sounds like: float32 (num_samples,) of unit power, with loud moments.
+
+    Things that fall and ring (each a few damped modes, as a struck object has), water or frying (noise whose level
+    flickers), a machine (harmonics that waver) and a steady floor: two or three of them at drawn levels.
+    """
+    parts = (_clatter, _flicker, _machine)
+    sound = 10 ** rng.uniform(-1.5, -0.5) * _drawn(rng, num_samples)
+    for part in rng.choice(len(parts), rng.integers(1, 3), replace=False):
+        made = parts[part](rng, num_samples, sample_rate)
+        sound += 10 ** rng.uniform(-0.5, 0) * made / max(float(made.std()), 1e-9)
+    return np.asarray(sound / sound.std(), np.float32)
+
+
+def _clatter(rng: np.random.Generator, num_samples: int, sample_rate: int) -> npt.NDArray[np.float64]:
+    sound = np.zeros(num_samples)
+    for _ in range(1 + rng.poisson(10 ** rng.uniform(-0.3, 0.9) * num_samples / sample_rate)):
+        start, decay_s = int(rng.integers(num_samples)), 10 ** rng.uniform(-2.2, -0.8)
+        seconds = np.arange(min(num_samples - start, int(8 * decay_s * sample_rate))) / sample_rate
+        modes_hz = np.exp(rng.uniform(np.log(200), np.log(0.45 * sample_rate), rng.integers(2, 7)))[:, None]
+        decays = decay_s * rng.uniform(0.3, 1, modes_hz.shape)
+        struck = (
+            rng.uniform(0.2, 1, modes_hz.shape) * np.exp(-seconds / decays) * np.sin(2 * np.pi * modes_hz * seconds)
+        )
+        burst = rng.uniform(0, 2) * np.exp(-seconds / (0.2 * decay_s)) * rng.standard_normal(len(seconds))
+        sound[start : start + len(seconds)] += 10 ** rng.normal(0, 0.4) * (struck.sum(0) + burst)
+    return sound
+
+
+def _flicker(rng: np.random.Generator, num_samples: int, sample_rate: int) -> npt.NDArray[np.float64]:
+    knots = rng.normal(0, rng.uniform(0.2, 1), 2 + int(rng.uniform(3, 40) * num_samples / sample_rate))
+    level = np.exp(np.interp(np.linspace(0, len(knots) - 1, num_samples), np.arange(len(knots)), knots))
+    return np.asarray(level * _drawn(rng, num_samples))
+
+
+def _machine(rng: np.random.Generator, num_samples: int, sample_rate: int) -> npt.NDArray[np.float64]:
+    knots = rng.normal(1, 0.01, 2 + 2 * num_samples // sample_rate) * 10 ** rng.uniform(1.6, 2.6)
+    speed_hz = np.interp(np.linspace(0, len(knots) - 1, num_samples), np.arange(len(knots)), knots)
+    turns = 2 * np.pi * np.cumsum(speed_hz) / sample_rate
+    tilt, count = rng.uniform(0.3, 1.5), int(min(16, 0.45 * sample_rate / speed_hz.max()))
+    hum = sum(rng.uniform(0, 1) * number**-tilt * np.sin(number * turns) for number in range(1, count + 1))
+    return np.asarray(hum + rng.uniform(0, 0.5) * _drawn(rng, num_samples))
 
 
 def music(rng: np.random.Generator, num_samples: int, sample_rate: int) -> npt.NDArray[np.float32]:

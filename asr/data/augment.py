@@ -23,7 +23,8 @@ _SHORTEST_PAUSE_S, _LONGEST_PAUSE_S = 0.03, 0.6  # as often below 0.13 as above
 # The settings that change sound, where they are not what they are by default.
 SOUND = (
     "speed", "trim_db", "crop_ms", "pad_ms", "channel_db", "room_ms", "noise_probability", "clip_probability",
-    "gate_probability", "gain_db", "join", "babble_probability", "band_probability"
+    "gate_probability", "gain_db", "join", "babble_probability", "band_probability",
+    "household_probability"
 )  # fmt: skip
 
 
@@ -53,6 +54,10 @@ class AugmentConfig:
     """Reverberate with a room of up to this reverberation time (to -60 dB), near or far from the microphone."""
     babble_probability: float = 0.0
     """Share of utterances behind which two to five others are spoken, all of them together 5 to 25 dB softer."""
+    household_probability: float = 0.0
+    """Share of utterances behind which things fall and ring, water runs or a machine turns, as in a kitchen."""
+    household_snr_db: float = 0.0
+    """Signal-to-noise ratio of the loudest of these noises; the quietest is 25 dB weaker."""
     noise_probability: float = 0.0
     """Share of utterances that get coloured noise (white to brown)."""
     noise_snr_db: float = 5.0
@@ -93,7 +98,7 @@ class AugmentConfig:
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
-            if value < 0 and name != "noise_snr_db":
+            if value < 0 and not name.endswith("_snr_db"):
                 raise UserError(f"augment.{name} must not be negative, not {value}")
             if value > 1 and name.endswith("_probability"):
                 raise UserError(f"augment.{name} must be at most 1, not {value}")
@@ -125,6 +130,10 @@ def of_recording(config: AugmentConfig, sample_rate: int) -> list[Callable[[soun
     """What happens to a padded recording; noise is always asked for, as what follows depends on what it draws."""
     return _turned_on(
         (config.babble_probability, sound.Babble(config.babble_probability)),
+        (
+            config.household_probability,
+            sound.Household(config.household_probability, config.household_snr_db, sample_rate),
+        ),
         (config.channel_db, sound.Channel(config.channel_db)),
         (config.room_ms, sound.Room(config.room_ms / 1000 * sample_rate)),
         (True, _noise(config)),

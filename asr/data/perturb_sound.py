@@ -25,6 +25,7 @@ _DEEPEST_CLIP_DB = 20.0
 _BABBLERS = 2, 5
 _BABBLE_SNR_DB = 5.0, 25.0
 _NOISE_RANGE_DB = 35.0
+_HOUSEHOLD_RANGE_DB = 25.0
 _BANDS_HZ = 3400.0, 4000.0, 5500.0, 7000.0  # where telephones, sounds at 8 kHz and lossy formats end
 _STOP_DB = 60.0, 120.0
 _FAINT_DB = 50.0, 90.0
@@ -142,6 +143,25 @@ class Babble:
         level = float(np.sqrt(np.mean(np.square(babble))))
         gain = recording.loudness * 10 ** (-rng.uniform(*_BABBLE_SNR_DB) / 20) / level if level else 0
         return np.asarray(waveform + babble * np.float32(gain), np.float32)
+
+
+@dataclass(frozen=True)
+class Household:
+    """What falls, flows or turns behind the speech, `snr_db` to 25 dB more below it."""
+
+    probability: float
+    snr_db: float
+    sample_rate: int
+
+    def __call__(self, recording: Recording, rng: Generator) -> Waveform:
+        """The same length."""
+        waveform = recording.waveform
+        if rng.random() >= self.probability:
+            return waveform
+        pieces = _households(self.sample_rate)
+        piece = np.roll(pieces[rng.integers(len(pieces))], -rng.integers(pieces.shape[1]))
+        gain = recording.loudness * 10 ** (-(self.snr_db + rng.uniform(0, _HOUSEHOLD_RANGE_DB)) / 20)
+        return np.asarray(waveform + np.resize(piece, len(waveform)) * np.float32(gain), np.float32)
 
 
 @dataclass(frozen=True)
@@ -325,3 +345,10 @@ def _noises() -> npt.NDArray[np.float32]:
     """(9, 2^17) noises of unit power, from white to brown."""
     white = np.random.default_rng(0).standard_normal((9, 1 << 17))
     return noise.coloured(white, np.linspace(0, 1, 9)[:, None], 20.0).astype(np.float32)
+
+
+@lru_cache(maxsize=2)
+def _households(sample_rate: int) -> npt.NDArray[np.float32]:
+    """(64, 2^17) noises of unit power."""
+    rng = np.random.default_rng(0)
+    return np.stack([noise.household(rng, 1 << 17, sample_rate) for _ in range(64)])
