@@ -367,3 +367,13 @@ def test_masks_fit_the_shortest_utterance():
 def test_impossible_settings_are_refused(settings):
     with pytest.raises(UserError, match="augment"):
         AugmentConfig(**settings)
+
+
+def test_a_household_stays_within_the_ratio_that_is_set():
+    waveform = np.sin(np.arange(16000) / 5).astype(np.float32)
+    ratios = []
+    for seed in range(30):
+        made = augmenter(household_probability=1.0, household_snr_db=-2).waveform(waveform, rng(seed))
+        ratios.append(10 * np.log10(np.mean(np.square(waveform)) / np.mean(np.square(made - waveform))))
+    assert min(ratios) < 3 and max(ratios) > 15, "a cut of a noise is louder or softer than the whole of it"
+    assert np.array_equal(waveform, augmenter(household_probability=1e-12).waveform(waveform, rng(0)))

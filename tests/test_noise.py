@@ -37,3 +37,13 @@ def test_music_is_a_function_of_the_generator_and_stays_in_range():
         made = noise.music(np.random.default_rng(seed), 8000, 8000)
         assert made.dtype == np.float32 and made.shape == (8000,) and 0 < np.abs(made).max() <= 1
         assert np.array_equal(made, noise.music(np.random.default_rng(seed), 8000, 8000))
+
+
+def test_a_household_has_unit_power_and_moments_that_are_much_louder():
+    crests_db = []
+    for seed in range(20):
+        made = noise.household(np.random.default_rng(seed), 32000, 16000)
+        assert made.std() == pytest.approx(1, rel=1e-3)
+        assert np.array_equal(made, noise.household(np.random.default_rng(seed), 32000, 16000))
+        crests_db.append(10 * np.log10(np.square(made).reshape(-1, 800).mean(1).max()))
+    assert np.median(crests_db) > 4, "white noise has less than 1 dB over 50 ms"
