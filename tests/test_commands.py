@@ -14,6 +14,7 @@ from conftest import REPOSITORY
 from asr import audio
 from asr.data import corpus, manifest
 from asr.data.manifest import Utterance
+from asr.modelfile.card import ModelCard, Tuning
 from asr.recognition import noisy
 from asr.score.commands import Accepted, Command, score_commands, to_text
 from asr.synthesis import speak
@@ -209,3 +210,17 @@ def test_the_recipe_is_one_of_the_wideband_ones():
 
     made = recipe.load(REPOSITORY / "recipes" / "sentences.yaml", [f"data.sentences={Path(__file__)}"])
     assert made.features.num_features == recipe.load(REPOSITORY / "recipes" / "english.yaml").features.num_features
+
+
+def test_a_trained_network_keeps_its_parents_tuning_but_for_the_penalties_of_sentences(tmp_path):
+    from asr.training import commands, recipe
+
+    sentences, folder = tmp_path / "light.jsgf", tmp_path / "data"
+    sentences.write_text("#JSGF V1.0; grammar light; public <command> = turn on the light;")
+    settings = [f"data.sentences={sentences}", f"data.folder={folder}"]
+    made = recipe.load(REPOSITORY / "recipes" / "sentences.yaml", settings)
+    tuning = {"beam+lexicon": Tuning(blank_penalty=1.5), commands.KIND: Tuning(word_bonus=1.0)}
+    parent = ModelCard(made.features, made.text, tuning=tuning)
+    card = commands.with_sentences(ModelCard(made.features, made.text), made, parent)
+    assert card.sentences and card.tuning["beam+lexicon"] == tuning["beam+lexicon"]
+    assert card.tuning[commands.KIND] == Tuning(word_bonus=1.0, blank_penalty=2.0, garbage_penalty=12.0)

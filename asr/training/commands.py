@@ -14,6 +14,7 @@ from asr.score.commands import Accepted
 from asr.training.recipe import Recipe
 
 KIND = "beam+sentences"  # of the decoder that recognises nothing else
+BLANK_PENALTY = 2.0  # of a trained network, which is surer of its letters in noise than a base (recipes/LOG.md)
 GARBAGE_PENALTY = 12.0  # of a trained network: no real order lost, and no other speech taken for one (recipes/LOG.md)
 NEAR_MISSES, OTHER_SPEECH = "near misses", "other speech"
 
@@ -27,13 +28,14 @@ def sentences(settings: Recipe) -> Compiled | None:
 def with_sentences(card: ModelCard, settings: Recipe, parent: ModelCard | None) -> ModelCard:
     """The card with the sentences of its recipe, if there are some.
 
-    What was tuned for the `parent`, as its blank penalty, holds until people's speech tells more.
+    What was tuned for the `parent` holds until people's speech tells more, but for the penalties of blanks and other
+    speech in sentences, which are those of a trained network.
     """
     made = sentences(settings)
     tuning = parent.tuning if parent else {}
     if made is None:
         return replace(card, tuning=tuning)
-    tuned = replace(tuning.get(KIND, Tuning()), garbage_penalty=GARBAGE_PENALTY)
+    tuned = replace(tuning.get(KIND, Tuning()), blank_penalty=BLANK_PENALTY, garbage_penalty=GARBAGE_PENALTY)
     return replace(card, sentences=made.to_dict(), tuning={**tuning, KIND: tuned})
 
 
