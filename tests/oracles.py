@@ -38,6 +38,27 @@ def disagreement(log_probs, again):
     return total
 
 
+def beam(probability, width):
+    """Prefixes and their probability after a beam of so many: (T frames, V tokens), every prefix made first."""
+    kept = {(): (1.0, 0.0)}  # paths that end in a blank, and in the last token
+    for row in probability:
+        made = {}
+        for prefix, (blank, end) in kept.items():
+            for token, share in enumerate(row):
+                if token == 0:
+                    grown, more = prefix, ((blank + end) * share, 0.0)
+                elif prefix and token == prefix[-1]:
+                    stay = made.get(prefix, (0.0, 0.0))
+                    made[prefix] = (stay[0], stay[1] + end * share)
+                    grown, more = (*prefix, token), (0.0, blank * share)
+                else:
+                    grown, more = (*prefix, token), (0.0, (blank + end) * share)
+                before = made.get(grown, (0.0, 0.0))
+                made[grown] = (before[0] + more[0], before[1] + more[1])
+        kept = dict(sorted(made.items(), key=lambda item: -sum(item[1]))[:width])
+    return {prefix: sum(mass) for prefix, mass in kept.items()}
+
+
 def min_frames(tokens, most=12):
     """Shortest path that collapses to `tokens`, by trying every length."""
     alphabet = [0, *sorted(set(tokens))]

@@ -33,6 +33,41 @@ def test_a_word_is_as_sure_as_all_the_paths_that_spell_it_between_its_neighbours
         assert value == pytest.approx(np.clip(math.log(total / (1 - total)), -16, 16), abs=1e-9)
 
 
+@settings(max_examples=30)
+@given(text=st.sampled_from(["a", "ab", "ba a", "aa b"]), extra=st.integers(0, 3), seed=st.integers(0, 999))
+def test_a_sentence_is_as_sure_as_all_the_paths_that_spell_it(text, extra, seed):
+    tokens = TOKENIZER.encode(text)
+    emission = oracles.random_log_probs(len(tokens) + 1 + extra, 4, seed)
+    total = 0.0
+    for path in itertools.product(range(4), repeat=len(emission)):
+        if "".join(" ab "[token] for token in oracles.collapse(path)).strip() == text:
+            total += math.exp(sum(emission[frame, token] for frame, token in enumerate(path)))
+    got = confidence.of_sentence(emission, align(emission, tokens), (), SPACE, 10)
+    assert got == pytest.approx(total ** (1 / len(tokens)))
+
+
+def spelled(*pieces):
+    """An emission that says each text, a frame a token with a blank after each, and after it so many blanks."""
+    rows = []
+    for text, num_blanks in pieces:
+        for token in [one for letter in TOKENIZER.encode(text) for one in (letter, 0)] + [0] * num_blanks:
+            rows.append([0.997 if one == token else 0.001 for one in range(4)])
+    return np.log(rows)
+
+
+def test_other_speech_beside_a_sentence_without_a_pause_leaves_it_little():
+    def sure(others, *pieces, pause=8):
+        emission, text = spelled(*pieces), "".join(text for text, _ in pieces)
+        return confidence.of_sentence(emission, align(emission, TOKENIZER.encode(text)), others, SPACE, pause)
+
+    alone = sure((), ("ab ba", 20))
+    assert alone > 0.9
+    assert sure((0, 1), ("bb bbb ", 0), ("ab ba", 0)) < 0.2 > sure((2,), ("ab ba", 0), (" bbb", 0))
+    assert sure((0, 1), ("bb bbb", 20), (" ab ba", 20)) == pytest.approx(alone, abs=0.1)
+    assert sure((0,), ("bbbb", 20), (" ab ba", 0), pause=30) < 0.3
+    assert sure((0,), ("bb", 20)) == 0.0
+
+
 def test_few_words_at_a_time_are_as_sure(monkeypatch):
     emission = oracles.random_log_probs(60, 4, 1)
     spans = align(emission, TOKENIZER.encode("ab a bbb a ab ba"))

@@ -42,6 +42,18 @@ def agree(decoder, emission, **resources):
     assert list(got.values()) == sorted(got.values(), reverse=True), "best first"
 
 
+@settings(max_examples=60)
+@given(seed=st.integers(0, 10_000), width=st.integers(1, 12), num_frames=st.integers(1, 12))
+def test_a_prefix_that_is_never_made_would_have_been_pruned(seed, width, num_frames):
+    emission = oracles.random_log_probs(num_frames, 4, seed)
+    decode = BeamSearch(Tokenizer("abc"), beam_width=width, beam_threshold=math.inf, blank_skip=1.0, nbest=width)
+    expected = {
+        "".join(" abc"[token] for token in prefix): math.log(mass)
+        for prefix, mass in oracles.beam(np.exp(emission), width).items()
+    }
+    assert scores(decode(emission)) == pytest.approx(expected)
+
+
 class TestABeamThatKeepsEverythingEqualsEnumeration:
     @settings(max_examples=40)
     @given(emission=emissions)

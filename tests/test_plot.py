@@ -10,7 +10,8 @@ from asr.data import manifest
 from asr.recognition import source
 from asr.recognition.recognizer import Recognizer
 from asr.recognition.transcript import Transcript, Word
-from asr.report import plot
+from asr.report import det, plot
+from asr.score.rejection import Rejection
 
 pytest.importorskip("matplotlib", reason="the extra `plot` is not installed")
 
@@ -99,3 +100,10 @@ def test_mistakes(recognizer, waveform, tmp_path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "matplotlib", None)
     with pytest.raises(plot.PlotError, match=r"asr\[plot\]"):
         plot.check(tmp_path / "a.png")
+
+
+def test_misses_over_false_accepts_are_drawn(tmp_path):
+    measured = Rejection(np.array([-1.0, 0.3, 0.6, 0.9]), np.array([0.2, 0.5]), 0.5, what="commands")
+    det.write(tmp_path / "det.svg", measured, 0.55)
+    drawn = (tmp_path / "det.svg").read_text()
+    assert "<svg" in drawn and len(drawn) > 5000

@@ -1,10 +1,16 @@
+from dataclasses import replace
+from types import SimpleNamespace
+
 import pytest
 
+from asr.data.manifest import Utterance
 from asr.errors import UserError
+from asr.grammar.intent import Meaning
 from asr.modelfile.card import ModelError
-from asr.recognition.rejection import THRESHOLDS, choose_threshold, rejection, to_dict, to_text
+from asr.recognition.rejection import THRESHOLDS, choose_threshold, of_commands, rejection, to_dict, to_text
 from asr.recognition.transcript import Transcript, Word
 from asr.score import ScoreError
+from asr.text import TextConfig
 
 
 def transcript(duration_s=1.0, **words):
@@ -51,3 +57,34 @@ def test_reports(measured):
     *_, last, note = to_text(measured, 0.35).splitlines()
     assert last.split()[:2] == ["0.3500", "40.00%"] and last.endswith("as transcribed")
     assert note == "of 5 words, and in 0.50 hours of other audio"
+
+
+def test_commands_count_as_a_whole_and_other_sound_segment_by_segment():
+    def command(intent, confidence, duration_s=1.0, **slots):
+        return replace(transcript(duration_s), intent=intent, slots=slots, confidence=confidence)
+
+    def wanted(text="", **labels):
+        return Utterance("id", text, **labels)
+
+    recognizer = SimpleNamespace(
+        card=SimpleNamespace(text=TextConfig(alphabet="stop ")),
+        parser=lambda text: Meaning("Stop", (), 0.0) if text == "stop" else None,
+    )
+    utterances = [
+        wanted(intent="Go", slots={"where": "up"}),
+        wanted("stop"),
+        wanted("stop"),
+        wanted("no"),
+        wanted("stop"),
+    ]
+    found = [
+        command("Go", 0.9, where="up"),
+        command("Stop", 0.7),
+        command("Go", 0.8),
+        command("Stop", 0.6),
+        UserError(""),
+    ]
+    others = [[command("Go", 0.5, 900.0), command("Go", 0.4, 1800.0)], [command(None, None, 1800.0)], []]
+    measured = of_commands(recognizer, utterances, found, others)
+    assert measured.positives.tolist() == [-1, -1, 0.7, 0.9] and measured.negatives.tolist() == [0.4, 0.5]
+    assert measured.negative_hours == 1.0 and "of 4 commands, and in 1.00 hours" in to_text(measured, 0.5)

@@ -85,7 +85,10 @@ def main() -> NoReturn:
         help="ratios in dB of the loudest 2,048 samples of speech and of noise (default 6,9,12,15,18,21,24)",
     )
     parser.add_argument(
-        "--plot", type=Path, metavar="PICTURE", help="with --noise: accuracy by ratio, .png, .svg, .pdf"
+        "--plot",
+        type=Path,
+        metavar="PICTURE",
+        help="with --noise: accuracy by ratio; with --negatives: misses over false accepts; .png, .svg, .pdf",
     )
     add_workers(parser)
     add_decoding(parser)
@@ -98,6 +101,7 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     from asr.decode.decoder import DecoderConfig
     from asr.recognition.evaluate import evaluate
     from asr.recognition.rejection import to_text
+    from asr.report import det
     from asr.score import format_trn
     from asr.tasks import OtherTaskError
 
@@ -107,13 +111,15 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     if arguments.tune or target is not None:
         with training_packages("storing what is tuned"):  # in the model file
             from asr.modelfile import convert  # noqa: F401
-    if arguments.plot and not arguments.noise:
-        raise UserError("--plot shows what noise does: name a recording of it with --noise")
+    if arguments.plot and not (arguments.noise or arguments.negatives):
+        raise UserError("--plot shows what noise does, or what is rejected: name --noise or --negatives")
     utterances = formats.read(arguments.manifest)
     if arguments.noise:
         return _evaluate_noisy(arguments, utterances)
     output = arguments.output or Path(f"{arguments.manifest.stem}.hyp.trn")
     check_folder(output)
+    if arguments.plot:
+        det.check(arguments.plot)
     more: dict[str, Any] = {}
     rejection = None
     if arguments.tune or arguments.negatives:
@@ -129,6 +135,8 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     code = name_unreadable(result.unreadable)
     write_text(output, format_trn(result.hypotheses))
     say(f"hypotheses: {output}")
+    if rejection and arguments.plot:
+        det.write(arguments.plot, rejection, more["rejection"]["min_confidence"]["threshold"])
     if arguments.format == "json":
         oracle = {"oracle": result.oracle.to_dict()} if result.oracle else {}
         commands = {"commands": result.commands.to_dict()} if result.commands else {}
@@ -353,15 +361,17 @@ def _rejection(
     found: "Sequence[list[Part] | UserError]",
     negatives: "Sequence[list[Part]]",
 ) -> "Rejection":
+    """Commands that are missed and accepted where sentences are recognised, else words."""
+    from asr.recognition import rejection
     from asr.recognition.recognizer import Options
-    from asr.recognition.rejection import rejection
 
-    every = Options(min_confidence=0.0)
-    return rejection(
-        [recognizer.card.text.normalise(utterance.text) for utterance in utterances],
-        [*_transcripts(recognizer, found, every)],
-        [recognizer.transcript(parts, every) for parts in negatives],
-    )
+    every = Options(min_confidence=0.0, has_nearest=False)
+    spoken = [*_transcripts(recognizer, found, every)]
+    if recognizer.parser:
+        others = [[recognizer.transcript([part], every) for part in parts] for parts in negatives]
+        return rejection.of_commands(recognizer, utterances, spoken, others)
+    texts = [recognizer.card.text.normalise(utterance.text) for utterance in utterances]
+    return rejection.rejection(texts, spoken, [recognizer.transcript(parts, every) for parts in negatives])
 
 
 def _tuned_values(tuned: "Tuned") -> dict[str, Any]:

@@ -6,6 +6,7 @@ then costs no logarithm, and in Python that is most of the time.
 
 import math
 from collections.abc import Mapping
+from heapq import heapify, heapreplace
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ _MAX_PENALTY = 50.0  # nats; far less leaves no blank at all
 _MAX_WEIGHT = 100.0  # of the language model, and nats of a word's bonus: far less leaves nothing of the sound
 _MAX_GAIN = 600.0  # nats of them all: e to the 709 is the largest number there is
 _FREE = (0, 0.0)  # a step without a constraint
-_NO_CHILDREN: dict[int, tuple["_Prefix", float]] = {}
+_NO_CHILDREN: dict[int, "_Prefix"] = {}
 
 
 class _Prefix:
@@ -36,11 +37,12 @@ class _Prefix:
         "bias",
         "blank",
         "children",
+        "factor",
         "hot",
+        "is_kept",
         "lm_state",
         "next_blank",
         "next_token",
-        "offered",
         "parent",
         "state",
         "token",
@@ -58,6 +60,7 @@ class _Prefix:
         hot: Any,
         bias: float,
         ahead: float = 0.0,
+        factor: float = 1.0,
     ) -> None:
         self.parent = parent
         self.token = token
@@ -67,10 +70,11 @@ class _Prefix:
         self.hot = hot
         self.bias = bias
         self.ahead = ahead  # what of it the language model is expected to say of the word that has begun
-        self.children = _NO_CHILDREN  # with the factor that their last token costs
+        self.factor = factor  # that its last token costs
+        self.children = _NO_CHILDREN
         self.blank = self.token_end = 0.0  # paths that end in a blank, and in the last token
         self.next_blank = self.next_token = 0.0
-        self.offered = False  # whether it is among the prefixes of the next frame
+        self.is_kept = False  # whether it is in the beam
 
 
 class BeamSearch:
@@ -176,21 +180,18 @@ class BeamSearch:
                     prefix.blank += prefix.token_end
                     prefix.token_end = 0.0
                 continue
-            p_blank, best = row[BLANK], 0.0
-            for prefix in beam:
-                p_end = prefix.token_end
-                total = prefix.blank + p_end
-                token = prefix.token
-                prefix.next_blank = stay = total * p_blank
-                prefix.next_token = again = (total if token == space else p_end) * row[token]
-                prefix.offered = True
-                if stay + again > best:
-                    best = stay + again
+            best, reached = self._stay(beam, row)
+            # A prefix that does not reach what `beam_width` others have will be pruned: it need not be made.
+            is_full = len(beam) >= beam_width
+            if is_full:
+                heapify(reached)
+            cut = max(best * floor, reached[0]) if is_full else best * floor
             fresh = []
             for prefix in beam:
                 total = prefix.blank + prefix.token_end
+                if not tokens or total * tokens[0][2] < cut:
+                    continue
                 last, children = prefix.token, prefix.children
-                cut = best * floor
                 if constraint:
                     steps = constraint.steps(prefix.state)
                 for token, p_token, reach in tokens:
@@ -199,30 +200,53 @@ class BeamSearch:
                     mass = total * p_token
                     if token == last:
                         if token == space:
-                            continue  # a second space changes nothing, and has been counted above
+                            continue  # a second space changes nothing, and has been counted already
                         mass = prefix.blank * p_token
-                    known = children.get(token)
-                    if known is None:
+                    child = children.get(token)
+                    if child is None:
                         if steps is not None and token not in steps:
                             continue
                         if not children:  # most prefixes never have any
                             children = prefix.children = {}
-                        known = children[token] = self._extended(prefix, token, *(steps[token] if steps else _FREE))
-                    child, factor = known
-                    mass *= factor
-                    if child.offered:
-                        child.next_token += mass
-                    elif mass >= cut:
-                        child.next_token = mass
-                        child.offered = True
-                        fresh.append(child)
-                    if mass > best:
-                        best = mass
+                        child = children[token] = self._extended(prefix, token, *(steps[token] if steps else _FREE))
+                    mass *= child.factor
+                    if child.is_kept or mass < cut:
+                        continue
+                    child.next_token = mass
+                    fresh.append(child)
+                    best = max(best, mass)
+                    if is_full:
+                        heapreplace(reached, mass)
+                    else:
+                        reached.append(mass)
+                        if len(reached) == beam_width:
+                            is_full = True
+                            heapify(reached)
+                    cut = max(cut, best * floor, reached[0] if is_full else 0.0)
             if not best:
                 raise DecodeError("the emission gives no probability to anything that the decoder may output")
             log_scale += math.log(best)
             beam = self._pruned(beam + fresh, beam_width, best, floor)
         return beam, log_scale
+
+    def _stay(self, beam: list[_Prefix], row: list[float]) -> tuple[float, list[float]]:
+        """What a frame makes of each prefix of the beam: by itself, and from its parent, if that is in the beam, too.
+
+        Returns the greatest of their scaled probabilities, and all of them.
+        """
+        p_blank, space = row[BLANK], self._space
+        reached = []
+        for prefix in beam:
+            token, parent = prefix.token, prefix.parent
+            total = prefix.blank + prefix.token_end
+            prefix.next_blank = stay = total * p_blank
+            mass = total if token == space else prefix.token_end
+            if parent and parent.is_kept:
+                before = parent.blank if parent.token == token else parent.blank + parent.token_end
+                mass += before * prefix.factor
+            prefix.next_token = again = mass * row[token]
+            reached.append(stay + again)
+        return max(reached), reached
 
     @staticmethod
     def _pruned(offered: list[_Prefix], beam_width: int, scale: float, floor: float) -> list[_Prefix]:
@@ -231,13 +255,15 @@ class BeamSearch:
         for prefix in offered:
             blank, token_end = prefix.next_blank, prefix.next_token
             prefix.next_blank = prefix.next_token = 0.0
-            prefix.offered = False
+            prefix.is_kept = False
             if blank + token_end >= cut:
                 prefix.blank, prefix.token_end = blank / scale, token_end / scale
                 kept.append(prefix)
         if len(kept) > beam_width:
             kept.sort(key=lambda prefix: prefix.blank + prefix.token_end, reverse=True)
             del kept[beam_width:]
+        for prefix in kept:
+            prefix.is_kept = True
         return kept
 
     def _root(self) -> _Prefix:
@@ -247,10 +273,11 @@ class BeamSearch:
         start = self._constraint.START if self._constraint else 0
         root = _Prefix(None, token, "", start, lm_state, HotWords.START, 0.0)
         root.blank = 1.0
+        root.is_kept = True
         return root
 
-    def _extended(self, prefix: _Prefix, token: int, state: int, weight: float) -> tuple[_Prefix, float]:
-        """The prefix with one more token, and the factor that the token costs beside its acoustic probability.
+    def _extended(self, prefix: _Prefix, token: int, state: int, weight: float) -> _Prefix:
+        """The prefix with one more token, which has the factor that the token costs beside its acoustic probability.
 
         The token leads to a `state` of the constraint, which gives it a `weight`.
         """
@@ -261,8 +288,8 @@ class BeamSearch:
             ahead = self._ahead(prefix, state)
         step = weight + ahead - prefix.ahead
         if self._is_plain and not is_space:
-            child = _Prefix(prefix, token, word, state, prefix.lm_state, prefix.hot, prefix.bias + step, ahead)
-            return child, math.exp(step) if step else 1.0
+            factor = math.exp(step) if step else 1.0
+            return _Prefix(prefix, token, word, state, prefix.lm_state, prefix.hot, prefix.bias + step, ahead, factor)
         if is_space:
             step += self.word_bonus
         lm_state, hot = prefix.lm_state, prefix.hot
@@ -275,7 +302,7 @@ class BeamSearch:
         if self._hot:
             hot, completed = self._hot.step(hot, token, is_start=len(word) == 1)
             step += completed + self._hot.share(hot) - self._hot.share(prefix.hot)
-        return _Prefix(prefix, token, word, state, lm_state, hot, prefix.bias + step, ahead), math.exp(step)
+        return _Prefix(prefix, token, word, state, lm_state, hot, prefix.bias + step, ahead, math.exp(step))
 
     def _ahead(self, prefix: _Prefix, state: int) -> float:
         """What the language model will add at best for a word once it has reached a state of the constraint.

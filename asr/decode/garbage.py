@@ -132,7 +132,7 @@ class GarbageDecoder:
     """A Decoder whose hypotheses are without the words of other speech, which they keep beside them."""
 
     def __init__(self, decoder: Decoder, constraint: WithGarbage, strict: Decoder) -> None:
-        """`strict` is the same decoder without other speech: it says what came nearest to what is refused."""
+        """`strict` is the same decoder without other speech."""
         self._decoder, self._constraint, self._strict = decoder, constraint, strict
 
     def __call__(self, log_probs: Emission, nbest: int | None = None) -> list[Hypothesis]:
@@ -143,7 +143,11 @@ class GarbageDecoder:
             others = self._constraint.others(hypothesis.text)
             kept = " ".join(word for index, word in enumerate(words) if index not in others)
             found.setdefault(kept, replace(hypothesis, text=kept, spoken=hypothesis.text, others=others))
-        best, *rest = found.values()
-        if best.others and not best.text:
-            best = replace(best, nearest=self._strict(log_probs, 1)[0].text)
-        return [best, *rest]
+        return list(found.values())
+
+    def nearest(self, log_probs: Emission) -> str:
+        """log_probs (T, V) -> what came nearest to what is refused: the text if there were no other speech.
+
+        This takes far longer than the refusal: the beam widens until a sentence is in it.
+        """
+        return self._strict(log_probs, 1)[0].text

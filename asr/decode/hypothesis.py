@@ -26,8 +26,6 @@ class Hypothesis:
     """With the words of other speech, where the decoder lets it through."""
     others: tuple[int, ...] = ()
     """Which words of `spoken` these are."""
-    nearest: str = ""
-    """Where all of them are: what it would be without other speech."""
 
     @property
     def words(self) -> tuple[str, ...]:

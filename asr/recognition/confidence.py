@@ -69,6 +69,38 @@ def log_odds(
     return np.asarray(np.clip(odds, -_MAX_LOG_ODDS, _MAX_LOG_ODDS))
 
 
+def of_sentence(
+    log_probs: npt.NDArray[np.floating[Any]],
+    spans: Sequence[TokenSpan],
+    others: Sequence[int],
+    space: int | None,
+    min_pause: float,
+) -> float:
+    """log_probs (T, V), the aligned tokens of a text, which of its words are `others` -> confidence in the rest.
+
+    It is the probability of the rest's spelling against any other, summed over all paths, as the geometric mean over
+    its tokens, in the stretch of speech around it: up to a pause of `min_pause` frames before it and after. So a
+    sentence within other speech has little, for it leaves the other words unexplained; 0 where there is no rest.
+    """
+    words = word_spans(spans, space)
+    kept = [index for index in range(len(words)) if index not in others]
+    if not kept:
+        return 0.0
+    first, last = kept[0], kept[-1]
+    start, end = words[first][0].start_frame, words[last][-1].end_frame
+    tokens = [span.token for span in spans if start <= span.start_frame < end]
+    while first and words[first][0].start_frame - words[first - 1][-1].end_frame < min_pause:
+        first -= 1
+    while last + 1 < len(words) and words[last + 1][0].start_frame - words[last][-1].end_frame < min_pause:
+        last += 1
+    start = words[first - 1][-1].end_frame if first else 0
+    end = words[last + 1][0].start_frame if last + 1 < len(words) else len(log_probs)
+    probability = np.exp(log_probs, dtype=np.float64)
+    around = probability[:, BLANK] + (0.0 if space is None else probability[:, space])
+    total = _forward(probability, around, [tokens], [start], [end])[0]
+    return float(total ** (1 / len(tokens)))
+
+
 def _groups(lengths: Sequence[int], letters: Sequence[int]) -> Iterator[list[int]]:
     """Indices of the words, those of like length together, as many as fit into a table of _CELLS."""
     group: list[int] = []

@@ -11,6 +11,7 @@ from asr import tasks
 from asr.decode import align
 from asr.decode.align import TokenSpan
 from asr.decode.decoder import DecoderConfig, DecodingResources
+from asr.decode.garbage import GarbageDecoder
 from asr.decode.hypothesis import Decoder, Emission
 from asr.errors import UserError
 from asr.modelfile import session
@@ -40,11 +41,13 @@ class Options:
     """What may differ from call to call."""
 
     min_confidence: float | None = None
-    """Words below it are dropped; None: as tuned for the model, else none is."""
+    """Words below it are dropped, and sentences as a whole; None: as tuned for the model, else none is."""
     nbest: int | None = None
     """Hypotheses that the beam decoder gives at most; None: as DecoderConfig says."""
     has_words: bool = True
     """Whether the words and their times are wanted: the text alone is made faster."""
+    has_nearest: bool = True
+    """Whether what came nearest to refused speech is wanted, which takes longer than the refusal."""
 
 
 @dataclass(frozen=True)
@@ -216,11 +219,8 @@ class Recognizer:
 
         None where the network gives the text no probability at all.
         """
-        try:
-            spans = align.align(emission, self.card.tokenizer.encode(text))
-        except align.AlignError:  # a path that was possible, with a probability of zero in float32
-            return ()
-        return self._words(segment, emission, text, spans)
+        spans = self._spans(emission, text)
+        return self._words(segment, emission, text, spans) if spans else ()
 
     def _each(
         self,
@@ -269,23 +269,39 @@ class Recognizer:
         if min_confidence is None:
             min_confidence = self.tuning.min_confidence or 0.0
         best = nbest[0]
-        is_wanted = bool(best.text) and (options.has_words or min_confidence > 0)
-        spoken = self.words(segment, emission, best.spoken or best.text) if is_wanted else ()
-        words = tuple(replace(word, characters=()) for i, word in enumerate(spoken) if i not in best.others)
         meaning = self.parser(best.text) if self.parser and best.text else None
-        if meaning and any(word.confidence < min_confidence for word in words):
-            # Without some of its words it is no sentence.
-            refused = replace(best, text="", nearest=best.text)
-            nbest, words, meaning = (refused, *nbest[1:]), (), None
-        elif min_confidence:
+        is_wanted = bool(best.text) and (options.has_words or min_confidence > 0)
+        text = best.spoken or best.text
+        spans = self._spans(emission, text) if is_wanted else []
+        spoken = self._words(segment, emission, text, spans) if spans else ()
+        words = tuple(replace(word, characters=()) for i, word in enumerate(spoken) if i not in best.others)
+        sure = self._sentence_confidence(emission, spans, best.others) if meaning and is_wanted else None
+        nearest = ""
+        if sure is not None and sure < min_confidence:
+            nbest, words, meaning, nearest = (replace(best, text=""), *nbest[1:]), (), None, best.text
+        elif min_confidence and not meaning:
             words = tuple(word for word in words if word.confidence >= min_confidence)
             nbest = (replace(best, text=" ".join(word.text for word in words)), *nbest[1:])
         transcript = Transcript(nbest[0].text, round(segment.end_s, 3), words, nbest)
         if meaning:
-            return meant(transcript, meaning)
-        near = self.parser(nbest[0].nearest) if self.parser and nbest[0].nearest else None
-        nearest = Nearest(nbest[0].nearest, near.intent, near.values()) if near else None
-        return replace(transcript, nearest=nearest) if nearest else transcript
+            return meant(transcript, meaning, sure)
+        if self.parser and options.has_nearest:
+            if not best.text and best.others and isinstance(self.decoder, GarbageDecoder):
+                nearest = self.decoder.nearest(emission)
+            if near := self.parser(nearest) if nearest else None:
+                return replace(transcript, nearest=Nearest(nearest, near.intent, near.values()))
+        return transcript
+
+    def _spans(self, emission: Emission, text: str) -> list[TokenSpan]:
+        """Where the tokens of a text are in log_probs (T, V); none where the network gives it no probability at all."""
+        try:
+            return align.align(emission, self.card.tokenizer.encode(text))
+        except align.AlignError:  # a path that was possible, with a probability of zero in float32
+            return []
+
+    def _sentence_confidence(self, emission: Emission, spans: Sequence[TokenSpan], others: Sequence[int]) -> float:
+        pause = self.frontend.speech.min_silence_ms / self.card.features.frame_ms
+        return round(confidence.of_sentence(emission, spans, others, self.card.tokenizer.space, pause), 4)
 
     def _words(self, segment: Segment, emission: Emission, text: str, spans: Sequence[TokenSpan]) -> tuple[Word, ...]:
         space = self.card.tokenizer.space

@@ -1,4 +1,4 @@
-"""Rejection: the confidence of the words that were spoken, and of the words recognised in audio that holds none."""
+"""Rejection: the confidence of the words or commands that were spoken, and of those found in audio that holds none."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,9 +6,12 @@ from typing import Any
 import numpy as np
 
 from asr import score
+from asr.data.manifest import Utterance
 from asr.errors import UserError
 from asr.modelfile.card import ModelError
+from asr.recognition.recognizer import Recognizer
 from asr.recognition.transcript import Transcript, Word
+from asr.score.commands import Command
 from asr.score.rejection import Rejection
 
 THRESHOLDS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99)
@@ -37,6 +40,30 @@ def rejection(
     return Rejection(np.array(positives), np.array(accepts), hours)
 
 
+def of_commands(
+    recognizer: Recognizer,
+    utterances: Sequence[Utterance],
+    transcripts: Sequence[Transcript | UserError],
+    negatives: Sequence[Sequence[Transcript]],
+) -> Rejection:
+    """Commands of `transcripts` against those of the utterances, and all commands in `negatives`, audio without any.
+
+    The wanted command is the utterance's, else that of its text; what has none does not count. All are made with a
+    min_confidence of 0, `negatives` segment by segment. A command that is wrong is missed whatever the threshold.
+    Raises ScoreError where there are no commands, or no negative audio.
+    """
+    positives = []
+    for utterance, transcript in zip(utterances, transcripts, strict=True):
+        meaning = recognizer.parser(recognizer.card.text.normalise(utterance.text)) if recognizer.parser else None
+        wanted = Command.of(utterance) if utterance.intent or not meaning else Command(meaning.intent, meaning.values())
+        if wanted.intent:
+            is_right = not isinstance(transcript, UserError) and wanted.is_met_by(Command.of(transcript))
+            positives.append(transcript.confidence or 0.0 if is_right else _MISSED)
+    accepts = [one.confidence or 0.0 for segments in negatives for one in segments if one.intent is not None]
+    hours = sum(segments[-1].duration_s for segments in negatives if segments) / 3600
+    return Rejection(np.array(positives), np.array(accepts), hours, what="commands")
+
+
 def choose_threshold(measured: Rejection, max_false_accepts_per_hour: float) -> float:
     """The min_confidence that misses least of those with so few false accepts an hour.
 
@@ -55,7 +82,7 @@ def choose_threshold(measured: Rejection, max_false_accepts_per_hour: float) -> 
 def to_dict(measured: Rejection, min_confidence: float) -> dict[str, Any]:
     """Misses and false accepts at `min_confidence` and over THRESHOLDS, as plain values for JSON."""
     return {
-        "words": len(measured.positives),
+        measured.what: len(measured.positives),
         "negative_hours": measured.negative_hours,
         "min_confidence": measured.at(min_confidence).to_dict(),
         "thresholds": [measured.at(threshold).to_dict() for threshold in THRESHOLDS],
@@ -74,7 +101,9 @@ def to_text(measured: Rejection, min_confidence: float) -> str:
             f"{point.false_accepts_per_hour:10.2f}  {accepted.low:7.2f} to {accepted.high:6.2f}"
         )
     lines[-1] += "  as transcribed"
-    lines.append(f"of {len(measured.positives)} words, and in {measured.negative_hours:.2f} hours of other audio")
+    lines.append(
+        f"of {len(measured.positives)} {measured.what}, and in {measured.negative_hours:.2f} hours of other audio"
+    )
     return "\n".join(lines)
 
 

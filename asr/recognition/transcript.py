@@ -55,7 +55,7 @@ class Transcript:
     slots: Mapping[str, Any] = field(default_factory=dict)
     """The values of the intent's variables by name."""
     confidence: float | None = None
-    """Of the intent: that of the sentence's least certain word."""
+    """Of the intent: that of the whole sentence."""
     slot_confidences: Mapping[str, float] = field(default_factory=dict)
     """Of each value: that of its least certain word."""
     nearest: Nearest | None = None
@@ -72,8 +72,8 @@ class Transcript:
         return f"<p><b>{escape(self.text) or '(empty)'}</b> ({self.duration_s:.2f} s)</p>{asked}{table}"
 
 
-def meant(transcript: Transcript, meaning: "Meaning") -> Transcript:
-    """The transcript of a sentence with what it asks for; confidences where there are words."""
+def meant(transcript: Transcript, meaning: "Meaning", confidence: float | None) -> Transcript:
+    """The transcript of a sentence with what it asks for, and its confidence; of slots where there are words."""
     text, words = transcript.text, transcript.words
     confidences = {}
     for slot in meaning.slots if words else ():
@@ -84,7 +84,7 @@ def meant(transcript: Transcript, meaning: "Meaning") -> Transcript:
         transcript,
         intent=meaning.intent,
         slots=meaning.values(),
-        confidence=min((word.confidence for word in words), default=None),
+        confidence=confidence,
         slot_confidences=confidences,
     )
 

@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from html import escape
 
-import numpy as np
-
 from asr.data import corpus
 from asr.data.manifest import Utterance
 from asr.errors import UserError
@@ -18,7 +16,7 @@ from asr.score.commands import Command
 from asr.score.rejection import Rejection
 from asr.score.tables import Cell, Rate, Table
 
-_OPTIONS = Options(min_confidence=0.0)
+_OPTIONS = Options(min_confidence=0.0, has_nearest=False)
 
 
 def section(run: Run) -> str:
@@ -73,13 +71,13 @@ def rejected(run: Run, negatives: Sequence[Utterance]) -> str:
     if not negatives or not positives or not run.is_recogniser:
         return ""
     try:
-        measured, what = _measured(run.recognizer, positives, negatives)
+        measured = _measured(run.recognizer, positives, negatives)
     except UserError as error:
         return f'<p class="how">no curve of rejection: {escape(str(error))}</p>'
     curve = measured.curve()
     points = [measured.at(threshold) for threshold in rejection.THRESHOLDS]
     marks = [(one.false_accepts_per_hour, one.miss_rate, f"{one.threshold:g}") for one in points[1::2]]
-    chart = charts.tradeoff(curve.miss_rates.tolist(), curve.false_accepts_per_hour.tolist(), what, marks)
+    chart = charts.tradeoff(curve.miss_rates.tolist(), curve.false_accepts_per_hour.tolist(), measured.what, marks)
     rows: list[tuple[Cell, ...]] = []
     for one in points:
         missed, accepts = one.miss_range, one.false_accepts_range
@@ -88,24 +86,22 @@ def rejected(run: Run, negatives: Sequence[Utterance]) -> str:
             (f"{one.threshold:g}", Rate(one.miss_rate), f"{Rate(missed.low)} to {Rate(missed.high)}", *accepted)
         )
     header = ("threshold", "missed", "95% interval", "accepted an hour", "95% interval")
-    title = f"of {len(measured.positives)} {what}, and in {measured.negative_hours:.2f} h of other sound"
+    title = f"of {len(measured.positives)} {measured.what}, and in {measured.negative_hours:.2f} h of other sound"
     made = f'<div class="charts">{charts.figure(chart)}{page.table(Table(title, header, rows))}</div>'
     return f"<h2>{escape(run.name)}: rejection</h2>{made}"
 
 
-def _measured(
-    recognizer: Recognizer, utterances: Sequence[Utterance], negatives: Sequence[Utterance]
-) -> tuple[Rejection, str]:
+def _measured(recognizer: Recognizer, utterances: Sequence[Utterance], negatives: Sequence[Utterance]) -> Rejection:
     """Of a recogniser of sentences the confidence of whole commands, of any other that of its words."""
-    others = [one for one in recognizer.transcribe_all(negatives, options=_OPTIONS) if not isinstance(one, UserError)]
     if recognizer.constraint is None:
+        others = [one for one in recognizer.transcribe_all(negatives, options=_OPTIONS) if isinstance(one, Transcript)]
         texts = [recognizer.card.text.normalise(utterance.text) for utterance in utterances]
         spoken = list(recognizer.transcribe_all(utterances, options=_OPTIONS))
-        return rejection.rejection(texts, spoken, others), "words"
-    positives = [
-        -1.0 if isinstance(one, UserError) or not _is_right(utterance, one) else one.confidence or 0.0
-        for utterance, one in _recognised(recognizer, utterances)
+        return rejection.rejection(texts, spoken, others)
+    segments = [
+        [recognizer.transcript([part], _OPTIONS) for part in result[1]]
+        for result in recognizer.recognise(negatives)
+        if not isinstance(result, UserError)
     ]
-    accepts = [one.confidence or 0.0 for one in others if one.intent is not None]
-    hours = sum(one.duration_s for one in others) / 3600
-    return Rejection(np.array(positives), np.array(accepts), hours), "commands"
+    commands = list(recognizer.transcribe_all(utterances, options=_OPTIONS))
+    return rejection.of_commands(recognizer, utterances, commands, segments)

@@ -68,14 +68,16 @@ class Rejection:
     """Detections in speech that holds words to be recognised, and in audio that holds none."""
 
     positives: Scores
-    """(N,) the score of each word that was spoken; minus infinity, or any score below all thresholds, where it was not
+    """(N,) the score of each that was spoken; minus infinity, or any score below all thresholds, where it was not
     recognised."""
     negatives: Scores
-    """(M,) the score of each word that was recognised in the negative audio."""
+    """(M,) the score of each that was recognised in the negative audio."""
     negative_hours: float
     """The duration of the negative audio, all of it."""
     level: float = 0.95
     """Of the intervals."""
+    what: str = "words"
+    """That are spoken, and recognised."""
 
     def __post_init__(self) -> None:
         for name in ("positives", "negatives"):
