@@ -64,7 +64,7 @@ def test_commands_count_as_a_whole_and_other_sound_segment_by_segment():
         return replace(transcript(duration_s), intent=intent, slots=slots, confidence=confidence)
 
     def wanted(text="", **labels):
-        return Utterance("id", text, **labels)
+        return Utterance("id", text, "x.wav", **labels)
 
     recognizer = SimpleNamespace(
         card=SimpleNamespace(text=TextConfig(alphabet="stop ")),
