@@ -301,7 +301,7 @@ class Recognizer:
 
     def _sentence_confidence(self, emission: Emission, spans: Sequence[TokenSpan], others: Sequence[int]) -> float:
         pause = self.frontend.speech.min_silence_ms / self.card.features.frame_ms
-        return round(confidence.of_sentence(emission, spans, others, self.card.tokenizer.space, pause), 4)
+        return round(confidence.of_sentence(emission, spans, others, self.card.tokenizer.space, pause), 6)
 
     def _words(self, segment: Segment, emission: Emission, text: str, spans: Sequence[TokenSpan]) -> tuple[Word, ...]:
         space = self.card.tokenizer.space
