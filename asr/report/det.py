@@ -34,8 +34,8 @@ def write(path: Path, measured: Rejection, threshold: float) -> None:
         label=f"confidence {threshold:.3g}: {misses:.1f} % missed, {accepts:.2f} accepted/h",
     )
     axis.set_xscale("symlog", linthresh=max(_LEAST, 1 / measured.negative_hours))
-    axis.set_xlim(left=0)
-    axis.set_ylim(bottom=0)
+    axis.set_xlim(left=-_LEAST)
+    axis.set_ylim(0, min(105.0, max(10.0, 4 * misses)))
     axis.set_xlabel(f"false accepts an hour, in {measured.negative_hours:.2f} h of other sound")
     axis.set_ylabel(f"of {len(measured.positives)} {measured.what} missed, %")
     axis.grid(alpha=0.3)
