@@ -79,7 +79,7 @@ def of_sentence(
     """log_probs (T, V), the aligned tokens of a text, which of its words are `others` -> confidence in the rest.
 
     It is the probability of the rest's spelling against any other, summed over all paths, as the geometric mean over
-    its tokens, in the stretch of speech around it: up to a pause of `min_pause` frames before it and after. So a
+    its tokens, in the speech around it: up to a pause of `min_pause` frames before it and after. So a
     sentence within other speech has little, for it leaves the other words unexplained; 0 where there is no rest.
     """
     words = word_spans(spans, space)

@@ -57,8 +57,10 @@ def of_commands(
         meaning = recognizer.parser(recognizer.card.text.normalise(utterance.text)) if recognizer.parser else None
         wanted = Command.of(utterance) if utterance.intent or not meaning else Command(meaning.intent, meaning.values())
         if wanted.intent:
-            is_right = not isinstance(transcript, UserError) and wanted.is_met_by(Command.of(transcript))
-            positives.append(transcript.confidence or 0.0 if is_right else _MISSED)
+            if isinstance(transcript, UserError) or not wanted.is_met_by(Command.of(transcript)):
+                positives.append(_MISSED)
+            else:
+                positives.append(transcript.confidence or 0.0)
     accepts = [one.confidence or 0.0 for segments in negatives for one in segments if one.intent is not None]
     hours = sum(segments[-1].duration_s for segments in negatives if segments) / 3600
     return Rejection(np.array(positives), np.array(accepts), hours, what="commands")
