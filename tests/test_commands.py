@@ -223,4 +223,5 @@ def test_a_trained_network_keeps_its_parents_tuning_but_for_the_penalties_of_sen
     parent = ModelCard(made.features, made.text, tuning=tuning)
     card = commands.with_sentences(ModelCard(made.features, made.text), made, parent)
     assert card.sentences and card.tuning["beam+lexicon"] == tuning["beam+lexicon"]
-    assert card.tuning[commands.KIND] == Tuning(word_bonus=1.0, blank_penalty=2.0, garbage_penalty=12.0)
+    stored = Tuning(word_bonus=1.0, blank_penalty=2.0, garbage_penalty=12.0, min_confidence=0.1)
+    assert card.tuning[commands.KIND] == stored

@@ -15,6 +15,7 @@ from asr.training.recipe import Recipe
 
 KIND = "beam+sentences"  # of the decoder that recognises nothing else
 BLANK_PENALTY = 2.0  # of a trained network, which is surer of its letters in noise than a base (recipes/LOG.md)
+MIN_CONFIDENCE = 0.1  # of a command: no real order lost, a fortieth of the false accepts (recipes/LOG.md)
 GARBAGE_PENALTY = 12.0  # of a trained network: no real order lost, and no other speech taken for one (recipes/LOG.md)
 NEAR_MISSES, OTHER_SPEECH = "near misses", "other speech"
 
@@ -28,14 +29,19 @@ def sentences(settings: Recipe) -> Compiled | None:
 def with_sentences(card: ModelCard, settings: Recipe, parent: ModelCard | None) -> ModelCard:
     """The card with the sentences of its recipe, if there are some.
 
-    What was tuned for the `parent` holds until people's speech tells more, but for the penalties of blanks and other
-    speech in sentences, which are those of a trained network.
+    What was tuned for the `parent` holds until people's speech tells more, but for the penalties and the threshold of
+    sentences, which are those of a trained network.
     """
     made = sentences(settings)
     tuning = parent.tuning if parent else {}
     if made is None:
         return replace(card, tuning=tuning)
-    tuned = replace(tuning.get(KIND, Tuning()), blank_penalty=BLANK_PENALTY, garbage_penalty=GARBAGE_PENALTY)
+    tuned = replace(
+        tuning.get(KIND, Tuning()),
+        blank_penalty=BLANK_PENALTY,
+        garbage_penalty=GARBAGE_PENALTY,
+        min_confidence=MIN_CONFIDENCE,
+    )
     return replace(card, sentences=made.to_dict(), tuning={**tuning, KIND: tuned})
 
 
