@@ -50,6 +50,7 @@ def test_a_prefix_that_is_never_made_would_have_been_pruned(seed, width, num_fra
     expected = {
         "".join(" abc"[token] for token in prefix): math.log(mass)
         for prefix, mass in oracles.beam(np.exp(emission), width).items()
+        if mass  # as aa in two frames has none
     }
     assert scores(decode(emission)) == pytest.approx(expected)
 

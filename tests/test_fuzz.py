@@ -73,10 +73,11 @@ def _odd(path, kind):
 
 
 def _feed(path):
-    """Zeros without end, for as long as somebody reads."""
-    with suppress(OSError), path.open("wb") as pipe:
-        while True:
-            pipe.write(b"\0" * 65536)
+    """Zeros without end for whoever reads, also the second time."""
+    while path.exists():
+        with suppress(OSError), path.open("wb") as pipe:
+            while True:
+                pipe.write(b"\0" * 65536)
 
 
 @pytest.mark.skipif(not Path("/dev/zero").exists(), reason="no devices and named pipes")
