@@ -241,7 +241,7 @@ def _tuned_and_rejected(
     The sounds go through the network once.
     """
     from asr.recognition.recognizer import Recognizer
-    from asr.recognition.rejection import choose_threshold, to_dict
+    from asr.recognition.rejection import choose_threshold, measure, to_dict
     from asr.recognition.tune import tune
 
     recognizer = Recognizer.load(arguments.model, decoding=decoding_config(arguments))
@@ -254,7 +254,7 @@ def _tuned_and_rejected(
         more["tuned"] = _tuned_values(tuned)
     rejection = None
     if arguments.negatives:
-        rejection = _rejection(recognizer, utterances, found, negatives)
+        rejection = measure(recognizer, utterances, found, negatives)
         if arguments.target_false_accepts_per_hour is not None:
             threshold = choose_threshold(rejection, arguments.target_false_accepts_per_hour)
             recognizer = recognizer.with_tuning(replace(recognizer.tuning, min_confidence=threshold))
@@ -353,25 +353,6 @@ def _negatives(recognizer: "Recognizer", path: Path) -> "list[list[Part]]":
         else:
             parts.append([(replace(segment, cepstra=segment.cepstra[:0]), emission) for segment, emission in result])
     return parts
-
-
-def _rejection(
-    recognizer: "Recognizer",
-    utterances: "Sequence[Utterance]",
-    found: "Sequence[list[Part] | UserError]",
-    negatives: "Sequence[list[Part]]",
-) -> "Rejection":
-    """Commands that are missed and accepted where sentences are recognised, else words."""
-    from asr.recognition import rejection
-    from asr.recognition.recognizer import Options
-
-    every = Options(min_confidence=0.0, has_nearest=False)
-    spoken = [*_transcripts(recognizer, found, every)]
-    if recognizer.parser:
-        others = [[recognizer.transcript([part], every) for part in parts] for parts in negatives]
-        return rejection.of_commands(recognizer, utterances, spoken, others)
-    texts = [recognizer.card.text.normalise(utterance.text) for utterance in utterances]
-    return rejection.rejection(texts, spoken, [recognizer.transcript(parts, every) for parts in negatives])
 
 
 def _tuned_values(tuned: "Tuned") -> dict[str, Any]:

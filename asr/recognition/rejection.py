@@ -1,6 +1,6 @@
 """Rejection: the confidence of the words or commands that were spoken, and of those found in audio that holds none."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,11 +9,12 @@ from asr import score
 from asr.data.manifest import Utterance
 from asr.errors import UserError
 from asr.modelfile.card import ModelError
-from asr.recognition.recognizer import Recognizer
+from asr.recognition.recognizer import Options, Part, Recognizer
 from asr.recognition.transcript import Transcript, Word
 from asr.score.commands import Command
 from asr.score.rejection import Rejection
 
+_EVERY = Options(min_confidence=0.0, has_nearest=False)
 THRESHOLDS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99)
 """That tables show."""
 _MISSED = -1.0  # below every confidence
@@ -38,6 +39,25 @@ def rejection(
     accepts = [word.confidence for transcript in negatives for word in transcript.words]
     hours = sum(transcript.duration_s for transcript in negatives) / 3600
     return Rejection(np.array(positives), np.array(accepts), hours)
+
+
+def measure(
+    recognizer: Recognizer,
+    utterances: Sequence[Utterance],
+    found: Iterable[list[Part] | UserError],
+    negatives: Iterable[list[Part]],
+) -> Rejection:
+    """Commands where the recogniser knows sentences, else words, of what was `found` in the utterances, and all those
+    in the `negatives`, recordings without any; commands of these segment by segment.
+
+    Raises ScoreError where there are no commands or words, or no negative audio.
+    """
+    spoken = [one if isinstance(one, UserError) else recognizer.transcript(one, _EVERY) for one in found]
+    if recognizer.parser:
+        others = [[recognizer.transcript([part], _EVERY) for part in parts] for parts in negatives]
+        return of_commands(recognizer, utterances, spoken, others)
+    texts = [recognizer.card.text.normalise(utterance.text) for utterance in utterances]
+    return rejection(texts, spoken, [recognizer.transcript(parts, _EVERY) for parts in negatives])
 
 
 def of_commands(

@@ -1,19 +1,18 @@
 """What a run's model makes of commands and of other sound: the right and the wrong ones, misses over false accepts."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from html import escape
 
 from asr.data import corpus
 from asr.data.manifest import Utterance
 from asr.errors import UserError
 from asr.recognition import rejection
-from asr.recognition.recognizer import Options, Recognizer
+from asr.recognition.recognizer import Options, Part, Recognizer
 from asr.recognition.transcript import Transcript
 from asr.report import charts, worst
 from asr.report.runs import Run
 from asr.score import page
 from asr.score.commands import Command
-from asr.score.rejection import Rejection
 from asr.score.tables import Cell, Rate, Table
 
 _OPTIONS = Options(min_confidence=0.0, has_nearest=False)
@@ -71,7 +70,9 @@ def rejected(run: Run, negatives: Sequence[Utterance]) -> str:
     if not negatives or not positives or not run.is_recogniser:
         return ""
     try:
-        measured = _measured(run.recognizer, positives, negatives)
+        spoken, others = _segments(run.recognizer, positives), _segments(run.recognizer, negatives)
+        readable = (parts for parts in others if not isinstance(parts, UserError))
+        measured = rejection.measure(run.recognizer, positives, spoken, readable)
     except UserError as error:
         return f'<p class="how">no curve of rejection: {escape(str(error))}</p>'
     curve = measured.curve()
@@ -91,17 +92,7 @@ def rejected(run: Run, negatives: Sequence[Utterance]) -> str:
     return f"<h2>{escape(run.name)}: rejection</h2>{made}"
 
 
-def _measured(recognizer: Recognizer, utterances: Sequence[Utterance], negatives: Sequence[Utterance]) -> Rejection:
-    """Of a recogniser of sentences the confidence of whole commands, of any other that of its words."""
-    if recognizer.constraint is None:
-        others = [one for one in recognizer.transcribe_all(negatives, options=_OPTIONS) if isinstance(one, Transcript)]
-        texts = [recognizer.card.text.normalise(utterance.text) for utterance in utterances]
-        spoken = list(recognizer.transcribe_all(utterances, options=_OPTIONS))
-        return rejection.rejection(texts, spoken, others)
-    segments = [
-        [recognizer.transcript([part], _OPTIONS) for part in result[1]]
-        for result in recognizer.recognise(negatives)
-        if not isinstance(result, UserError)
-    ]
-    commands = list(recognizer.transcribe_all(utterances, options=_OPTIONS))
-    return rejection.of_commands(recognizer, utterances, commands, segments)
+def _segments(recognizer: Recognizer, utterances: Sequence[Utterance]) -> Iterator[list[Part] | UserError]:
+    """Those of each utterance with their log-probabilities, as they come."""
+    for result in recognizer.recognise(utterances):
+        yield result if isinstance(result, UserError) else result[1]
