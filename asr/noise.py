@@ -47,7 +47,7 @@ def household(rng: np.random.Generator, num_samples: int, sample_rate: int) -> n
     """What a kitchen or a workshop sounds like: float32 (num_samples,) of unit power, with loud moments.
 
     Things that fall and ring (each a few damped modes, as a struck object has), water or frying (noise whose level
-    flickers), a machine (harmonics that waver) and a steady floor: two or three of them at drawn levels.
+    flickers) or a machine (harmonics that waver), one or two of them at drawn levels above a steady floor.
     """
     parts = (_clatter, _flicker, _machine)
     sound = 10 ** rng.uniform(-1.5, -0.5) * _drawn(rng, num_samples)
@@ -74,17 +74,21 @@ def _clatter(rng: np.random.Generator, num_samples: int, sample_rate: int) -> np
 
 def _flicker(rng: np.random.Generator, num_samples: int, sample_rate: int) -> npt.NDArray[np.float64]:
     knots = rng.normal(0, rng.uniform(0.2, 1), 2 + int(rng.uniform(3, 40) * num_samples / sample_rate))
-    level = np.exp(np.interp(np.linspace(0, len(knots) - 1, num_samples), np.arange(len(knots)), knots))
-    return np.asarray(level * _drawn(rng, num_samples))
+    return np.asarray(np.exp(_through(knots, num_samples)) * _drawn(rng, num_samples))
 
 
 def _machine(rng: np.random.Generator, num_samples: int, sample_rate: int) -> npt.NDArray[np.float64]:
     knots = rng.normal(1, 0.01, 2 + 2 * num_samples // sample_rate) * 10 ** rng.uniform(1.6, 2.6)
-    speed_hz = np.interp(np.linspace(0, len(knots) - 1, num_samples), np.arange(len(knots)), knots)
+    speed_hz = _through(knots, num_samples)
     turns = 2 * np.pi * np.cumsum(speed_hz) / sample_rate
     tilt, count = rng.uniform(0.3, 1.5), int(min(16, 0.45 * sample_rate / speed_hz.max()))
     hum = sum(rng.uniform(0, 1) * number**-tilt * np.sin(number * turns) for number in range(1, count + 1))
     return np.asarray(hum + rng.uniform(0, 0.5) * _drawn(rng, num_samples))
+
+
+def _through(knots: npt.NDArray[np.float64], num_samples: int) -> npt.NDArray[np.float64]:
+    """Straight lines between knots at equal steps: (num_samples,)."""
+    return np.interp(np.linspace(0, len(knots) - 1, num_samples), np.arange(len(knots)), knots)
 
 
 def music(rng: np.random.Generator, num_samples: int, sample_rate: int) -> npt.NDArray[np.float32]:

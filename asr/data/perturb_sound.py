@@ -158,10 +158,8 @@ class Household:
         waveform = recording.waveform
         if rng.random() >= self.probability:
             return waveform
-        pieces = _households(self.sample_rate)
-        piece = np.roll(pieces[rng.integers(len(pieces))], -rng.integers(pieces.shape[1]))
-        gain = recording.loudness * 10 ** (-(self.snr_db + rng.uniform(0, _HOUSEHOLD_RANGE_DB)) / 20)
-        return np.asarray(waveform + np.resize(piece, len(waveform)) * np.float32(gain), np.float32)
+        piece = _piece(_households(self.sample_rate), len(waveform), rng)
+        return _with(recording, piece, self.snr_db + rng.uniform(0, _HOUSEHOLD_RANGE_DB))
 
 
 @dataclass(frozen=True)
@@ -235,17 +233,7 @@ class Noise:
         return self._at(rng.uniform(*_FAINT_DB), recording, rng) if self.is_padded else recording.waveform
 
     def _at(self, snr_db: float, recording: Recording, rng: Generator) -> Waveform:
-        num_samples, noises = len(recording.waveform), _noises()
-        drawn = noises[rng.integers(len(noises))]
-        start = int(rng.integers(len(drawn)))
-        piece = (
-            drawn[start : start + num_samples]
-            if start + num_samples <= len(drawn)
-            else np.take(drawn, np.arange(start, start + num_samples), mode="wrap")
-        )
-        return np.asarray(
-            recording.waveform + piece * np.float32(recording.loudness * 10 ** (-snr_db / 20)), np.float32
-        )
+        return _with(recording, _piece(_noises(), len(recording.waveform), rng), snr_db)
 
 
 @dataclass(frozen=True)
@@ -328,6 +316,20 @@ def _is_louder(waveform: Waveform, below_db: float, sample_rate: int) -> npt.NDA
     sum_, energy = sums[:, last] - sums[:, first]
     energy -= np.square(sum_) / (last - first)
     return np.asarray(energy >= energy.max() * 10 ** (-below_db / 10))
+
+
+def _piece(noises: npt.NDArray[np.float32], num_samples: int, rng: Generator) -> Waveform:
+    """So much of a drawn one of the noises (N, length), from a drawn sample on; it begins anew where it ends."""
+    drawn: Waveform = noises[rng.integers(len(noises))]
+    start = int(rng.integers(len(drawn)))
+    if start + num_samples <= len(drawn):
+        return drawn[start : start + num_samples]
+    return np.take(drawn, np.arange(start, start + num_samples), mode="wrap")
+
+
+def _with(recording: Recording, piece: Waveform, snr_db: float) -> Waveform:
+    """A noise of unit power behind the recording, so many decibels below its speech."""
+    return np.asarray(recording.waveform + piece * np.float32(recording.loudness * 10 ** (-snr_db / 20)), np.float32)
 
 
 @lru_cache(maxsize=32)

@@ -16,7 +16,7 @@ from asr.training.recipe import Recipe
 KIND = "beam+sentences"  # of the decoder that recognises nothing else
 BLANK_PENALTY = 2.0  # of a trained network, which is surer of its letters in noise than a base (recipes/LOG.md)
 MIN_CONFIDENCE = 0.1  # of a command: no real order lost, a fortieth of the false accepts (recipes/LOG.md)
-GARBAGE_PENALTY = 12.0  # of a trained network: no real order lost, and no other speech taken for one (recipes/LOG.md)
+GARBAGE_PENALTY = 12.0  # of a trained network: costs about one real order in a hundred (recipes/LOG.md)
 NEAR_MISSES, OTHER_SPEECH = "near misses", "other speech"
 
 
