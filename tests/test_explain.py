@@ -45,5 +45,9 @@ def test_a_picture_shows_what_was_recognised_above_what_was_expected(tones_run, 
     done = subprocess.run([*command, str(tmp_path / "x.svg")], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "<!-- expected -->" in (tmp_path / "x.svg").read_text() and "expected: 'abd'" in done.stdout
+    piped = [*command, str(tmp_path / "y.svg")]
+    piped[piped.index(str(tmp_path / "x.wav"))] = "-"
+    again = subprocess.run(piped, stdin=(tmp_path / "x.wav").open("rb"), capture_output=True, text=True, timeout=60)
+    assert again.stdout == done.stdout and "<!-- expected -->" in (tmp_path / "y.svg").read_text()
     refused = subprocess.run([*command, str(tmp_path / "x.txt")], capture_output=True, text=True)
     assert refused.returncode == 2 and "a picture's name ends in" in refused.stderr

@@ -65,7 +65,7 @@ def read(
     """
     with opened(path) as sound:
         rate = sound.samplerate
-        parts = list(_limited(_parts(path, sound, start_s, end_s, _BLOCK), rate, shown(path)))
+        parts = list(limited(_parts(path, sound, start_s, end_s, _BLOCK), rate, shown(path)))
     waveform = parts[0] if len(parts) == 1 else np.concatenate(parts)
     return waveform if sample_rate is None else resample(waveform, rate, sample_rate)
 
@@ -150,7 +150,7 @@ def _parts(path: str | Path, sound: Any, start_s: float, end_s: float | None, si
     return _mono(_blocks(path, sound, start_s, end_s, size), sound.samplerate, size)
 
 
-def _limited(parts: Iterator[Waveform], rate: int, name: str) -> Iterator[Waveform]:
+def limited(parts: Iterator[Waveform], rate: int, name: str) -> Iterator[Waveform]:
     """No more than may be held at once: a file of a megabyte may hold ten hours of silence."""
     num_samples, max_s = 0, limits.max_sound_s()
     for part in parts:

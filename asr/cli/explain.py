@@ -30,7 +30,7 @@ def main() -> NoReturn:
 def _explain(arguments: argparse.Namespace) -> int:
     from dataclasses import replace
 
-    from asr.recognition import explain
+    from asr.recognition import explain, source
     from asr.recognition.recognizer import Recognizer
 
     if arguments.picture:
@@ -42,11 +42,10 @@ def _explain(arguments: argparse.Namespace) -> int:
         config = replace(config, decoder="beam")
     recognizer = Recognizer.load(choose_model(arguments), decoding=config)
     options = replace(call_options(arguments), nbest=_NUM_ALTERNATIVES)
-    found = explain.explain(recognizer, arguments.file, arguments.expected, options)
+    features = recognizer.card.features
+    sound = source.open(arguments.file, features).held(features.sample_rate)  # drawn, too
+    found = explain.explain(recognizer, sound, arguments.expected, options)
     if arguments.picture:
-        from asr.recognition import source
-
-        sound = source.open(arguments.file, recognizer.card.features)
         whole = recognizer.network.join(found.parts)
         plot.write(arguments.picture, plot.figure(recognizer.card, sound, whole, found.transcript, found.aligned))
     if arguments.format == "json":

@@ -100,11 +100,14 @@ class Explanation:
         ]
 
 
-def explain(recognizer: Recognizer, path: str, expected: str | None = None, options: Options = _OPTIONS) -> Explanation:
-    """Explain the sound in a file. Raises a UserError that names it where it cannot be read."""
-    opened = source.open(path, recognizer.card.features)
-    measured = checks.measure_waveform(opened.waveform(), recognizer.card.features.sample_rate)
-    (result,) = recognizer.recognise([path])
+def explain(
+    recognizer: Recognizer, given: source.Source, expected: str | None = None, options: Options = _OPTIONS
+) -> Explanation:
+    """Explain a sound. Raises a UserError that names it where it cannot be read."""
+    features = recognizer.card.features
+    sound = source.open(given, features).held(features.sample_rate)
+    measured = checks.measure_waveform(sound.waveform(), features.sample_rate)
+    (result,) = recognizer.recognise([sound])
     if isinstance(result, UserError):
         raise result
     _, parts = result

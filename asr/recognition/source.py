@@ -1,7 +1,7 @@
 """Whatever may be recognised -> a Sound: what it is is asked here, and nowhere else."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,11 @@ class Sound:
     def waveform(self) -> Waveform:
         """All of it (num_samples,). Raises AudioError."""
         return np.concatenate(list(self.blocks()))
+
+    def held(self, sample_rate: int) -> "Sound":
+        """The same in memory, since a pipe can be read only once. Raises AudioError, also where it is too long."""
+        blocks = list(audio.limited(self.blocks(), sample_rate, self.name))
+        return replace(self, blocks=lambda: iter(blocks))
 
 
 Source = str | Path | bytes | npt.NDArray[Any] | Utterance | Sound

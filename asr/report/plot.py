@@ -1,7 +1,6 @@
 """A picture of one recognition: waveform, MFCCs, probabilities of the letters and words, on one time axis."""
 
 import textwrap
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -58,12 +57,11 @@ def draw(recognizer: Recognizer, sound: Sound, options: Options = Options()) -> 
     Raises PlotError where matplotlib is missing or the sound is too long for a picture; and what is wrong with it.
     """
     features = recognizer.card.features
-    waveform = sound.waveform()
-    duration_s = len(waveform) / features.sample_rate
+    held = sound.held(features.sample_rate)
+    duration_s = len(held.waveform()) / features.sample_rate
     max_s = recognizer.frontend.speech.max_segment_s
     if duration_s > max_s:
         raise PlotError(f"{sound.name}: a picture shows at most {max_s:g} s, and this lasts {duration_s:.0f} s")
-    held = replace(sound, blocks=lambda: iter([waveform]))  # standard input can be read once
     (result,) = recognizer.recognise([held])
     if isinstance(result, UserError):
         raise result
