@@ -47,10 +47,11 @@ def test_a_recogniser_learns_and_leaves_everything(tones_run):
 
 
 def test_metrics_have_a_record_for_each_epoch(tones_run):
-    folder, _ = tones_run
+    folder, result = tones_run
     records = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     assert [record["epoch"] for record in records] == list(range(1, 26))
     assert records[-1]["train_loss"] < records[0]["train_loss"]
+    assert sum(record["seconds"] for record in records) <= result.seconds, "no second is counted twice"
     best = min(records, key=lambda record: (record["dev_cer"], record["dev_loss"]))
     assert load_state(folder / "best.pt")["epoch"] == best["epoch"]
 

@@ -15,12 +15,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import cores, decoding, features, growth, live, load, scoring, training, transcribing
+from benchmarks import checking, cores, decoding, features, growth, live, load, scoring, training, transcribing
 from benchmarks.measuring import REPOSITORY, SECTIONS, contend, machine, measure
 
-MODULES = (features, training, transcribing, decoding, scoring, live)  # which fill SECTIONS
+MODULES = (checking, features, training, transcribing, decoding, scoring, live)  # which fill SECTIONS
 ORDER = """
-features step step-gru step-rnn step-lstm_peephole ctc-6 ctc-50 epoch epoch-sound startup bulk cores forward greedy
+check features
+step step-gru step-rnn step-lstm_peephole ctc-6 ctc-50 epoch epoch-sound startup bulk cores forward greedy
 decode pocketsphinx scoring growth live load
 """.split()
 

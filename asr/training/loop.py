@@ -75,7 +75,7 @@ def fit(
             if _has_stalled(state.history, config.patience, task):
                 logger.info("stopped early: nothing better in %d epochs", config.patience)
                 break
-            start = time.perf_counter()
+            start, before = time.perf_counter(), state.progress.seconds  # of an epoch that was stopped within
             done = train_epoch(state, task, train, config, number, ranks, saver)
             found = evaluate(state.average, task, dev, ranks)
             record = Epoch(
@@ -84,7 +84,7 @@ def fit(
                 found.loss,
                 found.rates,
                 done.learning_rate,
-                round(done.seconds + time.perf_counter() - start, 3),
+                round(before + time.perf_counter() - start, 3),
                 done.gradient_norm / done.steps,
                 round(done.wait_s, 3),
                 found.observed,

@@ -27,7 +27,7 @@ def attack(place: Place, count: int, seed: int) -> Outcome:
     outcome = Outcome("power cut at a random change to a file (simulated: what was not fsynced is lost)")
     rng = random.Random(seed)
     wanted = reference(place)
-    num_events = int((place.root / "events").read_text())
+    num_events = len((place.root / "events").read_text().splitlines())
     log = place.root / "log"
     for number in sorted(rng.sample(range(num_events), min(count, num_events))):
         place.clear()
@@ -54,7 +54,7 @@ def _cut(place: Place, number: int, share: float) -> None:
     disk = _Disk(place.work)
     seen = iter(range(1 << 30))
 
-    def happened(_event: str) -> None:
+    def happened(_path: str) -> None:
         if next(seen) == number:
             for policy in _POLICIES:
                 disk.rebuild(place.root / policy, is_late=policy == "late", share=share)

@@ -11,7 +11,7 @@ _CHANGES = ("os.rename", "os.remove", "os.mkdir", "os.truncate", "os.rmdir")
 
 
 def watch(folder: Path, happened: Callable[[str], None]) -> None:
-    """From now on, call `happened` before each change to a file below `folder`; it cannot be undone."""
+    """From now on, call `happened` before each change to a file below `folder`, with its path; it cannot be undone."""
     below = str(folder)
     is_inside = False
 
@@ -23,7 +23,7 @@ def watch(folder: Path, happened: Callable[[str], None]) -> None:
         if isinstance(name, str | bytes | os.PathLike) and os.fsdecode(name).startswith(below):
             is_inside = True
             try:
-                happened(event)
+                happened(os.fsdecode(name))
             finally:
                 is_inside = False
 

@@ -17,12 +17,12 @@ def attack(place: Place, count: int, seed: int) -> Outcome:
     """Kill runs, one to three times each, until there were `count` kills; then they must end as if nothing was."""
     outcome = Outcome("SIGKILL at random moments of corpus making, cache building, training and saving")
     rng = random.Random(seed)
-    log, wanted, num_events, seconds = _reference(place)
+    log, wanted, changes, seconds = _reference(place)
     while outcome.tried < count:
         place.clear()
         log.unlink(missing_ok=True)
         for _ in range(rng.randint(1, 3)):
-            if outcome.tried == count or not _kill(place, log, rng, num_events, seconds):
+            if outcome.tried == count or not _kill(place, log, rng, changes, seconds):
                 break
             outcome.tried += 1
             outcome.count(_moment(place))
@@ -39,8 +39,8 @@ def reference(place: Place) -> str:
     return _reference(place)[1]
 
 
-def _reference(place: Place) -> tuple[Path, str, int, float]:
-    """A log, the fingerprint of a run, its number of changes to files, and its time in seconds."""
+def _reference(place: Place) -> tuple[Path, str, list[str], float]:
+    """A log, the fingerprint of a run, the files that it changes, and its time in seconds."""
     log, counted = place.root / "log", place.root / "events"
     place.clear()
     began = time.monotonic()
@@ -49,17 +49,19 @@ def _reference(place: Place) -> tuple[Path, str, int, float]:
         changes: list[str] = []
         events.watch(place.work, changes.append)
         place.train()
-        counted.write_text(str(len(changes)))
+        counted.write_text("\n".join(changes))
 
     code = wait(child(counting, log))
     if code:
         raise RuntimeError(f"a run that nothing happens to fails: {last_line(log)}")
-    return log, place.fingerprint(), int(counted.read_text()), time.monotonic() - began
+    return log, place.fingerprint(), counted.read_text().splitlines(), time.monotonic() - began
 
 
-def _kill(place: Place, log: Path, rng: random.Random, num_events: int, seconds: float) -> bool:
+def _kill(place: Place, log: Path, rng: random.Random, changes: list[str], seconds: float) -> bool:
     """Start or resume, and kill; whether it was still running."""
-    number = rng.choice([rng.randrange(num_events), int(num_events ** rng.random())])  # corpus and cache come early
+    num = len(changes)
+    cache = [index for index, path in enumerate(changes) if Path(path).parent.name == "cache"]
+    number = rng.choice([rng.randrange(num), int(num ** rng.random()), rng.choice(cache)])  # the corpus comes early
     delay_s, at_s = rng.choice([0, rng.random() * _MAX_DELAY_S]), rng.random()
     if rng.random() < 0.5:
 
@@ -79,7 +81,7 @@ def _armed(work: Path, number: int, delay_s: float) -> None:
     seen = iter(range(1 << 30))
     end: Callable[[], None] = lambda: os.kill(os.getpid(), 9)  # noqa: E731
 
-    def happened(_event: str) -> None:
+    def happened(_path: str) -> None:
         if next(seen) == number:
             threading.Timer(delay_s, end).start() if delay_s else end()
 
@@ -89,8 +91,8 @@ def _armed(work: Path, number: int, delay_s: float) -> None:
 def _moment(place: Place) -> str:
     """What a run was doing when it was killed, as its files tell."""
     data = place.work / "data"
-    if any(place.work.rglob("*.part")):
-        return "within a file"
+    if unfinished := next(place.work.rglob("*.part"), None):
+        return "within a file" + (" of the cache" if unfinished.parent.name == "cache" else "")
     if not (data / "corpus.json").exists():
         return "in corpus making"
     if not place.run.exists() or len(list((data / "cache").glob("*.json"))) < 2:
