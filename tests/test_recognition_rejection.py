@@ -3,11 +3,24 @@ from types import SimpleNamespace
 
 import pytest
 
+from asr.data import manifest
 from asr.data.manifest import Utterance
+from asr.decode.decoder import DecoderConfig
 from asr.errors import UserError
 from asr.grammar.intent import Meaning
 from asr.modelfile.card import ModelError
-from asr.recognition.rejection import THRESHOLDS, choose_threshold, of_commands, rejection, to_dict, to_text
+from asr.recognition.recognizer import Recognizer
+from asr.recognition.rejection import (
+    GARBAGE_PENALTIES,
+    THRESHOLDS,
+    choose,
+    choose_threshold,
+    measure,
+    of_commands,
+    rejection,
+    to_dict,
+    to_text,
+)
 from asr.recognition.transcript import Transcript, Word
 from asr.score import ScoreError
 from asr.text import TextConfig
@@ -40,6 +53,30 @@ def test_no_threshold_helps_against_the_greatest_confidence():
     measured = rejection(["go"], [transcript(go=1.0)], [transcript(3600, go=1.0)])
     with pytest.raises(ModelError, match=r"as few as 0\.5 false accepts an hour: at 1 there are 1\.0"):
         choose_threshold(measured, 0.5)
+
+
+def test_no_other_penalty_and_threshold_miss_less_for_as_few_false_accepts(tones_run, tones):
+    utterances = manifest.read(tones / "test.jsonl")
+    words = sorted({utterance.text for utterance in utterances})[::2]
+    recognizer = Recognizer.load(tones_run[0], decoding=DecoderConfig(lexicon=words))
+    known = [utterance for utterance in utterances if utterance.text in words]
+    found = [parts for _, parts in recognizer.recognise(known)]
+    others = [parts for _, parts in recognizer.recognise([one for one in utterances if one.text not in words])]
+    hours = sum(parts[-1][0].end_s for parts in others) / 3600
+    kept = {}
+    for count in (0, 1, 3):
+        chosen, measured = choose(recognizer, known, found, others, count / hours)
+        point = measured.at(chosen.tuning.min_confidence)
+        assert point.false_accepts <= count
+        assert measure(chosen, known, found, others).at(point.threshold) == point, "what is stored is what was measured"
+        for penalty in (None, *GARBAGE_PENALTIES):
+            tuning = replace(recognizer.tuning, garbage_penalty=penalty)
+            other = measure(recognizer.with_tuning(tuning), known, found, others)
+            assert point.misses <= other.at(other.threshold_for(count / hours)).misses
+        kept[count] = point.misses
+    assert kept[0] >= kept[1] >= kept[3]
+    named = Recognizer.load(tones_run[0], decoding=DecoderConfig(lexicon=words, garbage_penalty=7))
+    assert choose(named, known, found, others, 1 / hours)[0].tuning.garbage_penalty == 7
 
 
 def test_words_and_negative_audio_are_needed():

@@ -27,6 +27,7 @@ from asr.files import shown, write_text
 
 if TYPE_CHECKING:
     from asr.data.manifest import Utterance
+    from asr.modelfile.card import Tuning
     from asr.recognition.evaluate import Evaluation
     from asr.recognition.recognizer import Options, Part, Recognizer
     from asr.recognition.source import Source
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from asr.score.rejection import Rejection
 
 Made = TypeVar("Made")
+_TOO_MANY = 0.5  # of what was spoken, missed: the negatives may hold such words
 
 
 def main() -> NoReturn:
@@ -68,8 +70,8 @@ def main() -> NoReturn:
         "--target-false-accepts-per-hour",
         type=not_negative,
         metavar="X",
-        help="choose the --min-confidence that misses least of those that accept at most X words in an hour of "
-        "--negatives, and store it in MODEL: such a decoder uses it unless --min-confidence says otherwise",
+        help="choose the --garbage-penalty (unless given) and the --min-confidence that miss least, of those that "
+        "accept at most X words in an hour of --negatives, and store both in MODEL for such a decoder",
     )
     parser.add_argument(
         "--confusion", type=Path, metavar="FILE.png", help="of a classifier: the confusion matrix as a picture"
@@ -241,7 +243,7 @@ def _tuned_and_rejected(
     The sounds go through the network once.
     """
     from asr.recognition.recognizer import Recognizer
-    from asr.recognition.rejection import choose_threshold, measure, to_dict
+    from asr.recognition.rejection import choose, measure, to_dict
     from asr.recognition.tune import tune
 
     recognizer = Recognizer.load(arguments.model, decoding=decoding_config(arguments))
@@ -253,16 +255,18 @@ def _tuned_and_rejected(
         recognizer = recognizer.with_tuning(tuned.tuning)
         more["tuned"] = _tuned_values(tuned)
     rejection = None
-    if arguments.negatives:
+    target = arguments.target_false_accepts_per_hour
+    if target is not None:
+        recognizer, rejection = choose(recognizer, utterances, found, negatives, target)
+        say(_chosen(recognizer.tuning, rejection, target))
+    elif arguments.negatives:
         rejection = measure(recognizer, utterances, found, negatives)
-        if arguments.target_false_accepts_per_hour is not None:
-            threshold = choose_threshold(rejection, arguments.target_false_accepts_per_hour)
-            recognizer = recognizer.with_tuning(replace(recognizer.tuning, min_confidence=threshold))
+    if rejection:
         threshold = arguments.min_confidence
         if threshold is None:
             threshold = recognizer.tuning.min_confidence or 0.0
         more["rejection"] = to_dict(rejection, threshold)
-    if arguments.tune or arguments.target_false_accepts_per_hour is not None:
+    if arguments.tune or target is not None:
         _store(arguments.model, recognizer)
     return recognizer, _transcripts(recognizer, found, call_options(arguments, has_words=False)), rejection
 
@@ -353,6 +357,17 @@ def _negatives(recognizer: "Recognizer", path: Path) -> "list[list[Part]]":
         else:
             parts.append([(replace(segment, cepstra=segment.cepstra[:0]), emission) for segment, emission in result])
     return parts
+
+
+def _chosen(tuning: "Tuning", rejection: "Rejection", target: float) -> str:
+    """What accepts at most `target` an hour, and what it costs."""
+    point = rejection.at(tuning.min_confidence or 0.0)
+    penalty = "none" if tuning.garbage_penalty is None else f"{tuning.garbage_penalty:g}"
+    text = (
+        f"at most {target:g} false accepts an hour: garbage penalty {penalty}, min confidence {point.threshold:.2f}; "
+        f"{point.miss_rate:.1%} of {len(rejection.positives)} {rejection.what} are missed"
+    )
+    return text if point.miss_rate < _TOO_MANY else f"{text}: do the negatives hold such {rejection.what}?"
 
 
 def _tuned_values(tuned: "Tuned") -> dict[str, Any]:

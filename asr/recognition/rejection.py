@@ -1,6 +1,8 @@
 """Rejection: the confidence of the words or commands that were spoken, and of those found in audio that holds none."""
 
+import math
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +19,8 @@ from asr.score.rejection import Rejection
 _EVERY = Options(min_confidence=0.0, has_nearest=False)
 THRESHOLDS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99)
 """That tables show."""
+GARBAGE_PENALTIES = (12.0, 8.0, 6.0, 4.0, 3.0)
+"""That `choose` tries, in nats: with fewer, what was spoken is taken for other speech."""
 _MISSED = -1.0  # below every confidence
 
 
@@ -84,6 +88,37 @@ def of_commands(
     accepts = [one.confidence or 0.0 for segments in negatives for one in segments if one.intent is not None]
     hours = sum(segments[-1].duration_s for segments in negatives if segments) / 3600
     return Rejection(np.array(positives), np.array(accepts), hours, what="commands")
+
+
+def choose(
+    recognizer: Recognizer,
+    utterances: Sequence[Utterance],
+    found: Sequence[list[Part] | UserError],
+    negatives: Sequence[list[Part]],
+    max_false_accepts_per_hour: float,
+) -> tuple[Recognizer, Rejection]:
+    """The recogniser with the garbage penalty and the min_confidence that miss least, of those with so few false
+    accepts an hour; and what it rejects.
+
+    The penalty is the configuration's where it names one, and what it was where nothing says what may be recognised;
+    of equals what it was, then the greatest. Raises ModelError where no threshold accepts so little, ScoreError as
+    `measure`.
+    """
+    config, kept = recognizer.resources.config, recognizer.tuning
+    penalties = [kept.garbage_penalty]
+    if config.garbage_penalty is not None:
+        penalties = [None if config.garbage_penalty == math.inf else config.garbage_penalty]
+    elif recognizer.constraint or config.lexicon is not None:
+        penalties += [penalty for penalty in GARBAGE_PENALTIES if penalty != kept.garbage_penalty]
+    tried = []
+    for penalty in penalties:
+        candidate = recognizer.with_tuning(replace(kept, garbage_penalty=penalty))
+        measured = measure(candidate, utterances, found, negatives)
+        threshold = measured.threshold_for(max_false_accepts_per_hour)
+        tried.append((threshold > 1, measured.at(threshold).misses, candidate, measured))
+    _, _, chosen, measured = min(tried, key=lambda one: one[:2])
+    threshold = choose_threshold(measured, max_false_accepts_per_hour)
+    return chosen.with_tuning(replace(chosen.tuning, min_confidence=threshold)), measured
 
 
 def choose_threshold(measured: Rejection, max_false_accepts_per_hour: float) -> float:
