@@ -603,6 +603,10 @@ class TestSynthetic:
         assert {utterance.text for utterance in fast.dev + fast.test} == {"nine", "one"}
         lasts = [np.mean([utterance.duration_s for utterance in splits.train]) for splits in (fast, slow)]
         assert lasts[0] < 0.7 * lasts[1]
+        (tmp_path / "mine.jsonl").write_text('{"id": "take", "text": "one", "audio": "take.wav"}')
+        also = {"also": str(tmp_path / "mine.jsonl"), "also_repeats": 2}
+        more = prepare("synthetic")(folder=tmp_path / "more", slowest=300, fastest=340, **also, **settings)
+        assert ids(more.train) - ids(fast.train) == {"take-also0", "take-also1"} and ids(more.dev) == ids(fast.dev)
 
     def test_other_pronunciations_are_said(self, tmp_path):
         # One that lasts twice as long as the words tells where it was taken.

@@ -68,6 +68,14 @@ class Probed(NamedTuple):
 Prepare = Callable[..., Splits]
 
 
+def recordings(path: str, repeats: int) -> list[Utterance]:
+    """The utterances of a manifest that join a training split, each `repeats` times, to be perturbed in as many ways;
+    none where `path` is empty. Raises ManifestError.
+    """
+    found = manifest.read(path) if path else []
+    return [replace(one, id=f"{one.id}-also{again}") for one in found for again in range(repeats)]
+
+
 def load_script(path: Path) -> Prepare:
     """The `prepare` function of a script; raises CorpusError if there is none."""
     if not path.is_file():

@@ -7,13 +7,12 @@ numbers, dates, times, spelled letters and commands. Speakers of espeak-ng and o
 
 import itertools
 import re
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from asr import audio
-from asr.data import corpus, manifest
+from asr.data import corpus
 from asr.data.corpus import CorpusError, Splits
 from asr.data.manifest import Utterance
 from asr.noise import background
@@ -106,11 +105,7 @@ def prepare(
             getattr(splits, split).append(
                 Utterance(name, text, audio=spoken.path, speaker=speaker, duration_s=round(duration_s, 4))
             )
-    if also:
-        recordings = manifest.read(also)
-        splits.train += [
-            replace(one, id=f"{one.id}-also{again}") for one in recordings for again in range(also_repeats)
-        ]
+    splits.train += corpus.recordings(also, also_repeats)
     rng = np.random.default_rng([seed, 1])
     for split in corpus.SPLITS:
         there: list[Utterance] = getattr(splits, split)

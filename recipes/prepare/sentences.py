@@ -182,8 +182,7 @@ def prepare(
             getattr(splits, target).extend(replace(one, id=f"general-{one.id}") for one in getattr(spoken, split))
     else:
         _add_other(splits, folder / "general", other, drawn, general, held_out, (slowest, fastest), sample_rate, seed)
-        for again in range(also_repeats if also else 0):
-            splits.train += [replace(one, id=f"{one.id}-also{again}") for one in manifest.read(also)]
+        splits.train += corpus.recordings(also, also_repeats)
     splits.real = _real(real, built, spelling) if real else []
     return splits
 

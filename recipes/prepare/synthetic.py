@@ -222,6 +222,8 @@ def prepare(
     neural_share: float = 0.5,
     neural_repeats: int = 1,
     sample_rate: int = 16000,
+    also: str = "",
+    also_repeats: int = 1,
     real: str = "",
     seed: int = 1,
 ) -> Splits:
@@ -251,7 +253,8 @@ def prepare(
     speakers of kokoro are drawn. Each of these recordings stands there `neural_repeats` times, to be perturbed in as
     many ways. Those that do not speak the language are passed over.
 
-    `real` is a folder of recordings of people, laid out as for folder.py: they are tested, and never trained on.
+    `also` names a manifest of recordings of people that join the training split, `also_repeats` times each. `real` is a
+    folder of some, laid out as for folder.py, that are tested and never trained on.
     """
     _check(locals())
     if language not in ("", "en") and not words:
@@ -311,6 +314,7 @@ def prepare(
             _nobody(folder / split / f"noise-{split}-{number}.wav", sample_rate, other, rng)
             for number in range(round(noise_share * len(utterances)))
         ]
+    splits.train += corpus.recordings(also, also_repeats)
     if real:
         people = corpus.load_script(Path(__file__).with_name("folder.py"))(folder=folder, source=real)
         splits.real = [*people.train, *people.dev, *people.test]
