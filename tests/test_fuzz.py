@@ -109,6 +109,12 @@ def test_what_is_no_file_is_refused_at_once(tmp_path, monkeypatch, name, kind):
             "`slots` must be a mapping from names to lists",
         ),
         ("recipe", b"extends: " + b"a" * 5000, "a name too long"),
+        ("recipe", b"data: {prepare: %s, folder: x, source: y}" % (b"a" * 500), "data.prepare: "),
+        (
+            "recipe",
+            b"data: {prepare: prepare.py, folder: x, source: y}\nfeatures: {sample_rate: %s}" % (b"9" * 400),
+            "more digits than a setting may have",
+        ),
         (
             "recipe",
             b"name: ../../x\ndata: {prepare: prepare.py, folder: x, source: y}",
@@ -137,8 +143,12 @@ def test_servers_end_what_is_no_message(made):
         b'{"type": "audio-chunk", "payload_length": 1000000000000}\n' + b"x" * 100,
         *(b"[1]\n", b'{"a": 1}\n', b'{"type": "ping", "data": {"text": "\\ud800"}}\n'),
     )
+    chunk = b'{"type": "audio-chunk", "data": {"rate": %s, "width": %s, "channels": %s}, "payload_length": 8}\n12345678'
+    forms = (b"-8000 2 1", b"8000 2 0", b"8000 9 1", b"1 2 1", b"1e4 2 1", b"8000 3 1")
     for data in events:
         made["server_wyoming"].read(data)
+    for form in forms:
+        assert b"a chunk " in b"".join(made["server_wyoming"].read(chunk % tuple(form.split())))
     for data, reason in ((b"[" * 100_000, "no JSON"), (b'{"config": {"sample_rate": "\\ud800"}}', r"not \\ud800")):
         sent = made["server_stream"].read(data)
         assert any(reason in message.get("text", "") for message in sent)

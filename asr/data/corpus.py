@@ -78,7 +78,11 @@ def recordings(path: str, repeats: int) -> list[Utterance]:
 
 def load_script(path: Path) -> Prepare:
     """The `prepare` function of a script; raises CorpusError if there is none."""
-    if not path.is_file():
+    try:
+        is_there = path.is_file()
+    except OSError as error:  # of a name that is too long
+        raise CorpusError(f"data.prepare: {error.strerror}: {path}") from None
+    if not is_there:
         raise CorpusError(f"data.prepare: {path}: no such script")
     spec = importlib.util.spec_from_file_location(f"asr_prepare_{path.stem}", path)
     if not spec or not spec.loader:

@@ -32,6 +32,23 @@ _logger = logging.getLogger(__name__)
 _ATTRIBUTION = Attribution(name="asr", url="")
 _MAX_WORDS = 100  # that a model may know, for its words to be wake words
 _MAX_CHUNK = 1 << 20  # bytes
+_RATES = (1000, 768_000)  # Hz; a slower one would fill the memory with what is resampled
+
+
+def _check(chunk: AudioChunk) -> None:
+    """Raises UserError for sound that cannot be converted."""
+    if len(chunk.audio) > _MAX_CHUNK:
+        raise UserError(f"a chunk of {len(chunk.audio)} bytes is larger than {_MAX_CHUNK}")
+    form = (chunk.rate, chunk.width, chunk.channels)
+    if not all(type(value) is int for value in form) or not (
+        _RATES[0] <= chunk.rate <= _RATES[1] and chunk.width in (1, 2, 3, 4) and chunk.channels in (1, 2)
+    ):
+        raise UserError(
+            f"a chunk with a rate of {chunk.rate!r}, a width of {chunk.width!r} and {chunk.channels!r} channels: send "
+            f"{_RATES[0]} to {_RATES[1]} samples a second of 1 to 4 bytes, in one channel or two"
+        )
+    if len(chunk.audio) % (chunk.width * chunk.channels):
+        raise UserError(f"a chunk of {len(chunk.audio)} bytes ends within a sample")
 
 
 class WyomingServer:
@@ -161,8 +178,7 @@ class _Handler(AsyncEventHandler):
         if self._live is None or self._converter is None:
             await self._begin()
         assert self._live is not None and self._converter is not None
-        if len(chunk.audio) > _MAX_CHUNK:
-            raise UserError(f"a chunk of {len(chunk.audio)} bytes is larger than {_MAX_CHUNK}")
+        _check(chunk)
         live, converter = self._live, self._converter
         events = await self._server.work.block(lambda: live.feed(_samples(converter.convert(chunk))))
         self._server.metrics.sound.labels("live").inc(chunk.seconds)

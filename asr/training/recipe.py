@@ -233,6 +233,8 @@ def _check(kind: Any, value: Any, file: RecipeFile, name: str = "") -> Any:
         message = str(error)
         named = re.match(r"\w+\.\w+", message)
         raise UserError(f"{where(named[0] if named else '')}: {message[0].lower()}{message[1:]}") from None
+    except OverflowError:  # a section's check makes a float of a whole number
+        raise UserError(f"{where('')}: a number has more digits than a setting may have") from None
     except pydantic.ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"][1:] if part != "settings")
