@@ -129,6 +129,19 @@ def test_what_is_no_file_is_refused_at_once(tmp_path, monkeypatch, name, kind):
             "labels holds names, or objects",
         ),
         ("sentences", b"intents: {A: ['a {n}']}\nlists: {n: {range: {from: 0, to: .inf}}}", "a range of whole numbers"),
+        (
+            "sentences",
+            b"intents: {A: ['a {n}']}\nlists: {n: {range: {from: 0, to: 1%s}}}" % (b"0" * 40),
+            "10000 numbers",
+        ),
+        (
+            "sentences",
+            b"intents: {A: ['a {n}']}\nlists: {n: {range: {from: 1%s, to: 1%s}}}" % (b"0" * 400, b"0" * 400),
+            "none beyond",
+        ),
+        ("sentences", b"language: ../../x\nintents: {A: [a]}", "must be a code"),
+        ("sentences", b"skip_words: 5\nintents: {A: [a]}", "must be a list"),
+        ("sentences", b"intents: {A: {data: [{sentences: [a], slots: b}]}}", "must be a mapping"),
         ("other_sounds", b"caff\x00\x01\x00\x00desc" + b"\xff" * 60, "sound"),
     ],
 )

@@ -14,6 +14,8 @@ from asr.errors import UserError
 from asr.grammar.tree import NOTHING, Choice, Grammar, Node, Permutation, Sentences, Sequence, Slot, Text
 
 MAX_NUMBERS = 10_000  # of one range
+_GREATEST = 10**15  # of a number in words: whole numbers up to it are exact, times any factor
+_LANGUAGE = re.compile(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{1,8})*")
 
 
 def parse(text: str, name: str = "sentences") -> Grammar:
@@ -26,15 +28,19 @@ def parse(text: str, name: str = "sentences") -> Grammar:
     if not isinstance(values, dict) or not isinstance(values.get("intents"), dict) or not values["intents"]:
         raise UserError(f"{name}: it has no `intents`, a mapping from names to their sentences")
     language = str(values.get("language", "en"))
+    if not _LANGUAGE.fullmatch(language):  # a file of number words is named for it
+        raise UserError(f"{name}: `language` must be a code as en or pt_BR, not {language[:40]!r}")
     shared = _Scope(name, lines, language, _mapping(values, "lists", name), _mapping(values, "expansion_rules", name))
     found = []
     for intent, described in values["intents"].items():
         for block in _blocks(described, str(intent), name):
             scope = shared.within(_mapping(block, "lists", name), _mapping(block, "expansion_rules", name))
-            slots = tuple((str(key), value) for key, value in (block.get("slots") or {}).items())
+            slots = tuple((str(key), value) for key, value in _mapping(block, "slots", name).items())
             for template in block["sentences"]:
                 found.append(Sentences(str(intent), scope.template(template), slots))
     skip_words = values.get("skip_words") or []
+    if not isinstance(skip_words, list):
+        raise UserError(f"{name}: `skip_words` must be a list of words, not {skip_words!r}")
     return Grammar(tuple(found), language, tuple(str(word) for word in skip_words))
 
 
@@ -144,8 +150,8 @@ class _Scope:
 
     def _numbers(self, slot: str, numbers: range, factor: float, where: str) -> Node:
         """The numbers of a range: for each its words, of which a language may have several, and its value."""
-        if not 0 < len(numbers) <= MAX_NUMBERS:
-            raise UserError(f"{where}: a range must hold from 1 to {MAX_NUMBERS} numbers, not {len(numbers)}")
+        if not numbers or max(abs(numbers[0]), abs(numbers[-1])) > _GREATEST or len(numbers) > MAX_NUMBERS:
+            raise UserError(f"{where}: a range must hold from 1 to {MAX_NUMBERS} numbers, none beyond {_GREATEST:.0e}")
         from hassil.numbers import get_rbnf_engine
 
         try:
