@@ -1,6 +1,7 @@
 import json
 import re
 from dataclasses import fields
+from pathlib import Path
 
 import jsonschema
 import pytest
@@ -191,6 +192,11 @@ def test_saving_then_loading_is_identity(tmp_path):
     again = recipe.load(tmp_path / "recipe.yaml")
     assert again.to_dict() | {"data": None} == loaded.to_dict() | {"data": None}
     assert again.data.settings == loaded.data.settings
+    (tmp_path / "p.py").write_text("from pathlib import Path\n\n\ndef prepare(folder, source: Path): ...\n")
+    (tmp_path / "x.yaml").write_text("data: {prepare: p.py, folder: f, source: there}\n")
+    of_path = recipe.load(tmp_path / "x.yaml")
+    recipe.save(of_path, tmp_path / "recipe.yaml", prepare="p.py")
+    assert recipe.load(tmp_path / "recipe.yaml").data.settings == of_path.data.settings == {"source": Path("there")}
 
 
 class TestExtends:

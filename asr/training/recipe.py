@@ -11,6 +11,7 @@ from typing import Any
 
 import pydantic
 import yaml
+from pydantic_core import to_jsonable_python
 
 from asr import files
 from asr.data import corpus
@@ -140,7 +141,7 @@ def load_resolved(path: Path) -> Recipe:
 
 def save(recipe: Recipe, path: Path, prepare: str) -> None:
     """Write the resolved recipe; `prepare` is the script's place as seen from there."""
-    values = recipe.to_dict()
+    values = to_jsonable_python(recipe.to_dict())  # a script may take a Path
     values["data"]["prepare"] = prepare
     files.write_text(path, yaml.safe_dump(values, sort_keys=False, allow_unicode=True) + _END + "\n")
 
