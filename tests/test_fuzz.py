@@ -139,6 +139,16 @@ def test_what_is_no_file_is_refused_at_once(tmp_path, monkeypatch, name, kind):
             b"intents: {A: ['a {n}']}\nlists: {n: {range: {from: 1%s, to: 1%s}}}" % (b"0" * 400, b"0" * 400),
             "none beyond",
         ),
+        (
+            "sentences",
+            b"intents: {A: ['{n}']}\nlists: {n: {range: {from: 1, to: 2, multiplier: .inf}}}",
+            "whole numbers",
+        ),
+        (
+            "sentences",
+            b"intents: {A: ['{n}']}\nlists: {n: {range: {from: 9, to: 9, multiplier: 1e300}}}",
+            "none beyond",
+        ),
         ("sentences", b"language: ../../x\nintents: {A: [a]}", "must be a code"),
         ("sentences", b"skip_words: 5\nintents: {A: [a]}", "must be a list"),
         ("sentences", b"intents: {A: {data: [{sentences: [a], slots: b}]}}", "must be a mapping"),

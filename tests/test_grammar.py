@@ -231,6 +231,11 @@ def test_what_the_alphabet_lacks_is_named():
         network.build(rules.parse("intents:\n  A: ['naïve']"), TEXT)
 
 
+def test_a_language_may_be_empty_or_norwegian():
+    assert [rules.parse(f"language:{code}\nintents: {{A: [a]}}").language for code in ("", " no", " pt_BR")] == [
+        "en", "no", "pt_BR"]  # fmt: skip
+
+
 def test_numbers_in_other_languages():
     made = network.build(rules.parse("language: de\nintents:\n  A: ['{21..21:x}']"), TEXT)
     assert sample.enumerate_sentences(made, 99) == {"einundzwanzig"}

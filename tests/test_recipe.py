@@ -195,6 +195,7 @@ def test_saving_then_loading_is_identity(tmp_path):
     (tmp_path / "p.py").write_text("from pathlib import Path\n\n\ndef prepare(folder, source: Path): ...\n")
     (tmp_path / "x.yaml").write_text("data: {prepare: p.py, folder: f, source: there}\n")
     of_path = recipe.load(tmp_path / "x.yaml")
+    assert json.loads(json.dumps(of_path.to_dict()))["data"]["source"] == "there", "as the model file holds it"
     recipe.save(of_path, tmp_path / "recipe.yaml", prepare="p.py")
     assert recipe.load(tmp_path / "recipe.yaml").data.settings == of_path.data.settings == {"source": Path("there")}
 

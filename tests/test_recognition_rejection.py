@@ -49,6 +49,13 @@ def test_the_threshold_misses_least_of_those_with_few_false_accepts(measured):
     assert choose_threshold(measured, 0) == pytest.approx(0.45)
 
 
+def test_a_threshold_lies_between_confidences_that_differ_in_the_last_digit():
+    for number in range(100):
+        spoken = rejection(["go"], [transcript(go=(number + 2) / 1e6)], [transcript(3600, go=(number + 1) / 1e6)])
+        point = spoken.at(choose_threshold(spoken, 0))
+        assert (point.misses, point.false_accepts) == (0, 0)
+
+
 def test_no_threshold_helps_against_the_greatest_confidence():
     measured = rejection(["go"], [transcript(go=1.0)], [transcript(3600, go=1.0)])
     with pytest.raises(ModelError, match=r"as few as 0\.5 false accepts an hour: at 1 there are 1\.0"):

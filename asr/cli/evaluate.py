@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from asr.score.rejection import Rejection
 
 Made = TypeVar("Made")
+_CHOSEN = ("min_confidence", "garbage_penalty")  # by negatives
 _TOO_MANY = 0.5  # of what was spoken, missed: the negatives may hold such words
 
 
@@ -265,7 +266,7 @@ def _tuned_and_rejected(
         threshold = arguments.min_confidence
         if threshold is None:
             threshold = recognizer.tuning.min_confidence or 0.0
-        more["rejection"] = to_dict(rejection, threshold)
+        more["rejection"] = {**to_dict(rejection, threshold), "garbage_penalty": recognizer.tuning.garbage_penalty}
     if arguments.tune or target is not None:
         _store(arguments.model, recognizer)
     return recognizer, _transcripts(recognizer, found, call_options(arguments, has_words=False)), rejection
@@ -364,7 +365,7 @@ def _chosen(tuning: "Tuning", rejection: "Rejection", target: float) -> str:
     point = rejection.at(tuning.min_confidence or 0.0)
     penalty = "none" if tuning.garbage_penalty is None else f"{tuning.garbage_penalty:g}"
     text = (
-        f"at most {target:g} false accepts an hour: garbage penalty {penalty}, min confidence {point.threshold:.2f}; "
+        f"at most {target:g} false accepts an hour: garbage penalty {penalty}, min confidence {point.threshold:g}; "
         f"{point.miss_rate:.1%} of {len(rejection.positives)} {rejection.what} are missed"
     )
     return text if point.miss_rate < _TOO_MANY else f"{text}: do the negatives hold such {rejection.what}?"
@@ -374,7 +375,11 @@ def _tuned_values(tuned: "Tuned") -> dict[str, Any]:
     errors = {"calibration_error": tuned.calibrated_error, "calibration_error_before": tuned.raw_error}
     return {
         "kind": tuned.kind,
-        **{name: value for name, value in asdict(tuned.tuning).items() if name != "min_confidence"},
+        **{
+            name: value
+            for name, value in asdict(tuned.tuning).items()
+            if name not in ("min_confidence", "garbage_penalty")
+        },
         # JSON has no NaN: null where no hypothesis has a word.
         **{name: None if math.isnan(value) else value for name, value in errors.items()},
     }

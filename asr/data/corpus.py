@@ -70,8 +70,10 @@ Prepare = Callable[..., Splits]
 
 def recordings(path: str, repeats: int) -> list[Utterance]:
     """The utterances of a manifest that join a training split, each `repeats` times, to be perturbed in as many ways;
-    none where `path` is empty. Raises ManifestError.
+    none where `path` is empty. Raises ManifestError, and CorpusError where they would stand there less than once.
     """
+    if repeats < 1:
+        raise CorpusError(f"data.also_repeats must be at least 1, not {repeats}")
     found = manifest.read(path) if path else []
     return [replace(one, id=f"{one.id}-also{again}") for one in found for again in range(repeats)]
 

@@ -4,6 +4,7 @@ hassil parses the templates; what they mean for recognition is decided here. It 
 a model that holds them.
 """
 
+import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ from asr.errors import UserError
 from asr.grammar.tree import NOTHING, Choice, Grammar, Node, Permutation, Sentences, Sequence, Slot, Text
 
 MAX_NUMBERS = 10_000  # of one range
-_GREATEST = 10**15  # of a number in words: whole numbers up to it are exact, times any factor
+_GREATEST = 10**15  # of a number in words and of its value: as floats, whole numbers up to it are exact
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{1,8})*")
 
 
@@ -27,9 +28,11 @@ def parse(text: str, name: str = "sentences") -> Grammar:
     lines = _lines(node)
     if not isinstance(values, dict) or not isinstance(values.get("intents"), dict) or not values["intents"]:
         raise UserError(f"{name}: it has no `intents`, a mapping from names to their sentences")
-    language = str(values.get("language", "en"))
-    if not _LANGUAGE.fullmatch(language):  # a file of number words is named for it
-        raise UserError(f"{name}: `language` must be a code as en or pt_BR, not {language[:40]!r}")
+    language = values.get("language") or "en"
+    if values.get("language") is False:  # YAML's no
+        language = "no"
+    if not isinstance(language, str) or not _LANGUAGE.fullmatch(language):  # a file of number words is named for it
+        raise UserError(f"{name}: `language` must be a code as en or pt_BR, not {str(language)[:40]!r}")
     shared = _Scope(name, lines, language, _mapping(values, "lists", name), _mapping(values, "expansion_rules", name))
     found = []
     for intent, described in values["intents"].items():
@@ -130,6 +133,8 @@ class _Scope:
             try:
                 numbers = range(int(limits["from"]), int(limits["to"]) + 1, int(limits.get("step", 1)))
                 factor = float(limits.get("multiplier", 1))
+                if not math.isfinite(factor):
+                    raise ValueError
             except (KeyError, TypeError, ValueError, OverflowError, AttributeError):
                 raise UserError(
                     f"{self.name}: the list {name} needs a range of whole numbers, `from` and `to`"
@@ -150,7 +155,9 @@ class _Scope:
 
     def _numbers(self, slot: str, numbers: range, factor: float, where: str) -> Node:
         """The numbers of a range: for each its words, of which a language may have several, and its value."""
-        if not numbers or max(abs(numbers[0]), abs(numbers[-1])) > _GREATEST or len(numbers) > MAX_NUMBERS:
+        greatest = max(abs(numbers[0]), abs(numbers[-1])) if numbers else math.inf
+        # In this order: the factor makes a float of a number that may be too large for one.
+        if greatest > _GREATEST or greatest * abs(factor) > _GREATEST or len(numbers) > MAX_NUMBERS:
             raise UserError(f"{where}: a range must hold from 1 to {MAX_NUMBERS} numbers, none beyond {_GREATEST:.0e}")
         from hassil.numbers import get_rbnf_engine
 

@@ -106,9 +106,11 @@ def choose(
     """
     config, kept = recognizer.resources.config, recognizer.tuning
     penalties = [kept.garbage_penalty]
-    if config.garbage_penalty is not None:
+    if not recognizer.constraint and config.lexicon is None:
+        pass  # no other speech stands beside anything
+    elif config.garbage_penalty is not None:
         penalties = [None if config.garbage_penalty == math.inf else config.garbage_penalty]
-    elif recognizer.constraint or config.lexicon is not None:
+    else:
         penalties += [penalty for penalty in GARBAGE_PENALTIES if penalty != kept.garbage_penalty]
     tried = []
     for penalty in penalties:
@@ -133,7 +135,7 @@ def choose_threshold(measured: Rejection, max_false_accepts_per_hour: float) -> 
             f"no --min-confidence gives as few as {few}: at 1 there are {measured.at(1.0).false_accepts_per_hour:.1f}; "
             "calibrate the confidence on the same negatives with --tune, or train the model on such audio"
         )
-    return round(threshold, 6)
+    return round(threshold, 7)  # a digit more than a confidence has: half way between two of them
 
 
 def to_dict(measured: Rejection, min_confidence: float) -> dict[str, Any]:

@@ -11,7 +11,6 @@ from typing import Any
 
 import pydantic
 import yaml
-from pydantic_core import to_jsonable_python
 
 from asr import files
 from asr.data import corpus
@@ -72,7 +71,8 @@ class Recipe:
     def to_dict(self) -> dict[str, Any]:
         """As the YAML file says it, everything spelled out."""
         values = asdict(self)
-        values["data"] |= values["data"].pop("settings")
+        settings = values["data"].pop("settings")
+        values["data"] |= {key: str(value) if isinstance(value, Path) else value for key, value in settings.items()}
         values["recognition"]["vtln_warps"] = list(self.recognition.vtln_warps)
         return values
 
@@ -141,7 +141,7 @@ def load_resolved(path: Path) -> Recipe:
 
 def save(recipe: Recipe, path: Path, prepare: str) -> None:
     """Write the resolved recipe; `prepare` is the script's place as seen from there."""
-    values = to_jsonable_python(recipe.to_dict())  # a script may take a Path
+    values = recipe.to_dict()
     values["data"]["prepare"] = prepare
     files.write_text(path, yaml.safe_dump(values, sort_keys=False, allow_unicode=True) + _END + "\n")
 

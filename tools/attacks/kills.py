@@ -61,7 +61,8 @@ def _kill(place: Place, log: Path, rng: random.Random, changes: list[str], secon
     """Start or resume, and kill; whether it was still running."""
     num = len(changes)
     cache = [index for index, path in enumerate(changes) if Path(path).parent.name == "cache"]
-    number = rng.choice([rng.randrange(num), int(num ** rng.random()), rng.choice(cache)])  # the corpus comes early
+    early = int(num ** rng.random())  # as the corpus is made
+    number = rng.choice([rng.randrange(num), early, rng.choice(cache or range(num))])
     delay_s, at_s = rng.choice([0, rng.random() * _MAX_DELAY_S]), rng.random()
     if rng.random() < 0.5:
 

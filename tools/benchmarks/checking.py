@@ -19,9 +19,9 @@ def _make_corpus(folder: Path) -> None:
     white = rng.standard_normal(60 * _RATE)
     noise = (3000 * (white + np.roll(white, 1))).astype(np.int16)
     words = ["".join(rng.choice(list("abcdefghijklmnopqrstuvwxyz"), rng.integers(3, 8))) for _ in range(2000)]
+    starts = rng.choice(len(noise) - int(_SECONDS * _RATE), _NUM, replace=False)
     with (folder / "train.jsonl").open("w") as manifest:
-        for number in range(_NUM):
-            start = int(rng.integers(len(noise) - int(_SECONDS * _RATE)))
+        for number, start in enumerate(starts.tolist()):
             soundfile.write(folder / f"{number}.wav", noise[start : start + int(_SECONDS * _RATE)], _RATE)
             text = " ".join(rng.choice(words, 4))
             line = {"id": str(number), "audio": f"{number}.wav", "text": text, "duration_s": _SECONDS}
