@@ -1,12 +1,14 @@
 """Laws of the base models that ship: silence and level change nothing, and letters stand where they are spoken."""
 
 import numpy as np
+import oracles
 import pytest
 from conftest import REPOSITORY
 
 from asr import audio
+from asr.decode.decoder import DecoderConfig
 from asr.errors import UserError
-from asr.recognition.recognizer import Recognizer
+from asr.recognition.recognizer import Options, Recognizer
 from asr.score import score
 from asr.synthesis.espeak import Line, Synthesizer
 from asr.training import recipe, run
@@ -88,6 +90,21 @@ def test_letters_stand_where_they_are_spoken(recognizer, recordings):
         total += len(letters)
         inside += sum(any(word.start_s - 0.1 <= second <= word.end_s + 0.1 for word in words) for second in seconds)
     assert inside >= 0.95 * total > 0.5 * sum(len(text) for text, _, _ in recordings) * 0.95
+
+
+def test_a_phrase_of_a_lexicon_is_refused_whole(recognizer, recordings):
+    entries = ["turn left", "twenty minutes", "garage door", "stop the music", "seven", "hello"]
+    decoding = DecoderConfig(lexicon=entries, garbage_penalty=4)
+    accepting = Recognizer.load(recognizer.card.recipe["name"], decoding=decoding)
+    kept = set()
+    for _, waveform, _ in recordings:
+        ((_, parts),) = accepting.recognise([padded(waveform, 0.3, 0.3, 40)], RATE)
+        every = accepting.transcript(parts, Options(min_confidence=0.0)).words
+        for threshold in {word.confidence + step for word in every for step in (0, 1e-6)}:
+            text = accepting.transcript(parts, Options(min_confidence=threshold)).text
+            kept.add(text)
+            assert oracles.is_sequence(tuple(text.split()), [tuple(entry.split()) for entry in entries]), text
+    assert any(" " in text for text in kept) and "" in kept, "phrases that are taken, and such that are not"
 
 
 def test_a_recipe_begins_with_the_base_model_of_its_shape():

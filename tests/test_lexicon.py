@@ -53,6 +53,24 @@ def test_words_are_those_that_begin_with_what_is_spelled(entries):
                 assert lexicon_of.words(state) == expected, spelled
 
 
+@pytest.mark.parametrize(
+    "entries", [["a", "b"], ["a b", "b a", "a"], ["a b", "a b a", "b"], ["a", "b", "a b", "b a b"]]
+)
+def test_words_are_taken_for_the_fewest_entries_that_they_are_made_of(entries):
+    known, words_of = [tuple(entry.split()) for entry in entries], Lexicon(entries, TOKENIZER).entries
+    for length in range(6):
+        for words in itertools.product("ab", repeat=length):
+            found = words_of(words)
+            ways = [
+                cut
+                for count in range(1, length + 1)
+                for cut in itertools.product(range(1, 4), repeat=count)
+                if sum(cut) == length and all(words[sum(cut[:i]) : sum(cut[: i + 1])] in known for i in range(count))
+            ]
+            assert sum(found) == length and (not words or bool(ways) == oracles.is_sequence(words, known))
+            assert tuple(found) in [way for way in ways if len(way) == len(ways[0])] if ways else set(found) <= {1}
+
+
 def read(tmp_path, data, text=TEXT):
     path = tmp_path / "words.txt"
     path.write_bytes(data if isinstance(data, bytes) else data.encode())

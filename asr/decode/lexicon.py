@@ -24,7 +24,9 @@ class Lexicon:
         self._trie: list[dict[int, int]] = [{}]
         self._is_end = [False]
         self._words: list[set[str]] = [set()]
+        self._entries: set[tuple[str, ...]] = set()
         for entry in entries:
+            self._entries.add(tuple(entry.split()))
             node = 0
             words = iter(entry.split())
             word = next(words, "")
@@ -65,6 +67,25 @@ class Lexicon:
     def words(self, state: int) -> set[str]:
         """The words that may become of what is spelled of a word; empty where no word has begun."""
         return set().union(*(self._words[node] for node in self._states[state]))
+
+    def entries(self, words: Sequence[str]) -> list[int]:
+        """How many of the words each entry has that they are made of; of several ways the one with fewest entries.
+
+        Words that are no sequence of entries stand alone.
+        """
+        if not any(len(entry) > 1 for entry in self._entries):
+            return [1] * len(words)
+        longest = max(map(len, self._entries))
+        best: list[tuple[int, ...] | None] = [()]
+        for end in range(1, len(words) + 1):
+            ways = [
+                (*before, end - start)
+                for start in range(max(0, end - longest), end)
+                if (before := best[start]) is not None and tuple(words[start:end]) in self._entries
+            ]
+            best.append(min(ways, key=len, default=None))
+        found = best[-1]
+        return [1] * len(words) if found is None else list(found)
 
     def is_end(self, state: int) -> bool:
         """Whether an utterance may end here: after an entry, or before any."""

@@ -1,5 +1,6 @@
 """Recognizer: sound -> Transcript. Nothing here imports PyTorch, and onnxruntime only where there is much to do."""
 
+import itertools
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -26,6 +27,7 @@ from asr.recognition.source import Sound, Source
 from asr.recognition.transcript import Nearest, Transcript, Word, join_transcripts, meant
 
 if TYPE_CHECKING:
+    from asr.decode.lexicon import Lexicon
     from asr.grammar.compiled import Compiled
     from asr.grammar.graph import Graph
     from asr.grammar.intent import Parser
@@ -274,6 +276,8 @@ class Recognizer:
         text = best.spoken or best.text
         spans = self._spans(emission, text) if is_wanted else []
         spoken = self._words(segment, emission, text, spans) if spans else ()
+        if self.resources.lexicon is not None:
+            spoken = _sure_as_entries(spoken, best.others, self.resources.lexicon)
         words = tuple(replace(word, characters=()) for i, word in enumerate(spoken) if i not in best.others)
         sure = self._sentence_confidence(emission, spans, best.others) if meaning and is_wanted else None
         nearest = ""
@@ -317,6 +321,22 @@ class Recognizer:
             segment.padding_s,
         )
         return times.timed_words(text.split(), groups, confidences, bounds, segment, self.card)
+
+
+def _sure_as_entries(words: Sequence[Word], others: Sequence[int], lexicon: "Lexicon") -> tuple[Word, ...]:
+    """The words, those of a phrase of the lexicon as sure as the least sure of them: it is taken or refused whole.
+
+    Those that are `others`, outside the lexicon, stay as they are.
+    """
+    made = list(words)
+    bounds = [-1, *sorted(others), len(words)]
+    for before, after in itertools.pairwise(bounds):
+        start = before + 1
+        for count in lexicon.entries([word.text for word in words[start:after]]):
+            least = min(word.confidence for word in words[start : start + count])
+            made[start : start + count] = [replace(word, confidence=least) for word in words[start : start + count]]
+            start += count
+    return tuple(made)
 
 
 def _sentences(decoding: DecoderConfig, card: ModelCard) -> "Compiled | None":
