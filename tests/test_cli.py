@@ -552,7 +552,9 @@ class TestEvaluate:
         result = json.loads(done.stdout)
         assert result["rejection"]["min_confidence"]["false_accepts"] <= 3 and b"stored in" in done.stderr
         tuning = Recognizer.load(model).card.tuning["beam+lexicon"]
-        assert tuning.min_confidence == result["rejection"]["min_confidence"]["threshold"] > 0
+        assert tuning.min_confidence == result["rejection"]["min_confidence"]["threshold"]
+        assert tuning.garbage_penalty == result["rejection"]["garbage_penalty"]
+        assert tuning.garbage_penalty or tuning.min_confidence > 0
         # The rates are what asr-transcribe gives: the threshold is its default.
         rejected = 1 - result["rejection"]["min_confidence"]["miss_rate"]
         assert result["word"]["correct"] == pytest.approx(len(known) * rejected)
@@ -560,7 +562,8 @@ class TestEvaluate:
         lines = run("asr-transcribe", *lexicon, tmp_path / "others").stdout.decode().splitlines()
         accepted = [line for line in lines if line.split("\t")[1]]
         assert len(accepted) == result["rejection"]["min_confidence"]["false_accepts"]
-        every = run("asr-transcribe", *lexicon, "--min-confidence", 0, tmp_path / "others").stdout.decode()
+        anything = ["--min-confidence", 0, "--garbage-penalty", "inf"]
+        every = run("asr-transcribe", *lexicon, *anything, tmp_path / "others").stdout.decode()
         assert sum(bool(line.split("\t")[1]) for line in every.splitlines()) > len(accepted)
         text = run(*command[:-2], *options[:2], cwd=tmp_path).stdout.decode()
         assert "min confidence   missed" in text and text.count("as transcribed\n") == 1

@@ -101,8 +101,8 @@ def choose(
     accepts an hour; and what it rejects.
 
     The penalty is the configuration's where it names one, and what it was where nothing says what may be recognised;
-    of equals what it was, then the greatest. Raises ModelError where no threshold accepts so little, ScoreError as
-    `measure`.
+    of equals that with the lowest threshold, which leaves most to speakers who are less clear. Raises ModelError where
+    no threshold accepts so little, ScoreError as `measure`.
     """
     config, kept = recognizer.resources.config, recognizer.tuning
     penalties = [kept.garbage_penalty]
@@ -117,8 +117,8 @@ def choose(
         candidate = recognizer.with_tuning(replace(kept, garbage_penalty=penalty))
         measured = measure(candidate, utterances, found, negatives)
         threshold = measured.threshold_for(max_false_accepts_per_hour)
-        tried.append((threshold > 1, measured.at(threshold).misses, candidate, measured))
-    _, _, chosen, measured = min(tried, key=lambda one: one[:2])
+        tried.append((threshold > 1, measured.at(threshold).misses, threshold, candidate, measured))
+    *_, chosen, measured = min(tried, key=lambda one: one[:3])
     threshold = choose_threshold(measured, max_false_accepts_per_hour)
     return chosen.with_tuning(replace(chosen.tuning, min_confidence=threshold)), measured
 
