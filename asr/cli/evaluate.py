@@ -375,11 +375,7 @@ def _tuned_values(tuned: "Tuned") -> dict[str, Any]:
     errors = {"calibration_error": tuned.calibrated_error, "calibration_error_before": tuned.raw_error}
     return {
         "kind": tuned.kind,
-        **{
-            name: value
-            for name, value in asdict(tuned.tuning).items()
-            if name not in ("min_confidence", "garbage_penalty")
-        },
+        **{name: value for name, value in asdict(tuned.tuning).items() if name not in _CHOSEN},
         # JSON has no NaN: null where no hypothesis has a word.
         **{name: None if math.isnan(value) else value for name, value in errors.items()},
     }

@@ -41,6 +41,7 @@ class Lexicon:
                 else:
                     self._words[node].add(word)
             self._is_end[node] = node > 0
+        self._longest = max(map(len, self._entries), default=0)
         # A phrase and its first word may both be entries: then a state is several nodes of the trie at once.
         self._states: list[frozenset[int]] = [frozenset([0])]
         self._numbers = {self._states[0]: 0}
@@ -73,14 +74,13 @@ class Lexicon:
 
         Words that are no sequence of entries stand alone.
         """
-        if not any(len(entry) > 1 for entry in self._entries):
+        if self._longest < 2:
             return [1] * len(words)
-        longest = max(map(len, self._entries))
         best: list[tuple[int, ...] | None] = [()]
         for end in range(1, len(words) + 1):
             ways = [
                 (*before, end - start)
-                for start in range(max(0, end - longest), end)
+                for start in range(max(0, end - self._longest), end)
                 if (before := best[start]) is not None and tuple(words[start:end]) in self._entries
             ]
             best.append(min(ways, key=len, default=None))
