@@ -104,16 +104,12 @@ def choose(
     of equals that with the lowest threshold, which leaves most to speakers who are less clear. Raises ModelError where
     no threshold accepts so little, ScoreError as `measure`.
     """
-    config, kept = recognizer.resources.config, recognizer.tuning
+    named, kept = recognizer.resources.config.garbage_penalty, recognizer.tuning
     penalties = [kept.garbage_penalty]
-    if not recognizer.constraint and config.lexicon is None:
-        pass  # no other speech stands beside anything
-    elif config.garbage_penalty is not None:
-        penalties = [None if config.garbage_penalty == math.inf else config.garbage_penalty]
-    else:
-        penalties += [penalty for penalty in GARBAGE_PENALTIES if penalty != kept.garbage_penalty]
+    if recognizer.constraint or recognizer.resources.lexicon:  # beside which other speech can stand
+        penalties = [*penalties, *GARBAGE_PENALTIES] if named is None else [None if named == math.inf else named]
     tried = []
-    for penalty in penalties:
+    for penalty in dict.fromkeys(penalties):
         candidate = recognizer.with_tuning(replace(kept, garbage_penalty=penalty))
         measured = measure(candidate, utterances, found, negatives)
         threshold = measured.threshold_for(max_false_accepts_per_hour)

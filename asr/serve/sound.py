@@ -8,6 +8,8 @@ from asr.files import shown
 from asr.recognition.source import Sound
 
 _BLOCK_S = 30.0
+LIVE_RATES = (2000, 192_000)  # Hz, of live sound; slower sound would fill the memory with what is resampled
+MAX_BLOCK = 1 << 20  # bytes of live sound at once: half a minute of 16 bits at 16 kHz
 
 
 class TooLongError(AudioError):

@@ -20,10 +20,9 @@ from asr.recognition.recognizer import Options
 from asr.serve.config import Limits
 from asr.serve.metrics import Metrics
 from asr.serve.models import Models
+from asr.serve.sound import LIVE_RATES, MAX_BLOCK
 from asr.serve.work import BusyError, Work
 
-_MAX_BLOCK = 1 << 20  # bytes: half a minute of 16 bits at 16 kHz
-_RATES = (2000, 192_000)
 _TRY_LATER, _UNSUPPORTED, _GOING_AWAY = 1013, 1007, 1001
 
 
@@ -126,8 +125,8 @@ class _Stream:
         if self.live is not None and {"sample_rate", "model"} & set(config):
             raise UserError("sample_rate and model must come before the first block of sound")
         rate = config.get("sample_rate", self.sample_rate)
-        if isinstance(rate, bool) or not isinstance(rate, int | float) or not _RATES[0] <= rate <= _RATES[1]:
-            raise UserError(f"sample_rate must be a number from {_RATES[0]} to {_RATES[1]}, not {rate}")
+        if isinstance(rate, bool) or not isinstance(rate, int | float) or not LIVE_RATES[0] <= rate <= LIVE_RATES[1]:
+            raise UserError(f"sample_rate must be a number from {LIVE_RATES[0]} to {LIVE_RATES[1]}, not {rate}")
         self.sample_rate = round(rate)
         self.model = config.get("model", self.model) if isinstance(config.get("model", ""), str) else None
         self._has_words = bool(config.get("words", self._has_words))
@@ -135,8 +134,8 @@ class _Stream:
 
     def samples(self, data: bytes) -> np.ndarray[Any, Any]:
         """The samples of a message; half a sample waits for its other half. Raises UserError."""
-        if len(data) > _MAX_BLOCK:
-            raise UserError(f"a block of {len(data)} bytes is larger than {_MAX_BLOCK}; send the sound as it comes")
+        if len(data) > MAX_BLOCK:
+            raise UserError(f"a block of {len(data)} bytes is larger than {MAX_BLOCK}; send the sound as it comes")
         data = self._half + data
         self._half = data[len(data) // 2 * 2 :]
         return np.frombuffer(data[: len(data) // 2 * 2], "<i2").astype(np.int16)

@@ -27,25 +27,24 @@ from asr.recognition.live import Final, Live, LiveConfig
 from asr.serve.app import Server
 from asr.serve.models import UnknownModelError
 from asr.serve.sentences import known_sentences
+from asr.serve.sound import LIVE_RATES, MAX_BLOCK
 
 _logger = logging.getLogger(__name__)
 _ATTRIBUTION = Attribution(name="asr", url="")
 _MAX_WORDS = 100  # that a model may know, for its words to be wake words
-_MAX_CHUNK = 1 << 20  # bytes
-_RATES = (1000, 768_000)  # Hz; a slower one would fill the memory with what is resampled
 
 
 def _check(chunk: AudioChunk) -> None:
     """Raises UserError for sound that cannot be converted."""
-    if len(chunk.audio) > _MAX_CHUNK:
-        raise UserError(f"a chunk of {len(chunk.audio)} bytes is larger than {_MAX_CHUNK}")
+    if len(chunk.audio) > MAX_BLOCK:
+        raise UserError(f"a chunk of {len(chunk.audio)} bytes is larger than {MAX_BLOCK}")
     form = (chunk.rate, chunk.width, chunk.channels)
     if not all(type(value) is int for value in form) or not (
-        _RATES[0] <= chunk.rate <= _RATES[1] and chunk.width in (1, 2, 3, 4) and chunk.channels in (1, 2)
+        LIVE_RATES[0] <= chunk.rate <= LIVE_RATES[1] and chunk.width in (1, 2, 3, 4) and chunk.channels in (1, 2)
     ):
         raise UserError(
             f"a chunk with a rate of {chunk.rate!r}, a width of {chunk.width!r} and {chunk.channels!r} channels: send "
-            f"{_RATES[0]} to {_RATES[1]} samples a second of 1 to 4 bytes, in one channel or two"
+            f"{LIVE_RATES[0]} to {LIVE_RATES[1]} samples a second of 1 to 4 bytes, in one channel or two"
         )
     if len(chunk.audio) % (chunk.width * chunk.channels):
         raise UserError(f"a chunk of {len(chunk.audio)} bytes ends within a sample")
@@ -85,7 +84,7 @@ class _Bounded:
 
     async def readexactly(self, count: int) -> bytes:
         """Raises ValueError, which ends the connection, for more."""
-        if count > _MAX_CHUNK:
+        if count > MAX_BLOCK:
             raise ValueError
         return await self._reader.readexactly(count)
 
