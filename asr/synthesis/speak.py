@@ -2,8 +2,9 @@
 
 espeak-ng (espeak.py) speaks most of a corpus in seconds; neural voices (neural.py) are slower, and closer to people.
 All of them hold a running noise generator, so the same words sound a little different each time; `speak_all` gives
-every shard of a corpus a fresh process, which makes the whole corpus a function of its seed. What neural voices say
-takes minutes, and is kept for every other corpus that has the same line (spoken.py).
+every shard of a corpus a fresh process, which makes the corpus a function of its seed, but for espeak-ng's own voices
+with `breath` (f2, f3, f5 and sandro of those that test): their noise depends on where the system puts a process in
+memory. What neural voices say takes minutes, and is kept for every other corpus that has the same line (spoken.py).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
